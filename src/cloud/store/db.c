@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One connection behind a recursive mutex. Prepared statements are kept in a small table by the address of
+ * their SQL text; a statement that is in use (a row function that queries again) is prepared anew for that
+ * one call. */
+#include "cloud/store/db.h"
+#include "base/log.h"
+#include "cloud/store/schema.h"
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CACHE_SIZE 256
+#define MAX_DEPTH 16
+
+typedef struct cached {
+    const char *sql;
+    sqlite3_stmt *statement;
+    int busy;
+} cached;
+
+struct sh_db {
+    sqlite3 *handle;
+    pthread_mutex_t mutex;
+    int depth;
+    cached cache[CACHE_SIZE];
+};
+
+struct sh_row {
+    sqlite3_stmt *statement;
+};
+
+static int db_fail(sh_db *db, int code, sh_err *err, const char *what)
+{
+    int status = SH_E_IO;
+    if (code == SQLITE_FULL)
+        status = SH_E_FULL;
+    else if (code == SQLITE_NOMEM)
+        status = SH_E_MEMORY;
+    else if ((code & 0xff) == SQLITE_CONSTRAINT)
+        status = SH_E_CONFLICT;
+    else if (code == SQLITE_MISUSE || code == SQLITE_ERROR || code == SQLITE_RANGE)
+        status = SH_E_INTERNAL;
+    return sh_fail(err, status, "database: %s: %s", what,
+                   db->handle ? sqlite3_errmsg(db->handle) : "no memory");
+}
+
+static int exec(sh_db *db, const char *sql, sh_err *err)
+{
+    int code = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
+    return code == SQLITE_OK ? 0 : db_fail(db, code, err, sql);
+}
+
+static int take_version(void *opaque, const sh_row *row)
+{
+    *(int64_t *)opaque = sh_row_int(row, 0);
+    return 1;
+}
+
+static int make_tables(sh_db *db, sh_err *err)
+{
+    int64_t version = 0;
+    int status = sh_db_each(db, err, "PRAGMA user_version", take_version, &version, "");
+    if (status < 0)
+        return status;
+    if (version > SH_SCHEMA_VERSION)
+        return sh_fail(err, SH_E_UNSUPPORTED,
+                       "the data folder was written by a newer version (schema %d, this program knows %d): "
+                       "use that version, or another data folder",
+                       (int)version, SH_SCHEMA_VERSION);
+    status = sh_db_begin(db, err);
+    if (status < 0)
+        return status;
+    for (int i = 0; status == 0 && sh_schema_all[i]; i++)
+        status = exec(db, sh_schema_all[i], err);
+    if (status == 0)
+        status = exec(db, "PRAGMA user_version = 1", err);
+    return sh_db_end(db, status, err);
+}
+
+int sh_db_open(sh_db **out, const char *path, sh_err *err)
+{
+    int status;
+    pthread_mutexattr_t attributes;
+    sh_db *db = calloc(1, sizeof(*db));
+    if (!db)
+        return sh_fail(err, SH_E_MEMORY, "no memory for the database");
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&db->mutex, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+    int code = sqlite3_open_v2(path, &db->handle,
+                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX, NULL);
+    if (code != SQLITE_OK) {
+        status = db_fail(db, code, err, path);
+        goto fail;
+    }
+    sqlite3_busy_timeout(db->handle, 10000);
+    sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    status = exec(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;", err);
+    if (status < 0)
+        goto fail;
+    status = make_tables(db, err);
+    if (status < 0)
+        goto fail;
+    *out = db;
+    return 0;
+fail:
+    sh_db_close(db);
+    return status;
+}
+
+void sh_db_close(sh_db *db)
+{
+    if (!db)
+        return;
+    for (int i = 0; i < CACHE_SIZE; i++)
+        sqlite3_finalize(db->cache[i].statement);
+    sqlite3_close(db->handle);
+    pthread_mutex_destroy(&db->mutex);
+    free(db);
+}
+
+/* Savepoints carry their depth as name, so that each level rolls back to its own. */
+static int level(sh_db *db, const char *verb, int depth, sh_err *err)
+{
+    char sql[64];
+    sqlite3_snprintf(sizeof(sql), sql, "%s l%d", verb, depth);
+    return exec(db, sql, err);
+}
+
+int sh_db_begin(sh_db *db, sh_err *err)
+{
+    int status;
+    pthread_mutex_lock(&db->mutex);
+    if (db->depth >= MAX_DEPTH)
+        status = sh_fail(err, SH_E_INTERNAL, "database: transactions nest deeper than %d", MAX_DEPTH);
+    else
+        status = db->depth ? level(db, "SAVEPOINT", db->depth, err) : exec(db, "BEGIN IMMEDIATE", err);
+    if (status < 0) {
+        pthread_mutex_unlock(&db->mutex);
+        return status;
+    }
+    db->depth++;
+    return 0;
+}
+
+static void roll_back(sh_db *db)
+{
+    sh_err ignored = {0};
+    int status = 0;
+    if (db->depth > 0) {
+        status = level(db, "ROLLBACK TO", db->depth, &ignored);
+        if (status == 0)
+            status = level(db, "RELEASE", db->depth, &ignored);
+    } else if (!sqlite3_get_autocommit(db->handle)) {
+        status = exec(db, "ROLLBACK", &ignored);
+    }
+    if (status < 0) /* SQLite has rolled back by itself, as after a full disk */
+        sh_log(SH_LOG_WARNING, "store", "%s", ignored.message);
+}
+
+int sh_db_end(sh_db *db, int status, sh_err *err)
+{
+    db->depth--;
+    if (status >= 0) {
+        int ended = db->depth ? level(db, "RELEASE", db->depth, err) : exec(db, "COMMIT", err);
+        if (ended < 0)
+            status = ended;
+    }
+    if (status < 0)
+        roll_back(db);
+    pthread_mutex_unlock(&db->mutex);
+    return status;
+}
+
+static int prepare(sh_db *db, const char *sql, cached **slot, sqlite3_stmt **statement, sh_err *err)
+{
+    cached *entry = &db->cache[((uintptr_t)sql >> 3) % CACHE_SIZE];
+    *slot = NULL;
+    if (entry->sql == sql && !entry->busy) {
+        entry->busy = 1;
+        *slot = entry;
+        *statement = entry->statement;
+        return 0;
+    }
+    int code = sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL);
+    if (code != SQLITE_OK)
+        return db_fail(db, code, err, sql);
+    if (!entry->busy) {
+        sqlite3_finalize(entry->statement);
+        *entry = (cached){.sql = sql, .statement = *statement, .busy = 1};
+        *slot = entry;
+    }
+    return 0;
+}
+
+static void release(cached *slot, sqlite3_stmt *statement)
+{
+    if (!slot) {
+        sqlite3_finalize(statement);
+        return;
+    }
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+    slot->busy = 0;
+}
+
+static int bind_one(sqlite3_stmt *statement, int index, char type, va_list *args)
+{
+    switch (type) {
+    case 's':
+        return sqlite3_bind_text(statement, index, va_arg(*args, const char *), -1, SQLITE_TRANSIENT);
+    case 'i':
+        return sqlite3_bind_int64(statement, index, va_arg(*args, int64_t));
+    case 'd':
+        return sqlite3_bind_double(statement, index, va_arg(*args, double));
+    case 'b': {
+        const void *bytes = va_arg(*args, const void *);
+        size_t length = va_arg(*args, size_t);
+        return sqlite3_bind_blob64(statement, index, bytes, length, SQLITE_TRANSIENT);
+    }
+    default:
+        return SQLITE_MISUSE;
+    }
+}
+
+static int run_rows(sh_db *db, sqlite3_stmt *statement, const char *sql, sh_row_fn fn, void *opaque,
+                    sh_err *err)
+{
+    sh_row row = {statement};
+    for (;;) {
+        int code = sqlite3_step(statement);
+        if (code == SQLITE_DONE)
+            return 0;
+        if (code != SQLITE_ROW)
+            return db_fail(db, code, err, sql);
+        int answer = fn ? fn(opaque, &row) : 0;
+        if (answer)
+            return answer < 0 ? answer : 0;
+    }
+}
+
+static int run(sh_db *db, sh_err *err, const char *sql, sh_row_fn fn, void *opaque, const char *types,
+               va_list *args)
+{
+    cached *slot;
+    sqlite3_stmt *statement = NULL;
+    pthread_mutex_lock(&db->mutex);
+    int status = prepare(db, sql, &slot, &statement, err);
+    if (status < 0)
+        goto done;
+    for (int i = 0; status == 0 && types[i]; i++) {
+        int code = bind_one(statement, i + 1, types[i], args);
+        if (code != SQLITE_OK)
+            status = db_fail(db, code, err, sql);
+    }
+    if (status == 0)
+        status = run_rows(db, statement, sql, fn, opaque, err);
+    release(slot, statement);
+done:
+    pthread_mutex_unlock(&db->mutex);
+    return status;
+}
+
+int sh_db_run(sh_db *db, sh_err *err, const char *sql, const char *types, ...)
+{
+    va_list args;
+    va_start(args, types);
+    int status = run(db, err, sql, NULL, NULL, types, &args);
+    va_end(args);
+    return status;
+}
+
+int sh_db_each(sh_db *db, sh_err *err, const char *sql, sh_row_fn fn, void *opaque, const char *types, ...)
+{
+    va_list args;
+    va_start(args, types);
+    int status = run(db, err, sql, fn, opaque, types, &args);
+    va_end(args);
+    return status;
+}
+
+int64_t sh_db_changes(const sh_db *db)
+{
+    return sqlite3_changes64(db->handle);
+}
+
+int64_t sh_db_last_id(const sh_db *db)
+{
+    return sqlite3_last_insert_rowid(db->handle);
+}
+
+const char *sh_row_text(const sh_row *row, int column)
+{
+    return (const char *)sqlite3_column_text(row->statement, column);
+}
+
+const void *sh_row_blob(const sh_row *row, int column, size_t *length)
+{
+    const void *bytes = sqlite3_column_blob(row->statement, column);
+    *length = (size_t)sqlite3_column_bytes(row->statement, column);
+    return bytes;
+}
+
+int64_t sh_row_int(const sh_row *row, int column)
+{
+    return sqlite3_column_int64(row->statement, column);
+}
+
+double sh_row_real(const sh_row *row, int column)
+{
+    return sqlite3_column_double(row->statement, column);
+}
+
+int sh_row_is_null(const sh_row *row, int column)
+{
+    return sqlite3_column_type(row->statement, column) == SQLITE_NULL;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cloud/store/schema.h"
+#include <stddef.h>
+
+const char *const sh_schema_all[] = {
+    sh_schema_settings,
+    sh_schema_objects,
+    sh_schema_outbox,
+    sh_schema_flows,
+    sh_schema_commands,
+    sh_schema_mcjobs,
+    NULL,
+};

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef SH_STORE_SCHEMA_H
+#define SH_STORE_SCHEMA_H
+/* Each file that owns tables has its CREATE statements in a constant named here; schema.c lists them in
+ * order. */
+extern const char sh_schema_settings[]; /* settings.c: server settings, by name */
+extern const char sh_schema_objects[];  /* objects.c: buckets, objects, multipart uploads */
+extern const char sh_schema_outbox[];   /* outbox.c: events waiting for delivery, rules, targets */
+extern const char sh_schema_flows[];    /* flows.c: state machines, executions, history */
+extern const char sh_schema_commands[]; /* commands.c: SSM commands and invocations */
+extern const char sh_schema_mcjobs[];   /* mcjobs.c: MediaConvert jobs */
+
+extern const char *const sh_schema_all[]; /* NULL-terminated */
+#define SH_SCHEMA_VERSION 1
+
+#endif
