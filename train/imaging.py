@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Luma, resizing and measures, as the super-resolution literature computes them.
+
+Everything here works on one plane of luma code values.  `luma_of` is MATLAB's
+rgb2ycbcr (BT.601, 16..235), rounded to u8; a grey picture is its own luma.
+`halve` and `shrink` are MATLAB's imresize: bicubic with a = -0.5, the kernel
+widened by the factor (antialiasing), symmetric borders, computed in double,
+rounded half up to u8.  `double_base` is the x2 enlargement every network of
+ours adds its residual to: bicubic a = -0.5, half-pixel centres, borders
+replicated, which is ONNX's Resize (mode cubic, cubic_coeff_a -0.5, half_pixel).
+"""
+import numpy as np
+from PIL import Image
+
+CUBIC_A = -0.5
+
+
+def cubic(x, a=CUBIC_A):
+    x = np.abs(np.asarray(x, np.float64))
+    near = (a + 2) * x**3 - (a + 3) * x**2 + 1
+    far = a * x**3 - 5 * a * x**2 + 8 * a * x - 4 * a
+    return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
+
+
+def to_u8(x):
+    return np.clip(np.floor(np.asarray(x, np.float64) + 0.5), 0, 255).astype(np.uint8)
+
+
+def luma_of(image):
+    """PIL image -> u8 luma plane."""
+    if image.mode in ("L", "1", "I;16"):
+        return np.asarray(image.convert("L"))
+    rgb = np.asarray(image.convert("RGB"), np.float64)
+    return to_u8(16 + rgb @ (np.array([65.481, 128.553, 24.966]) / 255))
+
+
+def read_luma(path):
+    with Image.open(path) as image:
+        return luma_of(image)
+
+
+def _shrink_rows(x, factor):
+    """Antialiased bicubic reduction of the first axis by a whole factor."""
+    rows = x.shape[0] // factor
+    centre = (factor - 1) / 2
+    reach = 2 * factor
+    first, last = int(np.ceil(centre - reach)), int(np.floor(centre + reach))
+    taps = np.arange(first, last + 1)
+    weights = cubic((taps - centre) / factor)
+    taps, weights = taps[weights != 0], weights[weights != 0]
+    weights = weights / weights.sum()
+    padded = np.pad(x, ((reach, reach + factor), (0, 0)), mode="symmetric")
+    out = np.zeros((rows, x.shape[1]))
+    for tap, weight in zip(taps, weights):
+        start = reach + tap
+        out += weight * padded[start:start + rows * factor:factor]
+    return out
+
+
+def shrink(plane, factor):
+    """u8 plane -> u8 plane, 1/factor the size, as imresize(plane, 1/factor)."""
+    if factor == 1:
+        return plane
+    height, width = (n // factor * factor for n in plane.shape)
+    x = plane[:height, :width].astype(np.float64)
+    return to_u8(_shrink_rows(_shrink_rows(x, factor).T, factor).T)
+
+
+def halve(plane):
+    return shrink(plane, 2)
+
+
+def even(plane):
+    """Crop to even sides, as every x2 benchmark does."""
+    return plane[:plane.shape[0] // 2 * 2, :plane.shape[1] // 2 * 2]
+
+
+def double_rows(x, kernel, reach, edge="edge"):
+    """x2 enlargement of the first axis, half-pixel centres, any kernel."""
+    padded = np.pad(x, ((reach, reach), (0, 0)), mode=edge)
+    out = np.empty((2 * x.shape[0], x.shape[1]))
+    for phase, offset in ((0, -0.25), (1, 0.25)):
+        taps = np.arange(-reach, reach + 1)
+        weights = kernel(taps - offset)
+        weights = weights / weights.sum()
+        out[phase::2] = sum(w * padded[reach + t:reach + t + x.shape[0]] for t, w in zip(taps, weights))
+    return out
+
+
+def double_base(x):
+    """Float plane -> float plane of twice the size: the base of the residual."""
+    x = np.asarray(x, np.float64)
+    return double_rows(double_rows(x, cubic, 2).T, cubic, 2).T
+
+
+def lanczos3(x):
+    x = np.asarray(x, np.float64)
+    return np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0.0)
+
+
+def double_lanczos(x):
+    x = np.asarray(x, np.float64)
+    return double_rows(double_rows(x, lanczos3, 3).T, lanczos3, 3).T
+
+
+def psnr(a, b, border=2):
+    """PSNR of two u8 planes, `border` pixels cut on each side."""
+    a, b = (p[border:-border, border:-border].astype(np.float64) for p in (a, b))
+    mse = np.mean((a - b)**2)
+    return float("inf") if mse == 0 else 10 * np.log10(255.0**2 / mse)
+
+
+def _blur(x):
+    """11x11 Gaussian, sigma 1.5, valid region only."""
+    taps = np.exp(-((np.arange(11) - 5.0)**2) / (2 * 1.5**2))
+    taps /= taps.sum()
+    rows = x.shape[0] - 10
+    x = sum(w * x[i:i + rows] for i, w in enumerate(taps))
+    cols = x.shape[1] - 10
+    return sum(w * x[:, i:i + cols] for i, w in enumerate(taps))
+
+
+def ssim(a, b, border=2):
+    """Mean SSIM of two u8 planes (K1 0.01, K2 0.03, L 255), border cut first."""
+    a, b = (p[border:-border, border:-border].astype(np.float64) for p in (a, b))
+    c1, c2 = (0.01 * 255)**2, (0.03 * 255)**2
+    ma, mb = _blur(a), _blur(b)
+    va, vb, cov = _blur(a * a) - ma * ma, _blur(b * b) - mb * mb, _blur(a * b) - ma * mb
+    value = ((2 * ma * mb + c1) * (2 * cov + c2)) / ((ma * ma + mb * mb + c1) * (va + vb + c2))
+    return float(value.mean())
