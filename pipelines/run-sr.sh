@@ -18,6 +18,7 @@ decode() {
     text=$(base64 -d <<<"$1" && printf x) || { echo "run-sr.sh: \"$1\" is not Base64" >&2; exit 2; }
     printf -v "$2" %s "${text%x}"
 }
+src_bucket='' src_key='' dst_bucket=''
 decode "$1" src_bucket
 decode "$2" src_key
 decode "$3" dst_bucket
