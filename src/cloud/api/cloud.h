@@ -44,6 +44,7 @@ typedef struct sh_cloud {
     char *access_key;           /* the root key pair; the secret is never logged */
     char *secret_key;
     struct sh_wakeups *wakeups;
+    struct sh_flow_cache *flows; /* states_cache.c: parsed definitions */
 } sh_cloud;
 
 /* Tells the runners named by SH_WAKE_* bits that there may be work. Call after the transaction has committed,
