@@ -1,4 +1,411 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cloud/store/flows.h"
 #include "cloud/store/schema.h"
 
-const char sh_schema_flows[] = "";
+#include <string.h>
+
+const char sh_schema_flows[] =
+    "CREATE TABLE IF NOT EXISTS revisions ("
+    "  row INTEGER PRIMARY KEY, arn TEXT NOT NULL, name TEXT NOT NULL, type TEXT NOT NULL,"
+    "  definition TEXT NOT NULL, role_arn TEXT NOT NULL, revision TEXT NOT NULL, logging TEXT, tracing TEXT,"
+    "  created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS machines ("
+    "  arn TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, revision_row INTEGER NOT NULL REFERENCES revisions,"
+    "  tags TEXT NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS executions ("
+    "  id INTEGER PRIMARY KEY, arn TEXT NOT NULL UNIQUE, name TEXT NOT NULL, machine_arn TEXT NOT NULL,"
+    "  revision_row INTEGER NOT NULL REFERENCES revisions, status TEXT NOT NULL, input TEXT NOT NULL,"
+    "  output TEXT, error TEXT, cause TEXT, state TEXT, parent TEXT, started_ms INTEGER NOT NULL,"
+    "  stopped_ms INTEGER NOT NULL, timer_ms INTEGER NOT NULL, due_ms INTEGER);"
+    "CREATE INDEX IF NOT EXISTS executions_due ON executions (due_ms) WHERE due_ms IS NOT NULL;"
+    "CREATE INDEX IF NOT EXISTS executions_machine ON executions (machine_arn, id);"
+    "CREATE TABLE IF NOT EXISTS history ("
+    "  execution INTEGER NOT NULL, id INTEGER NOT NULL, event TEXT NOT NULL, PRIMARY KEY (execution, id))"
+    "  WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS waits ("
+    "  execution INTEGER NOT NULL, task INTEGER NOT NULL, stage INTEGER NOT NULL, state_name TEXT NOT NULL,"
+    "  service TEXT, subject TEXT, parameters TEXT, scheduled_event INTEGER NOT NULL,"
+    "  PRIMARY KEY (execution, task)) WITHOUT ROWID;"
+    "CREATE INDEX IF NOT EXISTS waits_subject ON waits (subject, service) WHERE subject IS NOT NULL;";
+
+/* Text of a column in the arena. *failed is set when memory is short; NULL of SQL stays NULL. */
+static const char *keep(sh_arena *arena, const sh_row *row, int column, bool *failed)
+{
+    const char *text = sh_row_text(row, column);
+    if (!text)
+        return NULL;
+    const char *copy = arena ? sh_arena_strdup(arena, text) : text;
+    if (!copy)
+        *failed = true;
+    return copy;
+}
+
+/* ---- machines ---- */
+
+static int insert_revision(sh_db *db, sh_machine *m, sh_err *err)
+{
+    int status =
+        sh_db_run(db, err,
+                  "INSERT INTO revisions (arn, name, type, definition, role_arn, revision, logging,"
+                  " tracing, created_ms, updated_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                  "ssssssssii", m->arn, m->name, m->type, m->definition, m->role_arn, m->revision, m->logging,
+                  m->tracing, m->created_ms, m->updated_ms);
+    m->revision_row = sh_db_last_id(db);
+    return status;
+}
+
+int sh_machine_insert(sh_db *db, sh_machine *machine, sh_err *err)
+{
+    int status = sh_db_begin(db, err);
+    if (status < 0)
+        return status;
+    status = insert_revision(db, machine, err);
+    if (status == 0)
+        status =
+            sh_db_run(db, err, "INSERT INTO machines (arn, name, revision_row, tags) VALUES (?1, ?2, ?3, ?4)",
+                      "ssis", machine->arn, machine->name, machine->revision_row, machine->tags);
+    return sh_db_end(db, status, err);
+}
+
+int sh_machine_update(sh_db *db, sh_machine *machine, sh_err *err)
+{
+    int status = sh_db_begin(db, err);
+    if (status < 0)
+        return status;
+    status = insert_revision(db, machine, err);
+    if (status == 0)
+        status = sh_db_run(db, err, "UPDATE machines SET revision_row = ?2 WHERE arn = ?1", "si",
+                           machine->arn, machine->revision_row);
+    if (status == 0 && sh_db_changes(db) == 0)
+        status = sh_fail(err, SH_E_NOT_FOUND, "no state machine %s", machine->arn);
+    return sh_db_end(db, status, err);
+}
+
+int sh_machine_set_tags(sh_db *db, const char *arn, const char *tags, sh_err *err)
+{
+    return sh_db_run(db, err, "UPDATE machines SET tags = ?2 WHERE arn = ?1", "ss", arn, tags);
+}
+
+typedef struct machine_taker {
+    sh_arena *arena; /* NULL: the strings are borrowed from the row */
+    sh_machine *one;
+    sh_machine_fn fn;
+    void *opaque;
+    bool found, failed;
+} machine_taker;
+
+#define MACHINE_COLUMNS                                                                                      \
+    "r.row, r.arn, r.name, r.type, r.role_arn, r.revision, r.logging, r.tracing, r.created_ms, "             \
+    "r.updated_ms, "
+
+static int take_machine(void *opaque, const sh_row *row)
+{
+    machine_taker *t = opaque;
+    sh_machine m = {
+        .revision_row = sh_row_int(row, 0),
+        .arn = keep(t->arena, row, 1, &t->failed),
+        .name = keep(t->arena, row, 2, &t->failed),
+        .type = keep(t->arena, row, 3, &t->failed),
+        .role_arn = keep(t->arena, row, 4, &t->failed),
+        .revision = keep(t->arena, row, 5, &t->failed),
+        .logging = keep(t->arena, row, 6, &t->failed),
+        .tracing = keep(t->arena, row, 7, &t->failed),
+        .created_ms = sh_row_int(row, 8),
+        .updated_ms = sh_row_int(row, 9),
+        .tags = keep(t->arena, row, 10, &t->failed),
+        .definition = keep(t->arena, row, 11, &t->failed),
+    };
+    t->found = true;
+    if (t->fn)
+        return t->fn(t->opaque, &m);
+    *t->one = m;
+    return 1;
+}
+
+static int one_machine(int status, const machine_taker *t, const char *what, sh_err *err)
+{
+    if (status < 0)
+        return status;
+    if (!t->found)
+        return sh_fail(err, SH_E_NOT_FOUND, "no state machine %s", what);
+    return t->failed ? sh_fail(err, SH_E_MEMORY, "no memory for state machine %s", what) : 0;
+}
+
+int sh_machine_get(sh_db *db, sh_arena *arena, const char *arn, sh_machine *out, sh_err *err)
+{
+    machine_taker t = {.arena = arena, .one = out};
+    int status = sh_db_each(db, err,
+                            "SELECT " MACHINE_COLUMNS "m.tags, r.definition FROM machines m"
+                            " JOIN revisions r ON r.row = m.revision_row WHERE m.arn = ?1",
+                            take_machine, &t, "s", arn);
+    return one_machine(status, &t, arn, err);
+}
+
+int sh_revision_get(sh_db *db, sh_arena *arena, int64_t row, sh_machine *out, sh_err *err)
+{
+    machine_taker t = {.arena = arena, .one = out};
+    int status =
+        sh_db_each(db, err, "SELECT " MACHINE_COLUMNS "'{}', r.definition FROM revisions r WHERE r.row = ?1",
+                   take_machine, &t, "i", row);
+    return one_machine(status, &t, "of that revision", err);
+}
+
+int sh_machine_list(sh_db *db, const char *after, int64_t limit, sh_machine_fn fn, void *opaque, sh_err *err)
+{
+    machine_taker t = {.fn = fn, .opaque = opaque};
+    return sh_db_each(
+        db, err,
+        "SELECT " MACHINE_COLUMNS "m.tags, NULL FROM machines m"
+        " JOIN revisions r ON r.row = m.revision_row WHERE m.name > ?1 ORDER BY m.name LIMIT ?2",
+        take_machine, &t, "si", after, limit);
+}
+
+int sh_machine_delete(sh_db *db, const char *arn, sh_err *err)
+{
+    return sh_db_run(db, err, "DELETE FROM machines WHERE arn = ?1", "s", arn);
+}
+
+/* ---- executions ---- */
+
+int sh_execution_insert(sh_db *db, sh_execution *e, sh_err *err)
+{
+    int status = sh_db_run(
+        db, err,
+        "INSERT INTO executions (arn, name, machine_arn, revision_row, status, input, parent,"
+        " started_ms, stopped_ms, timer_ms, due_ms)"
+        " VALUES (?1, ?2, ?3, ?4, 'RUNNING', ?5, ?6, ?7, -1, -1, ?7)",
+        "sssissi", e->arn, e->name, e->machine_arn, e->revision_row, e->input, e->parent, e->started_ms);
+    e->id = sh_db_last_id(db);
+    return status;
+}
+
+typedef struct execution_taker {
+    sh_arena *arena;
+    sh_execution *one;
+    sh_execution_fn fn;
+    void *opaque;
+    bool found, failed;
+} execution_taker;
+
+#define EXECUTION_COLUMNS                                                                                    \
+    "id, arn, name, machine_arn, revision_row, status, error, cause, parent,"                                \
+    " started_ms, stopped_ms, timer_ms, "
+
+static int take_execution(void *opaque, const sh_row *row)
+{
+    execution_taker *t = opaque;
+    sh_execution e = {
+        .id = sh_row_int(row, 0),
+        .arn = keep(t->arena, row, 1, &t->failed),
+        .name = keep(t->arena, row, 2, &t->failed),
+        .machine_arn = keep(t->arena, row, 3, &t->failed),
+        .revision_row = sh_row_int(row, 4),
+        .status = keep(t->arena, row, 5, &t->failed),
+        .error = keep(t->arena, row, 6, &t->failed),
+        .cause = keep(t->arena, row, 7, &t->failed),
+        .parent = keep(t->arena, row, 8, &t->failed),
+        .started_ms = sh_row_int(row, 9),
+        .stopped_ms = sh_row_int(row, 10),
+        .timer_ms = sh_row_int(row, 11),
+        .input = keep(t->arena, row, 12, &t->failed),
+        .output = keep(t->arena, row, 13, &t->failed),
+        .state = keep(t->arena, row, 14, &t->failed),
+    };
+    t->found = true;
+    if (t->fn)
+        return t->fn(t->opaque, &e);
+    *t->one = e;
+    return 1;
+}
+
+static int one_execution(int status, const execution_taker *t, sh_err *err)
+{
+    if (status < 0)
+        return status;
+    if (!t->found)
+        return sh_fail(err, SH_E_NOT_FOUND, "no such execution");
+    return t->failed ? sh_fail(err, SH_E_MEMORY, "no memory for an execution") : 0;
+}
+
+int sh_execution_get(sh_db *db, sh_arena *arena, const char *arn, sh_execution *out, sh_err *err)
+{
+    execution_taker t = {.arena = arena, .one = out};
+    int status =
+        sh_db_each(db, err, "SELECT " EXECUTION_COLUMNS "input, output, state FROM executions WHERE arn = ?1",
+                   take_execution, &t, "s", arn);
+    return one_execution(status, &t, err);
+}
+
+int sh_execution_by_id(sh_db *db, sh_arena *arena, int64_t id, sh_execution *out, sh_err *err)
+{
+    execution_taker t = {.arena = arena, .one = out};
+    int status =
+        sh_db_each(db, err, "SELECT " EXECUTION_COLUMNS "input, output, state FROM executions WHERE id = ?1",
+                   take_execution, &t, "i", id);
+    return one_execution(status, &t, err);
+}
+
+int sh_execution_list(sh_db *db, const char *machine_arn, const char *status, int64_t below, int64_t limit,
+                      sh_execution_fn fn, void *opaque, sh_err *err)
+{
+    execution_taker t = {.fn = fn, .opaque = opaque};
+    int64_t from = below > 0 ? below : INT64_MAX;
+    if (!machine_arn)
+        return sh_db_each(db, err,
+                          "SELECT " EXECUTION_COLUMNS "NULL, NULL, NULL FROM executions"
+                          " WHERE id < ?1 AND (?2 IS NULL OR status = ?2) ORDER BY id DESC LIMIT ?3",
+                          take_execution, &t, "isi", from, status, limit);
+    return sh_db_each(db, err,
+                      "SELECT " EXECUTION_COLUMNS "NULL, NULL, NULL FROM executions"
+                      " WHERE machine_arn = ?1 AND id < ?2 AND (?3 IS NULL OR status = ?3)"
+                      " ORDER BY id DESC LIMIT ?4",
+                      take_execution, &t, "sisi", machine_arn, from, status, limit);
+}
+
+int sh_execution_save(sh_db *db, const sh_execution *e, int64_t due_ms, sh_err *err)
+{
+    return sh_db_run(db, err,
+                     "UPDATE executions SET status = ?2, output = ?3, error = ?4, cause = ?5, state = ?6,"
+                     " stopped_ms = ?7, timer_ms = ?8, due_ms = iif(?9 < 0, NULL, ?9) WHERE id = ?1",
+                     "isssssiii", e->id, e->status, e->output, e->error, e->cause, e->state, e->stopped_ms,
+                     e->timer_ms, due_ms);
+}
+
+typedef struct id_taker {
+    int64_t *ids;
+    size_t count;
+} id_taker;
+
+static int take_id(void *opaque, const sh_row *row)
+{
+    id_taker *t = opaque;
+    t->ids[t->count++] = sh_row_int(row, 0);
+    return 0;
+}
+
+int sh_execution_due(sh_db *db, int64_t now_ms, int64_t *ids, size_t *count, sh_err *err)
+{
+    id_taker t = {ids, 0};
+    int status = sh_db_each(db, err,
+                            "SELECT id FROM executions WHERE due_ms IS NOT NULL AND due_ms <= ?1"
+                            " ORDER BY due_ms LIMIT ?2",
+                            take_id, &t, "ii", now_ms, (int64_t)*count);
+    *count = t.count;
+    return status;
+}
+
+static int take_due(void *opaque, const sh_row *row)
+{
+    *(int64_t *)opaque = sh_row_int(row, 0);
+    return 1;
+}
+
+int sh_execution_next(sh_db *db, int64_t *due_ms, sh_err *err)
+{
+    *due_ms = -1;
+    return sh_db_each(db, err,
+                      "SELECT due_ms FROM executions WHERE due_ms IS NOT NULL ORDER BY due_ms LIMIT 1",
+                      take_due, due_ms, "");
+}
+
+int sh_execution_postpone(sh_db *db, int64_t id, int64_t due_ms, sh_err *err)
+{
+    return sh_db_run(db, err, "UPDATE executions SET due_ms = ?2 WHERE id = ?1", "ii", id, due_ms);
+}
+
+/* ---- history ---- */
+
+int sh_history_add(sh_db *db, int64_t execution, int64_t id, const char *event, sh_err *err)
+{
+    return sh_db_run(db, err, "INSERT INTO history (execution, id, event) VALUES (?1, ?2, ?3)", "iis",
+                     execution, id, event);
+}
+
+typedef struct history_taker {
+    sh_history_fn fn;
+    void *opaque;
+} history_taker;
+
+static int take_history(void *opaque, const sh_row *row)
+{
+    history_taker *t = opaque;
+    return t->fn(t->opaque, sh_row_int(row, 0), sh_row_text(row, 1));
+}
+
+int sh_history_list(sh_db *db, int64_t execution, int64_t from, bool reverse, int64_t limit, sh_history_fn fn,
+                    void *opaque, sh_err *err)
+{
+    history_taker t = {fn, opaque};
+    if (reverse)
+        return sh_db_each(db, err,
+                          "SELECT id, event FROM history WHERE execution = ?1 AND id <= ?2"
+                          " ORDER BY id DESC LIMIT ?3",
+                          take_history, &t, "iii", execution, from, limit);
+    return sh_db_each(db, err,
+                      "SELECT id, event FROM history WHERE execution = ?1 AND id >= ?2 ORDER BY id LIMIT ?3",
+                      take_history, &t, "iii", execution, from, limit);
+}
+
+/* ---- waits ---- */
+
+int sh_wait_add(sh_db *db, const sh_wait *w, sh_err *err)
+{
+    return sh_db_run(db, err,
+                     "INSERT OR REPLACE INTO waits (execution, task, stage, state_name, service, subject,"
+                     " parameters, scheduled_event) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                     "iiissssi", w->execution, w->task, (int64_t)w->stage, w->state_name, w->service,
+                     w->subject, w->parameters, w->scheduled_event);
+}
+
+int sh_wait_remove(sh_db *db, int64_t execution, int64_t task, sh_err *err)
+{
+    return sh_db_run(db, err, "DELETE FROM waits WHERE execution = ?1 AND task = ?2", "ii", execution, task);
+}
+
+typedef struct wait_taker {
+    sh_wait_fn fn;
+    void *opaque;
+} wait_taker;
+
+static int take_wait(void *opaque, const sh_row *row)
+{
+    wait_taker *t = opaque;
+    sh_wait w = {
+        .execution = sh_row_int(row, 0),
+        .task = sh_row_int(row, 1),
+        .stage = (sh_wait_stage)sh_row_int(row, 2),
+        .state_name = sh_row_text(row, 3),
+        .service = sh_row_text(row, 4),
+        .subject = sh_row_text(row, 5),
+        .parameters = sh_row_text(row, 6),
+        .scheduled_event = sh_row_int(row, 7),
+    };
+    return t->fn(t->opaque, &w);
+}
+
+int sh_wait_list(sh_db *db, int64_t execution, sh_wait_fn fn, void *opaque, sh_err *err)
+{
+    wait_taker t = {fn, opaque};
+    return sh_db_each(
+        db, err,
+        "SELECT execution, task, stage, state_name, service, subject, parameters, scheduled_event"
+        " FROM waits WHERE execution = ?1 ORDER BY task",
+        take_wait, &t, "i", execution);
+}
+
+int sh_wait_notify(sh_db *db, const char *service, const char *subject, int64_t now_ms, sh_err *err)
+{
+    int status = sh_db_begin(db, err);
+    if (status < 0)
+        return status;
+    status = sh_db_run(
+        db, err, "UPDATE waits SET stage = 2 WHERE subject = ?2 AND service = ?1 AND subject IS NOT NULL",
+        "ss", service, subject);
+    if (status == 0 && sh_db_changes(db) > 0)
+        status = sh_db_run(db, err,
+                           "UPDATE executions SET due_ms = iif(due_ms IS NULL OR due_ms > ?3, ?3, due_ms)"
+                           " WHERE id IN (SELECT execution FROM waits WHERE subject = ?2 AND service = ?1"
+                           " AND subject IS NOT NULL AND stage = 2)",
+                           "ssi", service, subject, now_ms);
+    return sh_db_end(db, status, err);
+}
