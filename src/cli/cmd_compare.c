@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/commands.h"
+
+#include <stdio.h>
+
+int sh_cmd_compare(int argc, char **argv)
+{
+    fprintf(stderr, "spyhop compare: not built yet\n");
+    return SH_EXIT_FAILED;
+}
