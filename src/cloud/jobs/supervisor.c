@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The supervisor of one command: a single-threaded poll loop over the script's end (pidfd), its two pipes and
+ * the signals sent to us (signalfd). SIGTERM means "cancel".
+ *
+ * The script leads a group of its own. To end it, the whole group gets SIGTERM, and after a grace everything
+ * below us gets SIGKILL, groups and sessions of its own or not: we are a subreaper. A script that ends by
+ * itself may leave daemons behind, as on AWS; if those hold the pipes open we stop listening after a short
+ * while, and say so. The script is not reaped before the end, so that its pid keeps naming its group.
+ *
+ * The file of the result is written full-length at the start, so that a disk that fills up meanwhile cannot
+ * take the result with it. */
+#include "base/clock.h"
+#include "base/file.h"
+#include "cloud/jobs/command.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define RESULT_ROOM 4096
+
+typedef struct stream {
+    int pipe; /* read end; -1: closed */
+    int file; /* -1: nothing more is kept */
+    int64_t kept, seen;
+} stream;
+
+typedef struct supervisor {
+    const char *folder;
+    json_t *spec;
+    int result_fd, signal_fd;
+    int64_t output_max, grace_us;
+    stream streams[2];
+    sh_child child;
+    bool exited, stopping;
+    int64_t deadline_us; /* of the execution */
+    int64_t kill_us;     /* of the grace, while stopping */
+    int64_t linger_us;   /* of the pipes, once the script has ended */
+    sh_command_result result;
+} supervisor;
+
+static int64_t earliest(const supervisor *s)
+{
+    int64_t at = INT64_MAX;
+    if (!s->exited && !s->stopping)
+        at = s->deadline_us;
+    if (s->stopping && s->kill_us < at)
+        at = s->kill_us;
+    if (s->exited && !s->stopping && s->linger_us < at)
+        at = s->linger_us;
+    return at;
+}
+
+static int poll_timeout(const supervisor *s)
+{
+    int64_t at = earliest(s);
+    if (at == INT64_MAX)
+        return -1;
+    int64_t left = (at - sh_monotonic_us() + 999) / 1000;
+    return left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
+}
+
+static void stop(supervisor *s, sh_command_end why)
+{
+    if (s->stopping || s->exited)
+        return;
+    s->stopping = true;
+    s->result.end = why;
+    s->kill_us = sh_monotonic_us() + s->grace_us;
+    sh_child_signal_group(&s->child, SIGTERM);
+    sh_child_signal_group(&s->child, SIGCONT);
+}
+
+static void keep(supervisor *s, stream *from, const char *bytes, size_t length)
+{
+    int64_t room = s->output_max - from->kept;
+    from->seen += (int64_t)length;
+    if (from->file < 0 || room <= 0)
+        return;
+    if ((int64_t)length > room)
+        length = (size_t)room;
+    sh_err err = {0};
+    if (sh_fd_write(from->file, bytes, length, &err) < 0) {
+        close(from->file);
+        from->file = -1;
+        snprintf(s->result.message, sizeof(s->result.message), "the rest of the output is lost: %.400s",
+                 err.message);
+        return;
+    }
+    from->kept += (int64_t)length;
+}
+
+static void drain(supervisor *s, stream *from)
+{
+    char block[65536];
+    ssize_t got = read(from->pipe, block, sizeof(block));
+    if (got > 0)
+        keep(s, from, block, (size_t)got);
+    else if (got == 0 || (errno != EINTR && errno != EAGAIN)) {
+        close(from->pipe);
+        from->pipe = -1;
+    }
+}
+
+/* Orphans that came to us must not stay zombies; the script itself is left for the end. */
+static void reap_orphans(const supervisor *s)
+{
+    for (;;) {
+        siginfo_t info = {0};
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0 ||
+            info.si_pid == s->child.pid)
+            return;
+        waitpid(info.si_pid, NULL, WNOHANG);
+    }
+}
+
+static void take_signals(supervisor *s)
+{
+    struct signalfd_siginfo info;
+    while (read(s->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (info.ssi_signo == SIGCHLD)
+            reap_orphans(s);
+        else
+            stop(s, SH_COMMAND_CANCELLED);
+    }
+}
+
+static void note_exit(supervisor *s)
+{
+    siginfo_t info = {0};
+    if (waitid(P_PID, (id_t)s->child.pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+        return;
+    s->exited = true;
+    s->linger_us = sh_monotonic_us() + s->grace_us;
+    s->result.code = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+}
+
+static bool pipes_open(const supervisor *s)
+{
+    return s->streams[0].pipe >= 0 || s->streams[1].pipe >= 0;
+}
+
+static bool expire(supervisor *s)
+{
+    int64_t now = sh_monotonic_us();
+    if (!s->exited && !s->stopping && now >= s->deadline_us)
+        stop(s, SH_COMMAND_TIMED_OUT);
+    if (s->stopping && now >= s->kill_us) {
+        sh_child_signal_group(&s->child, SIGKILL);
+        sh_descendants_kill(s->child.pid);
+        s->kill_us = INT64_MAX;
+    }
+    if (s->exited && !s->stopping && now >= s->linger_us) {
+        snprintf(s->result.message, sizeof(s->result.message),
+                 "the script ended, but what it left running still holds its output; nothing that is written "
+                 "later is kept");
+        return true;
+    }
+    return s->exited && (!pipes_open(s) || (s->stopping && s->kill_us == INT64_MAX));
+}
+
+static void watch(supervisor *s)
+{
+    for (;;) {
+        struct pollfd ready[] = {
+            {.fd = s->signal_fd, .events = POLLIN},
+            {.fd = s->exited ? -1 : s->child.pidfd, .events = POLLIN},
+            {.fd = s->streams[0].pipe, .events = POLLIN},
+            {.fd = s->streams[1].pipe, .events = POLLIN},
+        };
+        if (poll(ready, 4, poll_timeout(s)) < 0 && errno != EINTR)
+            return;
+        if (ready[0].revents)
+            take_signals(s);
+        if (ready[1].revents)
+            note_exit(s);
+        for (int i = 0; i < 2; i++)
+            if (s->streams[i].pipe >= 0 && ready[2 + i].revents)
+                drain(s, &s->streams[i]);
+        if (expire(s))
+            return;
+    }
+}
+
+static int open_in(const supervisor *s, const char *name, int flags, mode_t mode, int *out, sh_err *err)
+{
+    char path[PATH_MAX];
+    if ((size_t)snprintf(path, sizeof(path), "%s/%s", s->folder, name) >= sizeof(path))
+        return sh_fail(err, SH_E_LIMIT, "the path of the command's folder is too long");
+    int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW, mode);
+    if (fd < 0)
+        return sh_fail_errno(err, errno, "cannot open %s", path);
+    *out = fd;
+    return 0;
+}
+
+static int reserve_result(supervisor *s, sh_err *err)
+{
+    char blank[RESULT_ROOM];
+    memset(blank, ' ', sizeof(blank));
+    int status = open_in(s, "result.new", O_RDWR | O_CREAT | O_TRUNC, 0600, &s->result_fd, err);
+    if (status == 0)
+        status = sh_fd_write(s->result_fd, blank, sizeof(blank), err);
+    if (status == 0 && fsync(s->result_fd) < 0)
+        status = sh_fail_errno(err, errno, "cannot write the result of a command");
+    return status;
+}
+
+static int read_spec(supervisor *s, sh_err *err)
+{
+    char path[PATH_MAX];
+    json_error_t where;
+    if ((size_t)snprintf(path, sizeof(path), "%s/command.json", s->folder) >= sizeof(path))
+        return sh_fail(err, SH_E_LIMIT, "the path of the command's folder is too long");
+    s->spec = json_load_file(path, 0, &where);
+    if (!s->spec)
+        return sh_fail(err, SH_E_FORMAT, "%s: %s", path, where.text);
+    s->grace_us = json_integer_value(json_object_get(s->spec, "grace_ms")) * 1000;
+    s->output_max = json_integer_value(json_object_get(s->spec, "output_max"));
+    return 0;
+}
+
+static int write_script(const supervisor *s, sh_err *err)
+{
+    int fd = -1;
+    const char *script = json_string_value(json_object_get(s->spec, "script"));
+    int status = open_in(s, "_script.sh", O_WRONLY | O_CREAT | O_TRUNC, 0700, &fd, err);
+    if (status == 0)
+        status = sh_fd_write(fd, script ? script : "", script ? strlen(script) : 0, err);
+    if (fd >= 0)
+        close(fd); /* before it is run: a file open for writing cannot be */
+    return status;
+}
+
+static int open_streams(supervisor *s, int *ends, sh_err *err)
+{
+    static const char *const names[] = {"stdout", "stderr"};
+    int status = 0;
+    for (int i = 0; status == 0 && i < 2; i++) {
+        int fds[2];
+        status =
+            open_in(s, names[i], O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600, &s->streams[i].file, err);
+        if (status == 0 && pipe2(fds, O_CLOEXEC) < 0)
+            status = sh_fail_errno(err, errno, "cannot make a pipe");
+        if (status < 0)
+            break;
+        s->streams[i].pipe = fds[0];
+        ends[i] = fds[1];
+    }
+    return status;
+}
+
+extern char **environ;
+
+/* The kernel honours a "#!" line; a script without one is for /bin/sh. */
+static int spawn_script(supervisor *s, const int *ends, sh_err *err)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/_script.sh", s->folder);
+    const char *script = json_string_value(json_object_get(s->spec, "script"));
+    const char *direct[] = {path, NULL};
+    const char *shell[] = {"/bin/sh", path, NULL};
+    bool named = script && strncmp(script, "#!", 2) == 0;
+    const int fds[] = {-1, ends[0], ends[1]};
+    sh_child_spec spec = {.program = named ? path : "/bin/sh",
+                          .argv = named ? direct : shell,
+                          .environment = (const char *const *)environ,
+                          .folder = json_string_value(json_object_get(s->spec, "folder")),
+                          .fds = fds,
+                          .fd_count = 3,
+                          .session = true,
+                          .death_signal = SIGKILL,
+                          .mask = 022};
+    s->result.start_ms = sh_now_ms(&sh_clock_system);
+    s->deadline_us = sh_monotonic_us() + json_integer_value(json_object_get(s->spec, "timeout_s")) * 1000000;
+    return sh_child_spawn(&s->child, &spec, err);
+}
+
+static int open_signals(supervisor *s, sh_err *err)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (s->signal_fd < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+        return sh_fail_errno(err, errno, "cannot prepare the supervisor of a command");
+    return 0;
+}
+
+static void run(supervisor *s, sh_err *err)
+{
+    int ends[2] = {-1, -1};
+    int status = write_script(s, err);
+    if (status == 0)
+        status = open_streams(s, ends, err);
+    if (status == 0)
+        status = spawn_script(s, ends, err);
+    for (int i = 0; i < 2; i++)
+        if (ends[i] >= 0)
+            close(ends[i]);
+    if (status == 0) {
+        watch(s);
+    } else {
+        s->result.end = SH_COMMAND_UNABLE;
+        s->result.code = 1;
+        snprintf(s->result.message, sizeof(s->result.message), "%s", err->message);
+    }
+    if (s->stopping)
+        sh_descendants_kill(s->child.pid);
+    s->result.end_ms = sh_now_ms(&sh_clock_system);
+    if (s->result.start_ms == 0)
+        s->result.start_ms = s->result.end_ms;
+    s->result.stdout_bytes = s->streams[0].seen;
+    s->result.stderr_bytes = s->streams[1].seen;
+}
+
+int sh_supervisor_main(const char *folder)
+{
+    sh_err err = {0};
+    supervisor s = {.folder = folder,
+                    .result_fd = -1,
+                    .signal_fd = -1,
+                    .streams = {{-1, -1, 0, 0}, {-1, -1, 0, 0}},
+                    .child = SH_CHILD_NONE};
+    fcntl(SH_COMMAND_LOCK_FD, F_SETFD, FD_CLOEXEC);
+    int status = open_signals(&s, &err);
+    if (status == 0)
+        status = read_spec(&s, &err);
+    if (status == 0)
+        status = reserve_result(&s, &err);
+    if (status == 0)
+        status = sh_command_write_running(folder, &err);
+    if (status == 0) {
+        run(&s, &err);
+        status = sh_command_write_result(s.result_fd, folder, &s.result, &err);
+    }
+    if (status < 0)
+        fprintf(stderr, "spyhop agent-exec: %s\n", err.message);
+    json_decref(s.spec);
+    return status < 0 ? 1 : 0;
+}
