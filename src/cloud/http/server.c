@@ -1,0 +1,540 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* libmicrohttpd runs a pool of threads, each with its own epoll set; a connection stays with its thread. The
+ * raw target is taken in the URI callback, before libmicrohttpd cuts it up, and libmicrohttpd's own
+ * unescaping is switched off: what it makes of "%2F" and "%00" must not reach a key. */
+#include "cloud/http/server.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/size.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    THREADS = 32,
+    CONNECTIONS_MAX = 12800,
+    CONNECTION_MEMORY = 64 * 1024, /* request head and read buffer */
+    IDLE_SECONDS = 120,
+    BACKLOG = 1024,
+};
+
+struct sh_http_server {
+    struct MHD_Daemon *daemon;
+    sh_http_handler handler;
+    char endpoint[128];
+    pthread_mutex_t mutex;
+    pthread_cond_t ended;
+    int running; /* requests between begin and end */
+};
+
+struct sh_http_request {
+    sh_http_server *server;
+    struct MHD_Connection *connection;
+    sh_arena *arena;
+    char *target;
+    sh_http_head head;
+    char id[37];
+    char client[INET6_ADDRSTRLEN];
+    void *user;
+    int64_t content_length;
+    bool begun;
+    bool expects; /* Expect: 100-continue */
+    bool too_large;
+    bool keep;
+    bool overflow;
+    sh_buf body;
+    sh_http_sink_fn sink;
+    void *sink_opaque;
+    int64_t drained;
+    sh_http_field fields[SH_HTTP_FIELDS_MAX]; /* of the answer */
+    size_t field_count;
+    struct MHD_Response *response;
+    int status;
+};
+
+/* ---- what handlers see ---- */
+
+const sh_http_head *sh_http_request_head(const sh_http_request *request)
+{
+    return &request->head;
+}
+
+sh_arena *sh_http_request_arena(sh_http_request *request)
+{
+    return request->arena;
+}
+
+const char *sh_http_request_id(const sh_http_request *request)
+{
+    return request->id;
+}
+
+const char *sh_http_request_client(const sh_http_request *request)
+{
+    return request->client;
+}
+
+void **sh_http_user(sh_http_request *request)
+{
+    return &request->user;
+}
+
+int64_t sh_http_content_length(const sh_http_request *request)
+{
+    return request->content_length;
+}
+
+bool sh_http_answered(const sh_http_request *request)
+{
+    return request->response != NULL;
+}
+
+void sh_http_keep_body(sh_http_request *request, size_t maximum)
+{
+    request->keep = true;
+    request->body.maximum = maximum;
+    if (request->content_length > (int64_t)maximum)
+        request->overflow = true;
+}
+
+const char *sh_http_body(const sh_http_request *request, size_t *length, bool *overflow)
+{
+    *length = request->body.length;
+    *overflow = request->overflow;
+    return sh_buf_cstr(&request->body);
+}
+
+void sh_http_sink_body(sh_http_request *request, sh_http_sink_fn fn, void *opaque)
+{
+    request->sink = fn;
+    request->sink_opaque = opaque;
+}
+
+/* ---- answers ---- */
+
+void sh_http_add_field(sh_http_request *request, const char *name, const char *value)
+{
+    char *copy = sh_arena_strdup(request->arena, value);
+    const char *kept = sh_arena_strdup(request->arena, name);
+    if (!copy || !kept || request->field_count == SH_HTTP_FIELDS_MAX) {
+        sh_log(SH_LOG_ERROR, "http", "no room for the response field %s", name);
+        return;
+    }
+    for (char *c = copy; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7F)
+            *c = ' ';
+    request->fields[request->field_count++] = (sh_http_field){kept, copy};
+}
+
+static void set_response(sh_http_request *request, int status, struct MHD_Response *response)
+{
+    if (!response) {
+        sh_log(SH_LOG_ERROR, "http", "no memory for a response");
+        return;
+    }
+    request->status = status;
+    request->response = response;
+    for (size_t i = 0; i < request->field_count; i++)
+        if (request->fields[i].value[0] &&
+            MHD_add_response_header(response, request->fields[i].name, request->fields[i].value) != MHD_YES)
+            sh_log(SH_LOG_ERROR, "http", "the response field %s could not be set", request->fields[i].name);
+}
+
+void sh_http_answer(sh_http_request *request, int status, const void *bytes, size_t length)
+{
+    if (request->response)
+        return;
+    set_response(request, status,
+                 MHD_create_response_from_buffer(length, (void *)(uintptr_t)bytes, MHD_RESPMEM_MUST_COPY));
+}
+
+void sh_http_answer_file(sh_http_request *request, int status, int fd, int64_t offset, int64_t length)
+{
+    if (request->response || length == 0) {
+        close(fd);
+        sh_http_answer(request, status, "", 0);
+        return;
+    }
+    struct MHD_Response *response =
+        MHD_create_response_from_fd_at_offset64((uint64_t)length, fd, (uint64_t)offset);
+    if (!response)
+        close(fd);
+    set_response(request, status, response);
+}
+
+static ssize_t no_bytes(void *opaque, uint64_t position, char *out, size_t length)
+{
+    (void)opaque, (void)position, (void)out, (void)length;
+    return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+void sh_http_answer_head(sh_http_request *request, int status, int64_t length)
+{
+    if (request->response)
+        return;
+    if (length == 0) {
+        sh_http_answer(request, status, "", 0);
+        return;
+    }
+    set_response(request, status,
+                 MHD_create_response_from_callback((uint64_t)length, 4096, no_bytes, NULL, NULL));
+}
+
+/* ---- a request's life ---- */
+
+static void make_id(char id[37])
+{
+    unsigned char b[16];
+    if (getrandom(b, sizeof(b), 0) != sizeof(b))
+        memset(b, 0, sizeof(b)); /* an id names a request, it protects nothing */
+    b[6] = (unsigned char)((b[6] & 0x0F) | 0x40);
+    b[8] = (unsigned char)((b[8] & 0x3F) | 0x80);
+    snprintf(id, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2],
+             b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+}
+
+static void request_free(sh_http_request *request)
+{
+    if (!request)
+        return;
+    if (request->response)
+        MHD_destroy_response(request->response);
+    sh_buf_free(&request->body);
+    sh_arena_free(request->arena);
+    free(request->target);
+    free(request);
+}
+
+static void *on_target(void *opaque, const char *target, struct MHD_Connection *connection)
+{
+    sh_http_request *request = calloc(1, sizeof(*request));
+    if (!request)
+        return NULL;
+    request->server = opaque;
+    request->connection = connection;
+    request->arena = sh_arena_new(SH_HTTP_ARENA_MAX);
+    request->target = strdup(target);
+    if (!request->arena || !request->target) {
+        request_free(request);
+        return NULL;
+    }
+    return request;
+}
+
+static enum MHD_Result take_field(void *opaque, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    sh_http_request *request = opaque;
+    sh_http_head *head = &request->head;
+    (void)kind;
+    if (head->field_count == SH_HTTP_FIELDS_MAX) {
+        request->too_large = true;
+        return MHD_NO;
+    }
+    sh_http_field field = {sh_arena_strdup(request->arena, name),
+                           sh_arena_strdup(request->arena, value ? value : "")};
+    if (!field.name || !field.value)
+        return MHD_NO;
+    head->fields[head->field_count++] = field;
+    return MHD_YES;
+}
+
+static void take_client(sh_http_request *request)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    if (info && info->client_addr->sa_family == AF_INET)
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)info->client_addr)->sin_addr, request->client,
+                  sizeof(request->client));
+    else if (info && info->client_addr->sa_family == AF_INET6)
+        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)info->client_addr)->sin6_addr, request->client,
+                  sizeof(request->client));
+}
+
+static void refuse(sh_http_request *request, int status, const char *message)
+{
+    char text[512];
+    int length = snprintf(text, sizeof(text), "%.400s\n", message);
+    sh_http_add_field(request, "Content-Type", "text/plain");
+    sh_http_answer(request, status, text, (size_t)length);
+}
+
+static void begin(sh_http_request *request, const char *method)
+{
+    sh_err err = {0};
+    sh_http_head *head = &request->head;
+    request->begun = true;
+    pthread_mutex_lock(&request->server->mutex);
+    request->server->running++;
+    pthread_mutex_unlock(&request->server->mutex);
+    make_id(request->id);
+    take_client(request);
+    head->fields = sh_arena_alloc(request->arena, SH_HTTP_FIELDS_MAX * sizeof(*head->fields));
+    head->method = sh_arena_strdup(request->arena, method);
+    head->path = head->query = "";
+    if (!head->fields || !head->method)
+        return;
+    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, take_field, request);
+    const char *length = sh_http_field_get(head, "content-length");
+    const char *expect = sh_http_field_get(head, "expect");
+    request->content_length = -1;
+    if (length && !sh_parse_i64(length, strlen(length), 0, INT64_MAX, &request->content_length)) {
+        refuse(request, 400, "Content-Length is not a number");
+        return;
+    }
+    request->expects = expect && strcasecmp(expect, "100-continue") == 0;
+    int status = sh_http_head_target(head, request->arena, request->target, &err);
+    if (request->too_large)
+        refuse(request, 431, "too many header fields");
+    else if (status < 0)
+        refuse(request, status == SH_E_LIMIT ? 414 : 400, err.message);
+    else
+        request->server->handler.begin(request->server->handler.opaque, request);
+}
+
+static void take_body(sh_http_request *request, const void *bytes, size_t length)
+{
+    if (request->response) {
+        request->drained += (int64_t)length;
+    } else if (request->sink) {
+        request->sink(request->sink_opaque, request, bytes, length);
+    } else if (request->keep && !request->overflow) {
+        request->overflow = sh_buf_append(&request->body, bytes, length) < 0;
+    } else {
+        request->drained += (int64_t)length;
+    }
+}
+
+static enum MHD_Result queue(sh_http_request *request)
+{
+    if (!request->response) /* no memory for an answer: the connection is cut, which is no success */
+        return MHD_NO;
+    enum MHD_Result result =
+        MHD_queue_response(request->connection, (unsigned)request->status, request->response);
+    return result;
+}
+
+static enum MHD_Result on_request(void *opaque, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *bytes, size_t *length,
+                                  void **slot)
+{
+    sh_http_request *request = *slot;
+    sh_http_server *server = opaque;
+    (void)connection, (void)url, (void)version;
+    if (!request)
+        return MHD_NO;
+    if (!request->begun) {
+        begin(request, method);
+        return request->response && request->expects ? queue(request) : MHD_YES;
+    }
+    if (*length > 0) {
+        take_body(request, bytes, *length);
+        *length = 0;
+        return request->drained > SH_HTTP_DRAIN_MAX ? MHD_NO : MHD_YES;
+    }
+    if (!request->response)
+        server->handler.finish(server->handler.opaque, request);
+    if (!request->response)
+        refuse(request, 500, "the request was not answered");
+    return queue(request);
+}
+
+static void on_completed(void *opaque, struct MHD_Connection *connection, void **slot,
+                         enum MHD_RequestTerminationCode how)
+{
+    sh_http_request *request = *slot;
+    sh_http_server *server = opaque;
+    (void)connection, (void)how;
+    *slot = NULL;
+    if (!request)
+        return;
+    bool begun = request->begun;
+    if (begun)
+        server->handler.end(server->handler.opaque, request);
+    request_free(request);
+    if (!begun)
+        return;
+    pthread_mutex_lock(&server->mutex);
+    server->running--;
+    pthread_cond_broadcast(&server->ended);
+    pthread_mutex_unlock(&server->mutex);
+}
+
+static size_t leave_escapes(void *opaque, struct MHD_Connection *connection, char *text)
+{
+    (void)opaque, (void)connection;
+    return strlen(text);
+}
+
+static void on_log(void *opaque, const char *format, va_list args)
+{
+    char text[512];
+    (void)opaque;
+    vsnprintf(text, sizeof(text), format, args);
+    text[strcspn(text, "\n")] = '\0';
+    sh_log(SH_LOG_DEBUG, "http", "%s", text);
+}
+
+/* ---- listening ---- */
+
+/* Cuts "host:port" or "[host]:port" apart. */
+static int split_address(const char *address, char *host, size_t size, const char **port, sh_err *err)
+{
+    const char *colon = strrchr(address, ':');
+    const char *from = address;
+    if (!colon || !colon[1])
+        return sh_fail(err, SH_E_ARGUMENT, "listen address \"%s\": ADDR:PORT is needed, as 127.0.0.1:9000",
+                       address);
+    size_t length = (size_t)(colon - address);
+    if (length >= 2 && from[0] == '[' && from[length - 1] == ']') {
+        from++;
+        length -= 2;
+    }
+    if (length >= size)
+        return sh_fail(err, SH_E_ARGUMENT, "listen address is too long");
+    memcpy(host, from, length);
+    host[length] = '\0';
+    *port = colon + 1;
+    return 0;
+}
+
+static int bind_first(const struct addrinfo *list, const char *address, sh_err *err)
+{
+    int error = EADDRNOTAVAIL;
+    for (const struct addrinfo *at = list; at; at = at->ai_next) {
+        int on = 1;
+        int fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+            bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+            return fd;
+        error = errno;
+        if (fd >= 0)
+            close(fd);
+    }
+    return sh_fail_errno(err, error, "cannot listen on %s", address);
+}
+
+/* Returns a listening socket, or a negative status. */
+static int open_listener(const char *address, sh_err *err)
+{
+    char host[256];
+    const char *port;
+    int64_t number;
+    struct addrinfo *list = NULL;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    int status = split_address(address, host, sizeof(host), &port, err);
+    if (status < 0)
+        return status;
+    if (!sh_parse_i64(port, strlen(port), 0, 65535, &number))
+        return sh_fail(err, SH_E_ARGUMENT, "listen address \"%s\": the port is a number from 0 to 65535",
+                       address);
+    if (!host[0])
+        hints.ai_family = AF_INET;
+    int code = getaddrinfo(host[0] ? host : NULL, port, &hints, &list);
+    if (code)
+        return sh_fail(err, SH_E_ARGUMENT, "listen address \"%s\": %s", address, gai_strerror(code));
+    int fd = bind_first(list, address, err);
+    freeaddrinfo(list);
+    return fd;
+}
+
+static void name_endpoint(sh_http_server *server, int fd)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t length = sizeof(address);
+    char text[INET6_ADDRSTRLEN] = "127.0.0.1";
+    if (getsockname(fd, (struct sockaddr *)&address, &length) < 0)
+        return;
+    if (address.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&address;
+        bool any = IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr);
+        inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
+        snprintf(server->endpoint, sizeof(server->endpoint), "http://[%s]:%u", any ? "::1" : text,
+                 ntohs(in6->sin6_port));
+        return;
+    }
+    const struct sockaddr_in *in = (const struct sockaddr_in *)&address;
+    if (in->sin_addr.s_addr != htonl(INADDR_ANY))
+        inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
+    snprintf(server->endpoint, sizeof(server->endpoint), "http://%s:%u", text, ntohs(in->sin_port));
+}
+
+static void server_free(sh_http_server *server)
+{
+    pthread_cond_destroy(&server->ended);
+    pthread_mutex_destroy(&server->mutex);
+    free(server);
+}
+
+int sh_http_start(sh_http_server **out, const char *address, const sh_http_handler *handler, sh_err *err)
+{
+    pthread_condattr_t attributes;
+    sh_http_server *server = calloc(1, sizeof(*server));
+    if (!server)
+        return sh_fail(err, SH_E_MEMORY, "no memory for the server");
+    pthread_mutex_init(&server->mutex, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&server->ended, &attributes);
+    pthread_condattr_destroy(&attributes);
+    server->handler = *handler;
+    int fd = open_listener(address, err);
+    if (fd < 0) {
+        server_free(server);
+        return fd;
+    }
+    name_endpoint(server, fd);
+    server->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, server,
+        MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE,
+        (unsigned)THREADS, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)IDLE_SECONDS, MHD_OPTION_URI_LOG_CALLBACK, on_target, server, MHD_OPTION_NOTIFY_COMPLETED,
+        on_completed, server, MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL, MHD_OPTION_END);
+    if (!server->daemon) {
+        close(fd);
+        server_free(server);
+        return sh_fail(err, SH_E_IO, "the HTTP server could not start its threads");
+    }
+    *out = server;
+    return 0;
+}
+
+const char *sh_http_endpoint(const sh_http_server *server)
+{
+    return server->endpoint;
+}
+
+void sh_http_stop(sh_http_server *server, int64_t wait_ms)
+{
+    struct timespec until;
+    if (!server)
+        return;
+    MHD_socket listener = MHD_quiesce_daemon(server->daemon);
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += wait_ms / 1000;
+    until.tv_nsec += wait_ms % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&server->mutex);
+    while (server->running > 0 && pthread_cond_timedwait(&server->ended, &server->mutex, &until) != ETIMEDOUT)
+        ;
+    pthread_mutex_unlock(&server->mutex);
+    MHD_stop_daemon(server->daemon);
+    if (listener != MHD_INVALID_SOCKET)
+        close(listener);
+    server_free(server);
+}
