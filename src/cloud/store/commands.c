@@ -1,4 +1,167 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cloud/store/commands.h"
 #include "cloud/store/schema.h"
 
-const char sh_schema_commands[] = "";
+#include <stddef.h>
+
+const char sh_schema_commands[] =
+    "CREATE TABLE IF NOT EXISTS invocations ("
+    " sequence INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " id TEXT NOT NULL, instance TEXT NOT NULL, document TEXT NOT NULL, comment TEXT NOT NULL,"
+    " request TEXT NOT NULL, requested_ms INTEGER NOT NULL, deliver_by_ms INTEGER NOT NULL,"
+    " expires_ms INTEGER NOT NULL, status TEXT NOT NULL, details TEXT NOT NULL, code INTEGER NOT NULL,"
+    " start_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL, out TEXT NOT NULL, err TEXT NOT NULL,"
+    " UNIQUE (id, instance));"
+    "CREATE INDEX IF NOT EXISTS invocations_open ON invocations (instance, sequence)"
+    " WHERE status IN ('Pending', 'InProgress', 'Cancelling');"
+    "CREATE INDEX IF NOT EXISTS invocations_ended ON invocations (end_ms);";
+
+#define COLUMNS                                                                                              \
+    "sequence, id, instance, document, comment, request, requested_ms, deliver_by_ms, expires_ms, status,"   \
+    " details, code, start_ms, end_ms"
+
+int sh_invocation_insert(sh_db *db, const sh_invocation *row, sh_err *err)
+{
+    return sh_db_run(db, err,
+                     "INSERT INTO invocations (id, instance, document, comment, request, requested_ms,"
+                     " deliver_by_ms, expires_ms, status, details, code, start_ms, end_ms, out, err)"
+                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                     "sssssiiissiiiss", row->id, row->instance, row->document, row->comment, row->request,
+                     row->requested_ms, row->deliver_by_ms, row->expires_ms, row->status, row->details,
+                     row->code, row->start_ms, row->end_ms, row->out, row->err);
+}
+
+/* Borrows the row's strings. */
+static sh_invocation read_row(const sh_row *row, bool output)
+{
+    return (sh_invocation){.sequence = sh_row_int(row, 0),
+                           .id = sh_row_text(row, 1),
+                           .instance = sh_row_text(row, 2),
+                           .document = sh_row_text(row, 3),
+                           .comment = sh_row_text(row, 4),
+                           .request = sh_row_text(row, 5),
+                           .requested_ms = sh_row_int(row, 6),
+                           .deliver_by_ms = sh_row_int(row, 7),
+                           .expires_ms = sh_row_int(row, 8),
+                           .status = sh_row_text(row, 9),
+                           .details = sh_row_text(row, 10),
+                           .code = sh_row_int(row, 11),
+                           .start_ms = sh_row_int(row, 12),
+                           .end_ms = sh_row_int(row, 13),
+                           .out = output ? sh_row_text(row, 14) : "",
+                           .err = output ? sh_row_text(row, 15) : ""};
+}
+
+typedef struct getting {
+    sh_arena *arena;
+    sh_invocation *out;
+    bool found;
+} getting;
+
+static int take(void *opaque, const sh_row *row)
+{
+    getting *g = opaque;
+    sh_invocation r = read_row(row, true);
+    const char **const strings[] = {&r.id,     &r.instance, &r.document, &r.comment, &r.request,
+                                    &r.status, &r.details,  &r.out,      &r.err};
+    for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
+        *strings[i] = *strings[i] ? sh_arena_strdup(g->arena, *strings[i]) : NULL;
+        if (!*strings[i])
+            return SH_E_MEMORY;
+    }
+    *g->out = r;
+    g->found = true;
+    return 1;
+}
+
+int sh_invocation_get(sh_db *db, sh_arena *arena, const char *id, const char *instance, sh_invocation *out,
+                      sh_err *err)
+{
+    getting g = {arena, out, false};
+    int status = sh_db_each(db, err,
+                            "SELECT " COLUMNS ", out, err FROM invocations"
+                            " WHERE id = ?1 AND (?2 IS NULL OR instance = ?2)",
+                            take, &g, "ss", id, instance);
+    if (status == SH_E_MEMORY)
+        return sh_fail(err, status, "no memory for a command's row");
+    if (status == 0 && !g.found)
+        status = sh_fail(err, SH_E_NOT_FOUND, "there is no command %s on this node", id);
+    return status;
+}
+
+int sh_invocation_save(sh_db *db, const sh_invocation *row, const char *expected, sh_err *err)
+{
+    int status = sh_db_begin(db, err);
+    if (status < 0)
+        return status;
+    status = sh_db_run(db, err,
+                       "UPDATE invocations SET status = ?1, details = ?2, code = ?3, start_ms = ?4,"
+                       " end_ms = ?5, out = ?6, err = ?7 WHERE id = ?8 AND instance = ?9 AND status = ?10",
+                       "ssiiisssss", row->status, row->details, row->code, row->start_ms, row->end_ms,
+                       row->out, row->err, row->id, row->instance, expected);
+    if (status == 0 && sh_db_changes(db) == 0)
+        status = sh_fail(err, SH_E_CONFLICT, "command %s is no longer %s", row->id, expected);
+    return sh_db_end(db, status, err);
+}
+
+typedef struct listing {
+    sh_invocation_fn fn;
+    void *opaque;
+    bool output;
+} listing;
+
+static int hand_on(void *opaque, const sh_row *row)
+{
+    listing *l = opaque;
+    sh_invocation r = read_row(row, l->output);
+    return l->fn(l->opaque, &r);
+}
+
+int sh_invocation_list(sh_db *db, const sh_invocation_query *query, sh_invocation_fn fn, void *opaque,
+                       sh_err *err)
+{
+    listing l = {fn, opaque, true};
+    return sh_db_each(db, err,
+                      "SELECT " COLUMNS ", out, err FROM invocations"
+                      " WHERE (?1 IS NULL OR id = ?1) AND (?2 IS NULL OR instance = ?2)"
+                      " AND (?3 IS NULL OR status = ?3) AND (?4 IS NULL OR document = ?4)"
+                      " AND requested_ms > ?5 AND (?6 = 0 OR requested_ms < ?6)"
+                      " AND (?7 = 0 OR sequence < ?7) ORDER BY sequence DESC LIMIT ?8",
+                      hand_on, &l, "ssssiiii", query->id, query->instance, query->status, query->document,
+                      query->after_ms, query->before_ms, query->below, query->limit);
+}
+
+int sh_invocation_each_open(sh_db *db, const char *instance, sh_invocation_fn fn, void *opaque, sh_err *err)
+{
+    listing l = {fn, opaque, false};
+    return sh_db_each(db, err,
+                      "SELECT " COLUMNS " FROM invocations WHERE instance = ?1"
+                      " AND status IN ('Pending', 'InProgress', 'Cancelling') ORDER BY sequence",
+                      hand_on, &l, "s", instance);
+}
+
+typedef struct ids {
+    int (*fn)(void *opaque, const char *id);
+    void *opaque;
+} ids;
+
+static int hand_id(void *opaque, const sh_row *row)
+{
+    ids *i = opaque;
+    return i->fn(i->opaque, sh_row_text(row, 0));
+}
+
+int sh_invocation_each_ended(sh_db *db, int64_t before_ms, int (*fn)(void *opaque, const char *id),
+                             void *opaque, sh_err *err)
+{
+    ids i = {fn, opaque};
+    return sh_db_each(db, err,
+                      "SELECT id FROM invocations WHERE end_ms > 0 AND end_ms < ?1"
+                      " AND status NOT IN ('Pending', 'InProgress', 'Cancelling') LIMIT 1000",
+                      hand_id, &i, "i", before_ms);
+}
+
+int sh_invocation_delete(sh_db *db, const char *id, sh_err *err)
+{
+    return sh_db_run(db, err, "DELETE FROM invocations WHERE id = ?1", "s", id);
+}
