@@ -22,8 +22,14 @@ import imaging
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
-def list_photographs(folder):
-    paths = sorted(p for p in glob.glob(os.path.join(folder, "*")) if p.lower().endswith(EXTENSIONS))
+def list_photographs(folder, without):
+    """The folder's pictures, less those in the first column of the table `without`."""
+    left_out = set()
+    if without:
+        with open(without, encoding="utf-8") as table:
+            left_out = {line.split("\t")[0].strip() for line in table}
+    paths = sorted(p for p in glob.glob(os.path.join(folder, "*"))
+                   if p.lower().endswith(EXTENSIONS) and os.path.basename(p) not in left_out)
     if not paths:
         sys.exit(f"pack: no photographs in {folder}: give the folder that holds them")
     return paths
@@ -55,12 +61,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photographs")
     parser.add_argument("pack")
+    parser.add_argument("--without", help="table whose first column names pictures to leave out")
     parser.add_argument("--tile", type=int, default=128)
     parser.add_argument("--per-picture", type=int, default=64)
     args = parser.parse_args()
     rng = np.random.default_rng(1)
     sets = {"hr": [], "lr": [], "val_hr": [], "val_lr": []}
-    paths = list_photographs(args.photographs)
+    paths = list_photographs(args.photographs, args.without)
     for index, path in enumerate(paths):
         try:
             luma = imaging.read_luma(path)

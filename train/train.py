@@ -5,7 +5,9 @@ L1, Adam, cosine schedule after a short warm-up, the eight flips and turns.
 The LR crop is larger than the region the loss looks at hardest: within 6
 pixels of a crop's border (the receptive field) zero padding is seen, as at a
 picture's border, but far oftener than in pictures; that ring gets a small
-weight.  Same seed, thread count and pack: same weights.
+weight.  The first crop of each batch is flat, of a random code value, and
+weighs the same everywhere: it teaches that flat stays flat, borders included.
+Same seed, thread count and pack: same weights.
 """
 import argparse
 import os
@@ -30,7 +32,8 @@ class Crops:
         size, room = self.crop, self.lr.shape[1] - self.crop + 1
         low = np.empty((self.batch, 1, size, size), np.float32)
         high = np.empty((self.batch, 1, 2 * size, 2 * size), np.float32)
-        for i in range(self.batch):
+        low[0] = high[0] = self.rng.integers(16, 236)
+        for i in range(1, self.batch):
             tile = self.rng.integers(len(self.lr))
             y, x = self.rng.integers(room, size=2)
             turn, flip = self.rng.integers(4), self.rng.integers(2)
@@ -40,9 +43,10 @@ class Crops:
         return torch.from_numpy(low / 255), torch.from_numpy(high / 255)
 
 
-def ring_weights(crop):
-    weights = torch.full((2 * crop, 2 * crop), RING_WEIGHT)
-    weights[2 * RING:-2 * RING, 2 * RING:-2 * RING] = 1.0
+def loss_weights(batch, crop):
+    weights = torch.full((batch, 1, 2 * crop, 2 * crop), RING_WEIGHT)
+    weights[:, :, 2 * RING:-2 * RING, 2 * RING:-2 * RING] = 1.0
+    weights[0] = 1.0
     return weights / weights.mean()
 
 
@@ -78,7 +82,7 @@ def restore(path, net, optimiser, crops):
 
 
 def train(net, optimiser, crops, pack, first, args):
-    weights = ring_weights(args.crop)
+    weights = loss_weights(args.batch, args.crop)
     started, total = time.monotonic(), 0.0
     for step in range(first, args.steps):
         for group in optimiser.param_groups:
@@ -103,7 +107,7 @@ def parse():
     parser.add_argument("pack")
     parser.add_argument("checkpoint")
     parser.add_argument("--arch", choices=sorted(model.ARCHITECTURES), default="fast")
-    parser.add_argument("--steps", type=int, default=36000)
+    parser.add_argument("--steps", type=int, default=42000)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--crop", type=int, default=48)
     parser.add_argument("--wide", type=int, default=256)
