@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef SH_ENGINE_CONTEXT_H
+#define SH_ENGINE_CONTEXT_H
+/* What the files behind the public header share. */
+#include "engine/exec.h"
+#include <spyhop/spyhop.h>
+
+struct spyhop_model {
+    sh_graph *graph;
+    int halo;
+};
+
+/* *error from *err, where the caller wants it. Returns err->status. */
+int sh_public_error(spyhop_error *error, const sh_err *err);
+/* spyhop_open with the cache that a thread's rows should fit into; 0: the machine's. For tests of narrow
+ * tiles. */
+int sh_context_open(spyhop_context **out, const spyhop_model *model, const spyhop_settings *settings,
+                    size_t l2_bytes, sh_err *err);
+
+#endif

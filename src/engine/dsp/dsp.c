@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/dsp/dsp.h"
+#include <spyhop/spyhop.h>
+
+void sh_dsp_select(sh_dsp *dsp, int cpu)
+{
+    sh_conv_init_c(dsp);
+    sh_row_init_c(dsp);
+    sh_pixel_init_c(dsp);
+    sh_peak_init_c(dsp);
+#if SH_HAVE_X86
+    if (cpu < SPYHOP_CPU_AVX2)
+        return;
+    sh_conv_init_avx2(dsp);
+    sh_row_init_avx2(dsp);
+    sh_pixel_init_avx2(dsp);
+    sh_peak_init_avx2(dsp);
+    if (cpu < SPYHOP_CPU_AVX512)
+        return;
+    sh_conv_init_avx512(dsp);
+    sh_row_init_avx512(dsp);
+    sh_pixel_init_avx512(dsp);
+    sh_peak_init_avx512(dsp);
+#endif
+}

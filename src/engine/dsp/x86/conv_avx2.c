@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* 12 sums, 3 inputs and a weight in 16 registers. */
+#include "engine/dsp/x86/simd_avx2.h"
+#include "engine/dsp/x86/act_simd.h"
+
+#define WIDE_OUTPUTS 0
+#define NARROW 3
+#define v_act(v, conv, output)                                                                               \
+    v_activate(v, (conv)->act, v_set((conv)->act == SH_ACT_CLIP ? (conv)->low : (conv)->slope[output]),      \
+               v_set((conv)->high))
+#include "engine/dsp/x86/conv_simd.h"
+
+void sh_conv_init_avx2(sh_dsp *dsp)
+{
+    dsp->conv = conv_simd;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/context.h"
+#include "base/file.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT_OF(number) #number
+#define DOTTED(a, b, c) TEXT_OF(a) "." TEXT_OF(b) "." TEXT_OF(c)
+
+const char *spyhop_version(void)
+{
+    return DOTTED(SPYHOP_VERSION_MAJOR, SPYHOP_VERSION_MINOR, SPYHOP_VERSION_PATCH);
+}
+
+int spyhop_cpu_detect(void)
+{
+    return sh_cpu_detect();
+}
+
+const char *spyhop_cpu_name(int cpu)
+{
+    switch (cpu) {
+    case SPYHOP_CPU_C:
+        return "c";
+    case SPYHOP_CPU_AVX2:
+        return "avx2";
+    case SPYHOP_CPU_AVX512:
+        return "avx512";
+    case SPYHOP_CPU_AUTO:
+        return "auto";
+    default:
+        return NULL;
+    }
+}
+
+int sh_public_error(spyhop_error *error, const sh_err *err)
+{
+    if (error) {
+        error->status = err->status;
+        snprintf(error->message, sizeof(error->message), "%s", err->message);
+    }
+    return err->status;
+}
+
+static int parse(spyhop_model **out, const void *data, size_t size, sh_err *err)
+{
+    spyhop_model *model = calloc(1, sizeof(*model));
+    int status = SH_OK;
+    if (!model)
+        return sh_fail(err, SH_E_MEMORY, "out of memory for the model");
+    status = sh_graph_read(&model->graph, data, size, err);
+    if (status == SH_OK)
+        status = sh_plan_halo(model->graph, &model->halo, err);
+    if (status < 0)
+        spyhop_model_free(&model);
+    else
+        *out = model;
+    return status;
+}
+
+int spyhop_model_parse(spyhop_model **out, const void *data, size_t size, spyhop_error *error)
+{
+    sh_err err = {0};
+    int status;
+    if (!out || (!data && size > 0))
+        status = sh_fail(&err, SH_E_ARGUMENT, "spyhop_model_parse: NULL where a model or data belong");
+    else
+        status = parse(out, data, size, &err);
+    return status < 0 ? sh_public_error(error, &err) : SPYHOP_OK;
+}
+
+int spyhop_model_load(spyhop_model **out, const char *path, spyhop_error *error)
+{
+    sh_err err = {0};
+    sh_buf bytes;
+    int status;
+    sh_buf_init(&bytes, SPYHOP_MAX_FILE_BYTES);
+    if (!out || !path)
+        status = sh_fail(&err, SH_E_ARGUMENT, "spyhop_model_load: NULL where a model or a path belongs");
+    else
+        status = sh_file_read(path, &bytes, &err);
+    if (status == SH_OK) {
+        status = parse(out, bytes.data, bytes.length, &err);
+        if (status < 0)
+            sh_err_prefix(&err, "%s", path);
+    }
+    sh_buf_free(&bytes);
+    return status < 0 ? sh_public_error(error, &err) : SPYHOP_OK;
+}
+
+void spyhop_model_free(spyhop_model **model)
+{
+    if (!model || !*model)
+        return;
+    sh_graph_free((*model)->graph);
+    free(*model);
+    *model = NULL;
+}
+
+int spyhop_model_describe(const spyhop_model *model, spyhop_model_info *info)
+{
+    if (!model || !info || info->size < sizeof(*info))
+        return SPYHOP_E_ARGUMENT;
+    const sh_graph *graph = model->graph;
+    size_t size = info->size;
+    *info = (spyhop_model_info){.size = size,
+                                .name = graph->name,
+                                .scale = graph->tensors[graph->output].scale,
+                                .channels = graph->tensors[graph->input].channels,
+                                .parameters = graph->parameters,
+                                .macs_per_pixel = graph->macs,
+                                .halo = model->halo};
+    return SPYHOP_OK;
+}

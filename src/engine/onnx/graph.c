@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* From the file's messages to a checked graph: names are resolved through a hash table in the order of the
+ * nodes, so that a name used before it is produced (a cycle, or a file that is not sorted as ONNX demands) is
+ * found at its first use; each operator then checks its own attributes and shapes. */
+#include "engine/onnx/build.h"
+#include <spyhop/spyhop.h>
+#include <stdlib.h>
+#include <string.h>
+
+static size_t hash_text(sh_text text)
+{
+    uint64_t h = 1469598103934665603u;
+    for (size_t i = 0; i < text.length; i++)
+        h = (h ^ (uint8_t)text.data[i]) * 1099511628211u;
+    return (size_t)(h ^ h >> 32);
+}
+
+/* The slot that holds the name, or the empty one where it would go. */
+static sh_value *find_slot(const sh_builder *builder, sh_text name)
+{
+    size_t at = hash_text(name) % builder->value_slots;
+    while (builder->values[at].name.data && !sh_text_same(builder->values[at].name, name))
+        at = (at + 1) % builder->value_slots;
+    return &builder->values[at];
+}
+
+int sh_builder_define(sh_builder *builder, sh_text name, int tensor, const sh_onnx_tensor *constant,
+                      sh_err *err)
+{
+    if (name.length == 0)
+        return sh_fail(err, SH_E_FORMAT, "a tensor of the model has no name");
+    sh_value *slot = find_slot(builder, name);
+    if (slot->name.data)
+        return sh_fail(err, SH_E_FORMAT, "the name '%s' is defined twice", sh_text_show(name).text);
+    *slot = (sh_value){name, tensor, constant};
+    return SH_OK;
+}
+
+static char *keep_text(sh_arena *arena, sh_text text)
+{
+    return sh_arena_strdup(arena, sh_text_show(text).text);
+}
+
+static int add_tensor(sh_builder *builder, sh_text name, int channels, int scale, int *tensor, sh_err *err)
+{
+    sh_graph *graph = builder->graph;
+    if (channels < 1 || channels > SPYHOP_MAX_CHANNELS)
+        return sh_fail(err, SH_E_LIMIT, "tensor '%s' has %d channels; 1 to %d are run",
+                       sh_text_show(name).text, channels, SPYHOP_MAX_CHANNELS);
+    if (scale < 1 || scale > SH_GRAPH_SCALE)
+        return sh_fail(err, SH_E_LIMIT, "tensor '%s' is the input enlarged %d times; 1 to %d are run",
+                       sh_text_show(name).text, scale, SH_GRAPH_SCALE);
+    char *kept = keep_text(graph->arena, name);
+    if (!kept)
+        return sh_fail(err, SH_E_MEMORY, "out of memory for the model's graph");
+    int index = graph->tensor_count;
+    int status = sh_builder_define(builder, name, index, NULL, err);
+    if (status < 0)
+        return status;
+    graph->tensors[graph->tensor_count++] = (sh_graph_tensor){kept, channels, scale};
+    *tensor = index;
+    return SH_OK;
+}
+
+/* The computed tensors among the draft's inputs are the node's. */
+static int *keep_inputs(sh_builder *builder, const sh_draft *draft, int *count)
+{
+    int *inputs = sh_arena_alloc(builder->graph->arena, (size_t)draft->input_count * sizeof(int));
+    int n = 0;
+    for (int i = 0; inputs && i < draft->input_count; i++)
+        if (draft->inputs[i] && draft->inputs[i]->tensor >= 0)
+            inputs[n++] = draft->inputs[i]->tensor;
+    *count = n;
+    return inputs;
+}
+
+int sh_builder_add(sh_builder *builder, const sh_draft *draft, sh_graph_node node, int channels, int scale,
+                   sh_err *err)
+{
+    sh_graph *graph = builder->graph;
+    node.name = draft->label;
+    node.inputs = keep_inputs(builder, draft, &node.input_count);
+    if (!node.inputs)
+        return sh_fail(err, SH_E_MEMORY, "out of memory for the model's graph");
+    int status = add_tensor(builder, draft->node->outputs[0], channels, scale, &node.output, err);
+    if (status < 0)
+        return sh_err_prefix(err, "%s", draft->label);
+    graph->nodes[graph->node_count++] = node;
+    return SH_OK;
+}
+
+static int defined_later(const sh_onnx *onnx, int from, sh_text name)
+{
+    for (int i = from; i < onnx->node_count; i++)
+        for (int o = 0; o < onnx->nodes[i].output_count; o++)
+            if (sh_text_same(onnx->nodes[i].outputs[o], name))
+                return 1;
+    return 0;
+}
+
+static int resolve(sh_builder *builder, const sh_onnx_node *node, sh_draft *draft, sh_err *err)
+{
+    draft->input_count = node->input_count;
+    draft->inputs = sh_arena_alloc(builder->scratch, (size_t)node->input_count * sizeof(*draft->inputs));
+    if (!draft->inputs)
+        return sh_fail(err, SH_E_MEMORY, "out of memory for the model's graph");
+    for (int i = 0; i < node->input_count; i++) {
+        if (node->inputs[i].length == 0)
+            continue;
+        const sh_value *value = find_slot(builder, node->inputs[i]);
+        if (!value->name.data &&
+            defined_later(builder->onnx, (int)(node - builder->onnx->nodes), node->inputs[i]))
+            return sh_fail(err, SH_E_FORMAT,
+                           "%s uses '%s' before it is produced: the graph has a cycle or is not sorted",
+                           draft->label, sh_text_show(node->inputs[i]).text);
+        if (!value->name.data)
+            return sh_fail(err, SH_E_FORMAT, "%s uses '%s', which nothing produces", draft->label,
+                           sh_text_show(node->inputs[i]).text);
+        draft->inputs[i] = value;
+    }
+    return SH_OK;
+}
+
+static int build_node(sh_builder *builder, const sh_onnx_node *node, sh_err *err)
+{
+    sh_draft draft = {.node = node};
+    draft.label = sh_arena_printf(
+        builder->graph->arena, "%s '%s'", sh_text_show(node->op).text,
+        sh_text_show(node->name.length || !node->output_count ? node->name : node->outputs[0]).text);
+    if (!draft.label)
+        return sh_fail(err, SH_E_MEMORY, "out of memory for the model's graph");
+    const sh_operator *op = sh_operator_find(node->op);
+    int standard = node->domain.length == 0 || sh_text_is(node->domain, "ai.onnx");
+    if (!op || !standard)
+        return sh_fail(err, SH_E_UNSUPPORTED,
+                       "the model needs the operator %s%s%s (node '%s'), which is not run here",
+                       standard ? "" : sh_text_show(node->domain).text, standard ? "" : ".",
+                       sh_text_show(node->op).text, sh_text_show(node->name).text);
+    if (node->output_count != 1)
+        return sh_fail(err, SH_E_FORMAT, "%s has %d outputs, not one", draft.label, node->output_count);
+    if (node->input_count < op->min_inputs || node->input_count > op->max_inputs)
+        return sh_fail(err, SH_E_FORMAT, "%s has %d inputs; %d to %d are allowed", draft.label,
+                       node->input_count, op->min_inputs, op->max_inputs);
+    int status = resolve(builder, node, &draft, err);
+    return status < 0 ? status : op->fn(builder, &draft, err);
+}
+
+static int check_port(const sh_onnx_port *port, const char *what, int64_t *channels, sh_err *err)
+{
+    if (port->type != 0 && port->type != SH_ONNX_FLOAT)
+        return sh_fail(err, SH_E_UNSUPPORTED, "%s '%s' has element type %d; only float32 is run", what,
+                       sh_text_show(port->name).text, port->type);
+    if (port->rank == -1) {
+        *channels = -1;
+        return SH_OK;
+    }
+    if (port->rank != 4)
+        return sh_fail(err, SH_E_UNSUPPORTED,
+                       "%s '%s' has %d dimensions; [N, channels, height, width] is run", what,
+                       sh_text_show(port->name).text, port->rank);
+    if (port->dims[0] > 1)
+        return sh_fail(err, SH_E_UNSUPPORTED, "%s '%s' is a batch of %lld pictures; one is run", what,
+                       sh_text_show(port->name).text, (long long)port->dims[0]);
+    *channels = port->dims[1];
+    return SH_OK;
+}
+
+static int find_input(sh_builder *builder, sh_err *err)
+{
+    const sh_onnx *onnx = builder->onnx;
+    const sh_onnx_port *input = NULL;
+    int64_t channels = 0;
+    for (int i = 0; i < onnx->input_count; i++) {
+        const sh_onnx_port *port = &onnx->inputs[i];
+        const sh_value *value = port->name.length ? find_slot(builder, port->name) : NULL;
+        if (value && value->name.data && value->constant)
+            continue; /* old files list their weights among the inputs */
+        if (input)
+            return sh_fail(err, SH_E_UNSUPPORTED, "the model has two inputs, '%s' and '%s'; one is run",
+                           sh_text_show(input->name).text, sh_text_show(port->name).text);
+        input = port;
+    }
+    if (!input)
+        return sh_fail(err, SH_E_FORMAT, "the model has no input");
+    int status = check_port(input, "input", &channels, err);
+    if (status < 0)
+        return status;
+    if (channels != 1 && channels != 3)
+        return sh_fail(err, SH_E_UNSUPPORTED, "input '%s' has %lld channels; 1 (luma) or 3 are run",
+                       sh_text_show(input->name).text, (long long)channels);
+    return add_tensor(builder, input->name, (int)channels, 1, &builder->graph->input, err);
+}
+
+static int find_output(sh_builder *builder, sh_err *err)
+{
+    const sh_onnx *onnx = builder->onnx;
+    sh_graph *graph = builder->graph;
+    int64_t channels;
+    if (onnx->output_count != 1)
+        return sh_fail(err, SH_E_UNSUPPORTED, "the model has %d outputs; one is run", onnx->output_count);
+    int status = check_port(&onnx->outputs[0], "output", &channels, err);
+    if (status < 0)
+        return status;
+    const sh_value *value = onnx->outputs[0].name.length ? find_slot(builder, onnx->outputs[0].name) : NULL;
+    if (!value || !value->name.data || value->tensor < 0)
+        return sh_fail(err, SH_E_FORMAT, "nothing computes the model's output '%s'",
+                       sh_text_show(onnx->outputs[0].name).text);
+    const sh_graph_tensor *tensor = &graph->tensors[value->tensor];
+    if (channels != -1 && channels != tensor->channels)
+        return sh_fail(err, SH_E_FORMAT, "output '%s' says %lld channels; the graph gives %d", tensor->name,
+                       (long long)channels, tensor->channels);
+    if (tensor->channels != graph->tensors[graph->input].channels)
+        return sh_fail(err, SH_E_UNSUPPORTED, "the model takes %d channels and gives %d; as many are run",
+                       graph->tensors[graph->input].channels, tensor->channels);
+    graph->output = value->tensor;
+    return SH_OK;
+}
+
+static int reserve(sh_builder *builder, sh_err *err)
+{
+    const sh_onnx *onnx = builder->onnx;
+    sh_graph *graph = builder->graph;
+    size_t nodes = (size_t)onnx->node_count;
+    /* twice as many slots as names, so that a search always ends at an empty one */
+    builder->value_slots = 2 * (nodes + (size_t)onnx->tensor_count + (size_t)onnx->input_count) + 8;
+    builder->values = sh_arena_alloc(builder->scratch, builder->value_slots * sizeof(sh_value));
+    graph->nodes = sh_arena_alloc(graph->arena, nodes * sizeof(sh_graph_node));
+    graph->tensors = sh_arena_alloc(graph->arena, (nodes + 1) * sizeof(sh_graph_tensor));
+    graph->name = keep_text(graph->arena, onnx->name);
+    if (!builder->values || !graph->nodes || !graph->tensors || !graph->name)
+        return sh_fail(err, SH_E_MEMORY, "out of memory for the model's graph");
+    return SH_OK;
+}
+
+static int build(sh_builder *builder, sh_err *err)
+{
+    const sh_onnx *onnx = builder->onnx;
+    int status = SH_OK;
+    if (onnx->opset < 7 || onnx->opset > 21)
+        return sh_fail(err, SH_E_UNSUPPORTED, "the model is of opset %lld; 7 to 21 are run",
+                       (long long)onnx->opset);
+    if (onnx->node_count == 0)
+        return sh_fail(err, SH_E_FORMAT, "the model has no nodes");
+    status = reserve(builder, err);
+    for (int i = 0; status == SH_OK && i < onnx->tensor_count; i++)
+        status = sh_builder_define(builder, onnx->tensors[i].name, -1, &onnx->tensors[i], err);
+    if (status == SH_OK)
+        status = find_input(builder, err);
+    for (int i = 0; status == SH_OK && i < onnx->node_count; i++)
+        status = build_node(builder, &onnx->nodes[i], err);
+    return status < 0 ? status : find_output(builder, err);
+}
+
+int sh_graph_read(sh_graph **out, const void *data, size_t size, sh_err *err)
+{
+    /* Weights may be float16 (2 bytes to 4); names and structures are a bounded multiple of their bytes in
+     * the file */
+    size_t maximum = (size < SPYHOP_MAX_FILE_BYTES ? size : SPYHOP_MAX_FILE_BYTES) * 4 + ((size_t)64 << 20);
+    sh_onnx onnx;
+    sh_graph *graph = NULL;
+    sh_arena *scratch = sh_arena_new(maximum), *arena = sh_arena_new(maximum);
+    int status = SH_E_MEMORY;
+    if (arena)
+        graph = sh_arena_alloc(arena, sizeof(*graph));
+    if (!scratch || !graph) {
+        sh_fail(err, SH_E_MEMORY, "out of memory for the model");
+        goto done;
+    }
+    graph->arena = arena;
+    sh_builder builder = {.graph = graph, .onnx = &onnx, .scratch = scratch};
+    status = sh_onnx_read(&onnx, data, size, scratch, err);
+    if (status == SH_OK)
+        status = build(&builder, err);
+    if (status == SH_OK) {
+        *out = graph;
+        arena = NULL;
+    }
+done:
+    sh_arena_free(arena);
+    sh_arena_free(scratch);
+    return status;
+}
+
+void sh_graph_free(sh_graph *graph)
+{
+    if (graph)
+        sh_arena_free(graph->arena);
+}
