@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What is said of commands: their JSON, and the actions that look. */
+#include "base/buf.h"
+#include "base/size.h"
+#include "cloud/api/args.h"
+#include "cloud/api/ssm.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE 50
+#define PLUGIN_OUTPUT_CHARACTERS 2500 /* of "Output" in a list */
+
+static bool is_open(const char *status)
+{
+    return strcmp(status, "Pending") == 0 || strcmp(status, "InProgress") == 0 ||
+           strcmp(status, "Cancelling") == 0;
+}
+
+static void put_copy(int *status, json_t *to, const json_t *request, const char *name)
+{
+    const json_t *value = json_object_get(request, name);
+    if (value)
+        sh_put(status, to, name, json_deep_copy(value));
+}
+
+static void put_counts(int *status, json_t *json, const sh_invocation *row)
+{
+    bool undelivered = strcmp(row->details, "DeliveryTimedOut") == 0;
+    bool error = strcmp(row->status, "Failed") == 0 || strcmp(row->details, "ExecutionTimedOut") == 0;
+    sh_put(status, json, "TargetCount", json_integer(1));
+    sh_put(status, json, "CompletedCount", json_integer(!is_open(row->status)));
+    sh_put(status, json, "ErrorCount", json_integer(error));
+    sh_put(status, json, "DeliveryTimedOutCount", json_integer(undelivered));
+}
+
+json_t *sh_ssm_command_json(const sh_invocation *row)
+{
+    static const char *const repeated[] = {
+        "DocumentVersion", "Parameters", "InstanceIds",        "Targets",           "TimeoutSeconds",
+        "MaxConcurrency",  "MaxErrors",  "OutputS3BucketName", "OutputS3KeyPrefix", "ServiceRole"};
+    int status = 0;
+    json_t *json = json_object();
+    json_t *request = json_loads(row->request, 0, NULL);
+    sh_put_text(&status, json, "CommandId", row->id);
+    sh_put_text(&status, json, "DocumentName", row->document);
+    sh_put_text(&status, json, "Comment", row->comment);
+    sh_put_date(&status, json, "RequestedDateTime", row->requested_ms);
+    sh_put_date(&status, json, "ExpiresAfter", row->expires_ms);
+    for (size_t i = 0; i < SH_COUNT(repeated); i++)
+        put_copy(&status, json, request, repeated[i]);
+    sh_put_text(&status, json, "Status", row->status);
+    sh_put_text(&status, json, "StatusDetails", row->details);
+    put_counts(&status, json, row);
+    sh_put(
+        &status, json, "NotificationConfig",
+        json_pack("{s:s, s:[], s:s}", "NotificationArn", "", "NotificationEvents", "NotificationType", ""));
+    sh_put(&status, json, "CloudWatchOutputConfig",
+           json_pack("{s:s, s:b}", "CloudWatchLogGroupName", "", "CloudWatchOutputEnabled", 0));
+    json_decref(request);
+    if (status < 0) {
+        json_decref(json);
+        return NULL;
+    }
+    return json;
+}
+
+char *sh_ssm_output_key(const sh_invocation *row, const json_t *request, const char *stream)
+{
+    const char *bucket = json_string_value(json_object_get(request, "OutputS3BucketName"));
+    const char *prefix = json_string_value(json_object_get(request, "OutputS3KeyPrefix"));
+    char *key = NULL;
+    if (!bucket || !*bucket)
+        return NULL;
+    if (asprintf(&key, "%s%s%s/%s/awsrunShellScript/0.awsrunShellScript/%s", prefix ? prefix : "",
+                 prefix && *prefix ? "/" : "", row->id, row->instance, stream) < 0)
+        return NULL;
+    return key;
+}
+
+/* The address of the whole output, "" when it goes nowhere or is not there yet. */
+static json_t *output_url(const sh_call *call, const sh_invocation *row, const char *stream)
+{
+    json_t *request = json_loads(row->request, 0, NULL);
+    char *key = is_open(row->status) ? NULL : sh_ssm_output_key(row, request, stream);
+    json_t *url = key ? json_sprintf("%s/%s/%s", call->cloud->endpoint ? call->cloud->endpoint : "",
+                                     json_string_value(json_object_get(request, "OutputS3BucketName")), key)
+                      : json_string("");
+    free(key);
+    json_decref(request);
+    return url;
+}
+
+/* ISO 8601 duration, as AWS prints it: PT0.004S, PT1M5.25S, PT1H0.5S. */
+static void elapsed_text(int64_t ms, char *text, size_t size)
+{
+    int64_t hours = ms / 3600000, minutes = ms / 60000 % 60;
+    char h[32] = "", m[32] = "";
+    if (hours)
+        snprintf(h, sizeof(h), "%lldH", (long long)hours);
+    if (minutes)
+        snprintf(m, sizeof(m), "%lldM", (long long)minutes);
+    snprintf(text, size, "PT%s%s%lld.%03lldS", h, m, (long long)(ms / 1000 % 60), (long long)(ms % 1000));
+}
+
+static void put_times(int *status, json_t *json, const sh_invocation *row)
+{
+    char start[SH_TIME_TEXT] = "", end[SH_TIME_TEXT] = "", elapsed[96] = "";
+    if (row->start_ms)
+        sh_time_iso_ms(row->start_ms, start);
+    if (row->start_ms && row->end_ms) {
+        sh_time_iso_ms(row->end_ms, end);
+        elapsed_text(row->end_ms > row->start_ms ? row->end_ms - row->start_ms : 0, elapsed, sizeof(elapsed));
+    }
+    sh_put_text(status, json, "ExecutionStartDateTime", start);
+    sh_put_text(status, json, "ExecutionEndDateTime", end);
+    sh_put_text(status, json, "ExecutionElapsedTime", elapsed);
+}
+
+static json_t *invocation_json(const sh_call *call, const sh_invocation *row)
+{
+    int status = 0;
+    json_t *json = json_object();
+    json_t *request = json_loads(row->request, 0, NULL);
+    sh_put_text(&status, json, "CommandId", row->id);
+    sh_put_text(&status, json, "InstanceId", row->instance);
+    sh_put_text(&status, json, "Comment", row->comment);
+    sh_put_text(&status, json, "DocumentName", row->document);
+    put_copy(&status, json, request, "DocumentVersion");
+    sh_put_text(&status, json, "PluginName", SH_SSM_PLUGIN);
+    sh_put(&status, json, "ResponseCode", json_integer(row->code));
+    put_times(&status, json, row);
+    sh_put_text(&status, json, "Status", row->status);
+    sh_put_text(&status, json, "StatusDetails", row->details);
+    sh_put_text(&status, json, "StandardOutputContent", row->out);
+    sh_put(&status, json, "StandardOutputUrl", output_url(call, row, "stdout"));
+    sh_put_text(&status, json, "StandardErrorContent", row->err);
+    sh_put(&status, json, "StandardErrorUrl", output_url(call, row, "stderr"));
+    sh_put(&status, json, "CloudWatchOutputConfig",
+           json_pack("{s:s, s:b}", "CloudWatchLogGroupName", "", "CloudWatchOutputEnabled", 0));
+    json_decref(request);
+    if (status < 0) {
+        json_decref(json);
+        return NULL;
+    }
+    return json;
+}
+
+int sh_ssm_get_command_invocation(sh_call *call)
+{
+    const char *id, *instance, *plugin;
+    sh_invocation row;
+    sh_err err = {0};
+    int status;
+    if ((status = sh_arg_need(call, "CommandId", 64, &id)) < 0 ||
+        (status = sh_arg_need(call, "InstanceId", 64, &instance)) < 0 ||
+        (status = sh_arg_text(call, "PluginName", 500, &plugin)) < 0)
+        return status;
+    if (plugin && *plugin && strcmp(plugin, SH_SSM_PLUGIN) != 0)
+        return sh_call_fail(call, 400, "InvalidPluginName", "the command has no plugin '%s'", plugin);
+    status = sh_invocation_get(call->cloud->db, call->arena, id, instance, &row, &err);
+    if (status == SH_E_NOT_FOUND)
+        return sh_call_fail(call, 400, "InvocationDoesNotExist",
+                            "there is no invocation of command %s on instance %s", id, instance);
+    if (status < 0)
+        return sh_call_fail_internal(call, &err);
+    call->out = invocation_json(call, &row);
+    return sh_out_done(call, call->out ? 0 : SH_E_MEMORY);
+}
+
+/* ---- lists ---- */
+
+typedef struct page {
+    const sh_call *call;
+    json_t *list;
+    bool details, commands;
+    int64_t limit, count, last;
+} page;
+
+/* The first characters of both streams, as the console shows them. */
+static json_t *plugin_output(const sh_invocation *row)
+{
+    static const char title[] = "\n----------ERROR-------\n";
+    sh_buf text;
+    size_t characters = 0, length = 0;
+    sh_buf_init(&text, SH_SSM_OUT_CHARACTERS * 4 + SH_SSM_ERR_CHARACTERS * 4 + 64);
+    sh_buf_puts(&text, row->out);
+    if (*row->err) {
+        sh_buf_puts(&text, title);
+        sh_buf_puts(&text, row->err);
+    }
+    const char *at = sh_buf_cstr(&text);
+    for (; length < text.length; length++) {
+        if (((unsigned char)at[length] & 0xc0) != 0x80 && ++characters > PLUGIN_OUTPUT_CHARACTERS)
+            break;
+    }
+    json_t *json = json_stringn(at, length);
+    sh_buf_free(&text);
+    return json;
+}
+
+static json_t *plugin_json(const page *p, const sh_invocation *row)
+{
+    int status = 0;
+    json_t *json = json_object();
+    json_t *request = json_loads(row->request, 0, NULL);
+    sh_put_text(&status, json, "Name", SH_SSM_PLUGIN);
+    sh_put_text(&status, json, "Status", row->status);
+    sh_put_text(&status, json, "StatusDetails", row->details);
+    sh_put(&status, json, "ResponseCode", json_integer(row->code));
+    if (row->start_ms)
+        sh_put_date(&status, json, "ResponseStartDateTime", row->start_ms);
+    if (row->end_ms)
+        sh_put_date(&status, json, "ResponseFinishDateTime", row->end_ms);
+    sh_put(&status, json, "Output", plugin_output(row));
+    sh_put(&status, json, "StandardOutputUrl", output_url(p->call, row, "stdout"));
+    sh_put(&status, json, "StandardErrorUrl", output_url(p->call, row, "stderr"));
+    sh_put_text(&status, json, "OutputS3Region", p->call->cloud->settings.region);
+    put_copy(&status, json, request, "OutputS3BucketName");
+    put_copy(&status, json, request, "OutputS3KeyPrefix");
+    json_decref(request);
+    return json;
+}
+
+static json_t *listed_json(const page *p, const sh_invocation *row)
+{
+    int status = 0;
+    json_t *json = json_object(), *plugins = json_array();
+    json_t *request = json_loads(row->request, 0, NULL);
+    sh_put_text(&status, json, "CommandId", row->id);
+    sh_put_text(&status, json, "InstanceId", row->instance);
+    sh_put_text(&status, json, "InstanceName", "");
+    sh_put_text(&status, json, "Comment", row->comment);
+    sh_put_text(&status, json, "DocumentName", row->document);
+    put_copy(&status, json, request, "DocumentVersion");
+    put_copy(&status, json, request, "ServiceRole");
+    sh_put_date(&status, json, "RequestedDateTime", row->requested_ms);
+    sh_put_text(&status, json, "Status", row->status);
+    sh_put_text(&status, json, "StatusDetails", row->details);
+    sh_put(&status, json, "StandardOutputUrl", output_url(p->call, row, "stdout"));
+    sh_put(&status, json, "StandardErrorUrl", output_url(p->call, row, "stderr"));
+    if (plugins && p->details && json_array_append_new(plugins, plugin_json(p, row)) < 0)
+        status = SH_E_MEMORY;
+    sh_put(&status, json, "CommandPlugins", plugins);
+    json_decref(request);
+    if (status < 0) {
+        json_decref(json);
+        return NULL;
+    }
+    return json;
+}
+
+/* One row more than the page holds says that there is another page. */
+static int add_row(void *opaque, const sh_invocation *row)
+{
+    page *p = opaque;
+    if (++p->count > p->limit)
+        return 1;
+    p->last = row->sequence;
+    json_t *json = p->commands ? sh_ssm_command_json(row) : listed_json(p, row);
+    return json_array_append_new(p->list, json) < 0 ? SH_E_MEMORY : 0;
+}
+
+static int read_filter(sh_call *call, const json_t *filter, sh_invocation_query *query)
+{
+    const char *key = json_string_value(json_object_get(filter, "key"));
+    const char *value = json_string_value(json_object_get(filter, "value"));
+    if (!key || !value)
+        return sh_call_fail(call, 400, "InvalidFilterKey", "a filter has a key and a value");
+    if (strcmp(key, "InvokedAfter") == 0 || strcmp(key, "InvokedBefore") == 0) {
+        int64_t *to = key[7] == 'A' ? &query->after_ms : &query->before_ms;
+        return sh_time_parse_iso(value, strlen(value), to)
+                   ? 0
+                   : sh_call_fail(call, 400, "ValidationException",
+                                  "the filter %s is not a time like 2026-01-31T12:00:00Z", key);
+    }
+    if (strcmp(key, "Status") == 0)
+        query->status = value;
+    else if (strcmp(key, "DocumentName") == 0)
+        query->document = value;
+    else
+        return sh_call_fail(call, 400, "InvalidFilterKey",
+                            "the filter '%s' is not supported: use Status, DocumentName, InvokedAfter or "
+                            "InvokedBefore",
+                            key);
+    return 0;
+}
+
+static int read_query(sh_call *call, sh_invocation_query *query, int64_t *limit)
+{
+    const json_t *filters, *filter;
+    const char *token;
+    size_t index;
+    int status;
+    if ((status = sh_arg_text(call, "CommandId", 64, &query->id)) < 0 ||
+        (status = sh_arg_text(call, "InstanceId", 64, &query->instance)) < 0 ||
+        (status = sh_arg_int(call, "MaxResults", 1, PAGE, PAGE, limit)) < 0 ||
+        (status = sh_arg_text(call, "NextToken", 64, &token)) < 0 ||
+        (status = sh_arg_array(call, "Filters", 5, &filters)) < 0)
+        return status;
+    if (token && *token && !sh_parse_i64(token, strlen(token), 1, INT64_MAX, &query->below))
+        return sh_call_fail(call, 400, "InvalidNextToken", "the token is not one that a list gave");
+    json_array_foreach(filters, index, filter)
+    {
+        if ((status = read_filter(call, filter, query)) < 0)
+            return status;
+    }
+    query->limit = *limit + 1;
+    return 0;
+}
+
+static int list_rows(sh_call *call, page *p, const char *name)
+{
+    sh_invocation_query query = {0};
+    sh_err err = {0};
+    char token[32];
+    int status = read_query(call, &query, &p->limit);
+    if (status == 0)
+        status = sh_out_new(call);
+    if (status < 0)
+        return status;
+    p->call = call;
+    p->list = json_array();
+    sh_put(&status, call->out, name, p->list);
+    if (status < 0)
+        return sh_out_done(call, status);
+    status = sh_invocation_list(call->cloud->db, &query, add_row, p, &err);
+    if (status == SH_E_MEMORY)
+        return sh_out_done(call, status);
+    if (status < 0)
+        return sh_call_fail_internal(call, &err);
+    if (p->count > p->limit) {
+        snprintf(token, sizeof(token), "%lld", (long long)p->last);
+        sh_put_text(&status, call->out, "NextToken", token);
+    }
+    return sh_out_done(call, status);
+}
+
+int sh_ssm_list_commands(sh_call *call)
+{
+    page p = {.commands = true};
+    return list_rows(call, &p, "Commands");
+}
+
+int sh_ssm_list_command_invocations(sh_call *call)
+{
+    page p = {0};
+    int status = sh_arg_bool(call, "Details", false, &p.details);
+    return status < 0 ? status : list_rows(call, &p, "CommandInvocations");
+}

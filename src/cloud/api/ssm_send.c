@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SendCommand: everything is checked here, so that what is Pending can be run. */
+#include "base/size.h"
+#include "cloud/api/args.h"
+#include "cloud/api/front.h"
+#include "cloud/api/keys.h"
+#include "cloud/api/ssm.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SCRIPT_MAX (1 << 20)
+#define TIMEOUT_DEFAULT 3600
+#define EXECUTION_MAX 172800
+
+typedef struct sending {
+    const char *document_version, *comment, *max_concurrency, *max_errors;
+    const char *bucket, *prefix, *role;
+    const json_t *instances, *targets, *parameters;
+    int64_t deliver_s, execution_s;
+} sending;
+
+static int read_document(sh_call *call, sending *s)
+{
+    static const char own[] = ":document/" SH_SSM_DOCUMENT;
+    const char *name;
+    int status = sh_arg_need(call, "DocumentName", 256, &name);
+    if (status == 0)
+        status = sh_arg_text(call, "DocumentVersion", 64, &s->document_version);
+    if (status < 0)
+        return status;
+    const char *last = strrchr(name, ':');
+    if (strcmp(name, SH_SSM_DOCUMENT) != 0 && !(last && strcmp(last, own) == 0))
+        return sh_call_fail(call, 400, "InvalidDocument",
+                            "Document with name %s does not exist. The documents of this server are: %s",
+                            name, SH_SSM_DOCUMENT);
+    if (!s->document_version)
+        s->document_version = "$DEFAULT";
+    if (strcmp(s->document_version, "$DEFAULT") != 0 && strcmp(s->document_version, "$LATEST") != 0 &&
+        strcmp(s->document_version, "1") != 0)
+        return sh_call_fail(call, 400, "InvalidDocumentVersion", "%s has no version %s", SH_SSM_DOCUMENT,
+                            s->document_version);
+    return 0;
+}
+
+static int check_instances(sh_call *call, const json_t *list)
+{
+    size_t index;
+    const json_t *item;
+    json_array_foreach(list, index, item)
+    {
+        const char *id = json_string_value(item);
+        if (!id)
+            return sh_call_fail(call, 400, "SerializationException", "an instance id is not a string");
+        if (strcmp(id, call->cloud->settings.instance_id) != 0)
+            return sh_call_fail(call, 400, "InvalidInstanceId",
+                                "Instances [[%s]] not in a valid state for account %s", id,
+                                call->cloud->settings.account);
+        if (index > 0)
+            return sh_call_fail(call, 400, "DuplicateInstanceId", "instance %s is given twice", id);
+    }
+    return 0;
+}
+
+static int check_target(sh_call *call, const json_t *target)
+{
+    const char *key = json_string_value(json_object_get(target, "Key"));
+    const json_t *values = json_object_get(target, "Values");
+    if (!key || (strcmp(key, "InstanceIds") != 0 && strcmp(key, "instanceids") != 0))
+        return sh_call_fail(call, 400, "InvalidTarget",
+                            "the target key '%s' is not supported: use InstanceIds", key ? key : "");
+    if (!json_is_array(values) || json_array_size(values) == 0)
+        return sh_call_fail(call, 400, "InvalidTarget", "the target InstanceIds has no values");
+    return check_instances(call, values);
+}
+
+static int read_targets(sh_call *call, sending *s)
+{
+    int status = sh_arg_array(call, "InstanceIds", 50, &s->instances);
+    if (status == 0)
+        status = sh_arg_array(call, "Targets", 5, &s->targets);
+    if (status < 0)
+        return status;
+    size_t instances = json_array_size(s->instances), targets = json_array_size(s->targets);
+    if ((instances > 0) == (targets > 0))
+        return sh_call_fail(call, 400, "ValidationException",
+                            "give the nodes either as InstanceIds or as Targets");
+    if (targets > 1)
+        return sh_call_fail(call, 400, "InvalidTarget", "only one target is supported");
+    return instances ? check_instances(call, s->instances)
+                     : check_target(call, json_array_get(s->targets, 0));
+}
+
+static int check_strings(sh_call *call, const char *name, const json_t *list)
+{
+    size_t index;
+    const json_t *item;
+    if (!json_is_array(list))
+        return sh_call_fail(call, 400, "SerializationException",
+                            "the parameter '%s' is not a list of strings", name);
+    json_array_foreach(list, index, item)
+    {
+        if (!json_is_string(item))
+            return sh_call_fail(call, 400, "SerializationException",
+                                "item %zu of the parameter '%s' is not a string", index, name);
+    }
+    return 0;
+}
+
+static int single(sh_call *call, const sending *s, const char *name, const char **out)
+{
+    const json_t *list = json_object_get(s->parameters, name);
+    if (json_array_size(list) > 1)
+        return sh_call_fail(call, 400, "InvalidParameters", "the parameter '%s' has one value", name);
+    const char *value = json_string_value(json_array_get(list, 0));
+    *out = value && *value ? value : NULL;
+    return 0;
+}
+
+static int read_execution(sh_call *call, sending *s)
+{
+    const char *timeout, *folder;
+    int status = single(call, s, "executionTimeout", &timeout);
+    if (status == 0)
+        status = single(call, s, "workingDirectory", &folder);
+    if (status < 0)
+        return status;
+    s->execution_s = TIMEOUT_DEFAULT;
+    if (timeout && !sh_parse_i64(timeout, strlen(timeout), 1, EXECUTION_MAX, &s->execution_s))
+        return sh_call_fail(call, 400, "InvalidParameters",
+                            "executionTimeout is '%s'; it must be a number of seconds from 1 to %d", timeout,
+                            EXECUTION_MAX);
+    if (folder && *folder != '/')
+        return sh_call_fail(call, 400, "InvalidParameters", "workingDirectory is '%s'; it must be absolute",
+                            folder);
+    return 0;
+}
+
+static int read_parameters(sh_call *call, sending *s)
+{
+    const char *name;
+    json_t *value;
+    size_t length = 0, index;
+    int status = sh_arg_object(call, "Parameters", &s->parameters);
+    if (status < 0)
+        return status;
+    json_object_foreach((json_t *)s->parameters, name, value)
+    {
+        if (strcmp(name, "commands") != 0 && strcmp(name, "workingDirectory") != 0 &&
+            strcmp(name, "executionTimeout") != 0)
+            return sh_call_fail(call, 400, "InvalidParameters", "%s has no parameter '%s'", SH_SSM_DOCUMENT,
+                                name);
+        if ((status = check_strings(call, name, value)) < 0)
+            return status;
+    }
+    const json_t *commands = json_object_get(s->parameters, "commands");
+    if (json_array_size(commands) == 0)
+        return sh_call_fail(call, 400, "InvalidParameters", "%s needs the parameter 'commands'",
+                            SH_SSM_DOCUMENT);
+    json_array_foreach(commands, index, value) length += json_string_length(value) + 1;
+    if (length > SCRIPT_MAX)
+        return sh_call_fail(call, 400, "MaxDocumentSizeExceeded", "the commands have %zu bytes, more than %d",
+                            length, SCRIPT_MAX);
+    return read_execution(call, s);
+}
+
+/* "5" or "10%", as MaxConcurrency and MaxErrors have it. */
+static int check_share(sh_call *call, const char *name, const char **value, const char *fallback)
+{
+    int64_t number;
+    int status = sh_arg_text(call, name, 7, value);
+    if (status < 0)
+        return status;
+    if (!*value)
+        *value = fallback;
+    size_t length = strlen(*value);
+    bool percent = length > 0 && (*value)[length - 1] == '%';
+    if (!sh_parse_i64(*value, length - percent, 0, percent ? 100 : 9999999, &number))
+        return sh_call_fail(call, 400, "ValidationException", "%s is '%s'; it must be a number or a share",
+                            name, *value);
+    return 0;
+}
+
+/* Where the whole output is to go. */
+static int read_output(sh_call *call, sending *s)
+{
+    sh_bucket bucket;
+    sh_err err = {0};
+    int status = sh_arg_text(call, "OutputS3BucketName", 63, &s->bucket);
+    if (status == 0)
+        status = sh_arg_text(call, "OutputS3KeyPrefix", 500, &s->prefix);
+    if (status < 0 || !s->bucket || !*s->bucket)
+        return status;
+    sh_objects objects = sh_cloud_objects(call->cloud);
+    status = sh_bucket_get(&objects, s->bucket, &bucket, &err);
+    if (status == SH_E_NOT_FOUND)
+        return sh_call_fail(call, 400, "InvalidOutputFolder", "the bucket %s does not exist", s->bucket);
+    return status < 0 ? sh_call_fail_internal(call, &err) : 0;
+}
+
+/* What would be promised and not done is refused. */
+static int refuse_unsupported(sh_call *call)
+{
+    const json_t *notify = json_object_get(call->in, "NotificationConfig");
+    const json_t *logs = json_object_get(call->in, "CloudWatchOutputConfig");
+    const json_t *alarms = json_object_get(call->in, "AlarmConfiguration");
+    const char *topic = json_string_value(json_object_get(notify, "NotificationArn"));
+    if (topic && *topic)
+        return sh_call_fail(call, 400, "InvalidNotificationConfig",
+                            "notifications by SNS are not supported: use an EventBridge rule");
+    if (json_is_true(json_object_get(logs, "CloudWatchOutputEnabled")))
+        return sh_call_fail(call, 400, "ValidationException",
+                            "CloudWatchOutputConfig is not supported: use OutputS3BucketName");
+    if (json_array_size(json_object_get(alarms, "Alarms")) > 0)
+        return sh_call_fail(call, 400, "ValidationException", "AlarmConfiguration is not supported");
+    return 0;
+}
+
+static int read_call(sh_call *call, sending *s)
+{
+    int status;
+    if ((status = read_document(call, s)) < 0 || (status = read_targets(call, s)) < 0 ||
+        (status = read_parameters(call, s)) < 0 ||
+        (status = sh_arg_text(call, "Comment", 100, &s->comment)) < 0 ||
+        (status = sh_arg_text(call, "ServiceRoleArn", 2048, &s->role)) < 0 ||
+        (status = sh_arg_int(call, "TimeoutSeconds", 30, 2592000, TIMEOUT_DEFAULT, &s->deliver_s)) < 0 ||
+        (status = check_share(call, "MaxConcurrency", &s->max_concurrency, "50")) < 0 ||
+        (status = check_share(call, "MaxErrors", &s->max_errors, "0")) < 0 ||
+        (status = refuse_unsupported(call)) < 0)
+        return status;
+    return read_output(call, s);
+}
+
+static json_t *list_or_empty(const json_t *list)
+{
+    return list ? json_deep_copy(list) : json_array();
+}
+
+/* NULL when memory is short. */
+static char *request_text(const sending *s)
+{
+    int status = 0;
+    json_t *r = json_object();
+    if (!r)
+        return NULL;
+    sh_put_text(&status, r, "DocumentVersion", s->document_version);
+    sh_put(&status, r, "Parameters", json_deep_copy(s->parameters));
+    sh_put(&status, r, "InstanceIds", list_or_empty(s->instances));
+    sh_put(&status, r, "Targets", list_or_empty(s->targets));
+    sh_put(&status, r, "TimeoutSeconds", json_integer(s->deliver_s));
+    sh_put(&status, r, "ExecutionTimeout", json_integer(s->execution_s));
+    sh_put_text(&status, r, "MaxConcurrency", s->max_concurrency);
+    sh_put_text(&status, r, "MaxErrors", s->max_errors);
+    sh_put_text(&status, r, "OutputS3BucketName", s->bucket ? s->bucket : "");
+    sh_put_text(&status, r, "OutputS3KeyPrefix", s->prefix ? s->prefix : "");
+    sh_put_text(&status, r, "ServiceRole", s->role ? s->role : "");
+    char *text = status < 0 ? NULL : json_dumps(r, JSON_COMPACT);
+    json_decref(r);
+    return text;
+}
+
+int sh_ssm_send_command(sh_call *call)
+{
+    char id[SH_UUID_TEXT];
+    sending s = {0};
+    sh_err err = {0};
+    int status = read_call(call, &s);
+    if (status < 0)
+        return status;
+    char *request = request_text(&s);
+    if (!request)
+        return sh_out_done(call, SH_E_MEMORY);
+    sh_uuid(id);
+    sh_invocation row = {.id = id,
+                         .instance = call->cloud->settings.instance_id,
+                         .document = SH_SSM_DOCUMENT,
+                         .comment = s.comment ? s.comment : "",
+                         .request = request,
+                         .requested_ms = call->now_ms,
+                         .deliver_by_ms = call->now_ms + s.deliver_s * 1000,
+                         .expires_ms = call->now_ms + (s.deliver_s + s.execution_s) * 1000,
+                         .status = "Pending",
+                         .details = "Pending",
+                         .code = -1,
+                         .out = "",
+                         .err = ""};
+    status = sh_invocation_insert(call->cloud->db, &row, &err);
+    if (status < 0) {
+        status = sh_call_fail_internal(call, &err);
+        goto done;
+    }
+    sh_cloud_wake(call->cloud, SH_WAKE_COMMANDS);
+    status = sh_out_new(call);
+    if (status < 0)
+        goto done;
+    sh_put(&status, call->out, "Command", sh_ssm_command_json(&row));
+    status = sh_out_done(call, status);
+done:
+    free(request);
+    return status;
+}
