@@ -429,7 +429,7 @@ static int bind_first(const struct addrinfo *list, const char *address, sh_err *
 static int open_listener(const char *address, sh_err *err)
 {
     char host[256];
-    const char *port;
+    const char *port = "";
     int64_t number;
     struct addrinfo *list = NULL;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};

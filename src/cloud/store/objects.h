@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #ifndef SH_STORE_OBJECTS_H
 #define SH_STORE_OBJECTS_H
-/* Buckets and objects. A row in the database is an object; its bytes are the file DATA/objects/<two hex>/<uuid>
- * that the row names. A file never changes once a row names it: a new version of an object is a new file, and
- * the old one is unlinked after the transaction, so whoever opened it reads it to its end.
+/* Buckets and objects. A row in the database is an object; its bytes are the file DATA/objects/<two
+ * hex>/<uuid> that the row names. A file never changes once a row names it: a new version of an object is a
+ * new file, and the old one is unlinked after the transaction, so whoever opened it reads it to its end.
  *
- * The way of a new object: a file under DATA/tmp is written, synced, renamed into objects/, the folder synced,
- * and only then does one transaction make the row and the event row. A crash before the commit leaves a file
- * without a row, which sh_objects_recover removes; after it, everything. All functions are thread-safe.
+ * The way of a new object: a file under DATA/tmp is written, synced, renamed into objects/, the folder
+ * synced, and only then does one transaction make the row and the event row. A crash before the commit leaves
+ * a file without a row, which sh_objects_recover removes; after it, everything. All functions are
+ * thread-safe.
  *
  * S3's answers are made in cloud/api; here are the store's own errors: SH_E_NOT_FOUND (no such bucket, key or
  * upload), SH_E_CONFLICT (exists, not empty, precondition), SH_E_FULL (no space on the disk). */
@@ -69,8 +70,8 @@ typedef struct sh_object {
 /* Strings of *out are in the arena. */
 int sh_object_get(const sh_objects *objects, const char *bucket, const char *key, sh_arena *arena,
                   sh_object *out, sh_err *err);
-/* As sh_object_get, and opens the file for reading (close-on-exec). The caller closes *fd. What was opened stays
- * whole, whatever becomes of the key. */
+/* As sh_object_get, and opens the file for reading (close-on-exec). The caller closes *fd. What was opened
+ * stays whole, whatever becomes of the key. */
 int sh_object_open(const sh_objects *objects, const char *bucket, const char *key, sh_arena *arena,
                    sh_object *out, int *fd, sh_err *err);
 
@@ -95,9 +96,9 @@ typedef struct sh_object_new {
 } sh_object_new;
 
 /* Makes all `count` objects in ONE transaction together with their events: afterwards all are visible or none
- * is. Files are synced here, so the caller need not. On success the files have moved; on failure those already
- * moved are deleted and the rest stay where they are: remove the staging folder either way. After success call
- * sh_cloud_wake(SH_WAKE_EVENTS). A key that occurs twice: the last one stays. */
+ * is. Files are synced here, so the caller need not. On success the files have moved; on failure those
+ * already moved are deleted and the rest stay where they are: remove the staging folder either way. After
+ * success call sh_cloud_wake(SH_WAKE_EVENTS). A key that occurs twice: the last one stays. */
 int sh_objects_publish(const sh_objects *objects, const sh_object_new *items, size_t count,
                        const sh_object_cause *cause, sh_err *err);
 

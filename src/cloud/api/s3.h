@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef SH_API_S3_H
+#define SH_API_S3_H
+/* One S3 request, shared by the files s3*.c. front.c has authenticated it; s3.c finds its row in the table of
+ * operations by method, level (service, bucket, object) and subresource. An operation whose row says `stream`
+ * begins before its body (s3_receive.c takes the body into a staged file); every operation ends in its run(). */
+#include "base/buf.h"
+#include "cloud/api/cloud.h"
+#include "cloud/http/server.h"
+#include "cloud/http/sigv4.h"
+#include "cloud/http/xml.h"
+#include "cloud/store/multipart.h"
+#include "cloud/store/objects.h"
+
+enum { SH_S3_BODY_MAX = 8 << 20, SH_S3_ANSWER_MAX = 32 << 20 };
+#define SH_S3_OBJECT_MAX ((int64_t)5 << 30) /* of one PUT or part */
+#define SH_S3_XMLNS "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\""
+
+typedef struct sh_s3 sh_s3;
+
+typedef struct sh_s3_operation {
+    const char *method;
+    char level;              /* 's' service, 'b' bucket, 'o' object */
+    const char *subresource; /* query parameter that selects it, or NULL */
+    const char *name;        /* as in IAM: "PutObject" */
+    bool stream;             /* the body is an object's */
+    void (*run)(sh_s3 *s3);  /* body complete; must answer */
+} sh_s3_operation;
+
+/* A body on its way into a staged file. */
+typedef struct sh_s3_receiver {
+    int fd; /* -1: none */
+    char *path;
+    int64_t size;     /* received */
+    int64_t expected; /* announced */
+    const char *etag; /* MD5 in hex, once complete */
+    const char *checksum; /* "crc32=…" of the algorithm the client uses, or NULL */
+    struct sh_digest *digest;
+    struct sh_chunked *chunked;
+} sh_s3_receiver;
+
+struct sh_s3 {
+    sh_cloud *cloud;
+    sh_objects objects;
+    sh_http_request *http;
+    const sh_http_head *head;
+    sh_arena *arena;
+    const sh_sigv4 *claim; /* checked */
+    const char *principal;
+    const sh_s3_operation *operation; /* NULL: answered already */
+    const char *bucket;               /* decoded; NULL: service level */
+    const char *key;                  /* decoded; NULL: bucket level */
+    const char *body;                 /* of operations that do not stream */
+    size_t body_length;
+    sh_s3_receiver receiver;
+};
+
+/* Called by front.c. *out is in the request's arena and valid until sh_s3_end. */
+void sh_s3_begin(sh_s3 **out, sh_cloud *cloud, sh_http_request *http, const sh_sigv4 *claim,
+                 const char *principal);
+void sh_s3_finish(sh_s3 *s3);
+void sh_s3_end(sh_s3 *s3);
+/* An S3 error before there is an sh_s3: signature faults. */
+void sh_s3_refuse(sh_http_request *http, int status, const char *code, const char *message,
+                  const char *extra_name, const char *extra_value);
+
+/* ---- s3_answer.c ---- */
+/* Error with code, printf-style message, and what it is about (bucket, key). */
+void sh_s3_fail(sh_s3 *s3, int status, const char *code, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* The answer to a failure of the store: NoSuchBucket, NoSuchKey, a full disk, else InternalError. */
+void sh_s3_fail_store(sh_s3 *s3, const sh_err *err);
+void sh_s3_fail_not_found(sh_s3 *s3); /* NoSuchBucket or NoSuchKey, whichever it is */
+/* Answers 200 with a document made in `out` (freed here); a failed buffer is an InternalError. */
+void sh_s3_answer_xml(sh_s3 *s3, sh_buf *out);
+void sh_s3_answer_empty(sh_s3 *s3, int status);
+void sh_s3_begin_xml(sh_buf *out, const char *root); /* declaration, <root xmlns=…> */
+void sh_s3_field_quoted(sh_s3 *s3, const char *name, const char *value); /* name: "value" */
+void sh_s3_put_time(sh_buf *out, const char *name, int64_t ms);
+void sh_s3_put_etag(sh_buf *out, const char *etag);
+void sh_s3_put_owner(sh_buf *out, const sh_s3 *s3, const char *name);
+
+/* True when the bucket is there; else answers. */
+bool sh_s3_need_bucket(sh_s3 *s3, sh_bucket *bucket);
+/* Parses the body; NULL after having answered MalformedXML. root: name the document must have. */
+const sh_xml *sh_s3_need_xml(sh_s3 *s3, const char *root);
+/* A decimal query parameter; false after having answered InvalidArgument. Absent: `otherwise`. */
+bool sh_s3_int_param(sh_s3 *s3, const char *name, int64_t min, int64_t max, int64_t otherwise, int64_t *out);
+
+/* ---- s3_receive.c ---- */
+void sh_s3_receive_begin(sh_s3 *s3);
+/* The body is complete: checks length, signature, MD5 and checksums, and syncs nothing yet. False after having
+ * answered. */
+bool sh_s3_receive_finish(sh_s3 *s3);
+void sh_s3_receive_end(sh_s3 *s3); /* removes what was not published */
+
+/* ---- s3_meta.c ---- */
+/* JSON object of the fields that belong to the object (Cache-Control, x-amz-meta-* …), in the arena; NULL after
+ * having answered. */
+const char *sh_s3_meta_json(sh_s3 *s3);
+/* Fields that ask for what is not there (encryption keys, tags, locks, ACLs …) are refused by name. False
+ * after having answered. */
+bool sh_s3_meta_supported(sh_s3 *s3);
+/* Fields of the answer for an object; `overrides`: response-content-type and the like apply. */
+void sh_s3_meta_fields(sh_s3 *s3, const sh_object *object, bool overrides);
+/* "crc32=<base64>" as the field x-amz-checksum-crc32, when the client asked for it. */
+void sh_s3_checksum_field(sh_s3 *s3, const char *checksum);
+void sh_s3_put_checksum(sh_buf *out, const char *checksum); /* as <ChecksumCRC32> */
+unsigned sh_s3_digest_of(const char *algorithm);            /* "crc32", any case; 0: unknown */
+const char *sh_s3_digest_name(unsigned one);                /* "crc32" */
+
+sh_object_cause sh_s3_cause(const sh_s3 *s3, const char *reason);
+
+/* ---- operations ---- */
+void sh_s3_list_buckets(sh_s3 *s3); /* s3_bucket.c */
+void sh_s3_create_bucket(sh_s3 *s3);
+void sh_s3_head_bucket(sh_s3 *s3);
+void sh_s3_delete_bucket(sh_s3 *s3);
+void sh_s3_get_location(sh_s3 *s3);
+void sh_s3_get_notification(sh_s3 *s3);
+void sh_s3_put_notification(sh_s3 *s3);
+void sh_s3_list_v1(sh_s3 *s3); /* s3_list.c; also ListObjectsV2 by list-type=2 */
+void sh_s3_put_object(sh_s3 *s3); /* s3_object.c */
+void sh_s3_get_object(sh_s3 *s3); /* GetObject and HeadObject */
+void sh_s3_delete_object(sh_s3 *s3);
+void sh_s3_delete_objects(sh_s3 *s3);
+void sh_s3_copy_object(sh_s3 *s3);
+void sh_s3_create_upload(sh_s3 *s3); /* s3_multipart.c */
+void sh_s3_upload_part(sh_s3 *s3);
+void sh_s3_upload_part_copy(sh_s3 *s3);
+void sh_s3_complete_upload(sh_s3 *s3);
+void sh_s3_abort_upload(sh_s3 *s3);
+void sh_s3_list_parts(sh_s3 *s3);
+void sh_s3_list_uploads(sh_s3 *s3);
+
+#endif
