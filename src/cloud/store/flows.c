@@ -15,7 +15,7 @@ const char sh_schema_flows[] =
     "CREATE TABLE IF NOT EXISTS executions ("
     "  id INTEGER PRIMARY KEY, arn TEXT NOT NULL UNIQUE, name TEXT NOT NULL, machine_arn TEXT NOT NULL,"
     "  revision_row INTEGER NOT NULL REFERENCES revisions, status TEXT NOT NULL, input TEXT NOT NULL,"
-    "  output TEXT, error TEXT, cause TEXT, state TEXT, parent TEXT, started_ms INTEGER NOT NULL,"
+    "  output TEXT, error TEXT, cause TEXT, state TEXT, started_ms INTEGER NOT NULL,"
     "  stopped_ms INTEGER NOT NULL, timer_ms INTEGER NOT NULL, due_ms INTEGER);"
     "CREATE INDEX IF NOT EXISTS executions_due ON executions (due_ms) WHERE due_ms IS NOT NULL;"
     "CREATE INDEX IF NOT EXISTS executions_machine ON executions (machine_arn, id);"
@@ -169,12 +169,12 @@ int sh_machine_delete(sh_db *db, const char *arn, sh_err *err)
 
 int sh_execution_insert(sh_db *db, sh_execution *e, sh_err *err)
 {
-    int status = sh_db_run(
-        db, err,
-        "INSERT INTO executions (arn, name, machine_arn, revision_row, status, input, parent,"
-        " started_ms, stopped_ms, timer_ms, due_ms)"
-        " VALUES (?1, ?2, ?3, ?4, 'RUNNING', ?5, ?6, ?7, -1, -1, ?7)",
-        "sssissi", e->arn, e->name, e->machine_arn, e->revision_row, e->input, e->parent, e->started_ms);
+    int status =
+        sh_db_run(db, err,
+                  "INSERT INTO executions (arn, name, machine_arn, revision_row, status, input,"
+                  " started_ms, stopped_ms, timer_ms, due_ms)"
+                  " VALUES (?1, ?2, ?3, ?4, 'RUNNING', ?5, ?6, -1, -1, ?6)",
+                  "sssisi", e->arn, e->name, e->machine_arn, e->revision_row, e->input, e->started_ms);
     e->id = sh_db_last_id(db);
     return status;
 }
@@ -188,7 +188,7 @@ typedef struct execution_taker {
 } execution_taker;
 
 #define EXECUTION_COLUMNS                                                                                    \
-    "id, arn, name, machine_arn, revision_row, status, error, cause, parent,"                                \
+    "id, arn, name, machine_arn, revision_row, status, error, cause,"                                        \
     " started_ms, stopped_ms, timer_ms, "
 
 static int take_execution(void *opaque, const sh_row *row)
@@ -203,13 +203,12 @@ static int take_execution(void *opaque, const sh_row *row)
         .status = keep(t->arena, row, 5, &t->failed),
         .error = keep(t->arena, row, 6, &t->failed),
         .cause = keep(t->arena, row, 7, &t->failed),
-        .parent = keep(t->arena, row, 8, &t->failed),
-        .started_ms = sh_row_int(row, 9),
-        .stopped_ms = sh_row_int(row, 10),
-        .timer_ms = sh_row_int(row, 11),
-        .input = keep(t->arena, row, 12, &t->failed),
-        .output = keep(t->arena, row, 13, &t->failed),
-        .state = keep(t->arena, row, 14, &t->failed),
+        .started_ms = sh_row_int(row, 8),
+        .stopped_ms = sh_row_int(row, 9),
+        .timer_ms = sh_row_int(row, 10),
+        .input = keep(t->arena, row, 11, &t->failed),
+        .output = keep(t->arena, row, 12, &t->failed),
+        .state = keep(t->arena, row, 13, &t->failed),
     };
     t->found = true;
     if (t->fn)
@@ -360,6 +359,11 @@ int sh_wait_add(sh_db *db, const sh_wait *w, sh_err *err)
 int sh_wait_remove(sh_db *db, int64_t execution, int64_t task, sh_err *err)
 {
     return sh_db_run(db, err, "DELETE FROM waits WHERE execution = ?1 AND task = ?2", "ii", execution, task);
+}
+
+int sh_wait_clear(sh_db *db, int64_t execution, sh_err *err)
+{
+    return sh_db_run(db, err, "DELETE FROM waits WHERE execution = ?1", "i", execution);
 }
 
 typedef struct wait_taker {

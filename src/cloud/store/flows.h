@@ -46,8 +46,7 @@ typedef struct sh_execution {
     int64_t revision_row;
     const char *status; /* RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED */
     const char *input, *output, *error, *cause;
-    const char *state;  /* text of the interpreter's state; NULL before the first step */
-    const char *parent; /* "<execution id>/<task id>" whose .sync task this is, or NULL */
+    const char *state; /* text of the interpreter's state; NULL before the first step */
     int64_t started_ms, stopped_ms;
     int64_t timer_ms;
 } sh_execution;
@@ -95,6 +94,7 @@ typedef struct sh_wait {
 
 int sh_wait_add(sh_db *db, const sh_wait *wait, sh_err *err);
 int sh_wait_remove(sh_db *db, int64_t execution, int64_t task, sh_err *err);
+int sh_wait_clear(sh_db *db, int64_t execution, sh_err *err); /* all of an execution */
 typedef int (*sh_wait_fn)(void *opaque, const sh_wait *wait); /* the wait lives until it returns */
 int sh_wait_list(sh_db *db, int64_t execution, sh_wait_fn fn, void *opaque, sh_err *err);
 /* For the service whose job has come to an end, in the transaction that says so: marks the tasks that wait

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a Task calls. An integration finds its action in the same tables as the HTTP front end; this file
+ * turns parameters into the action's input, its answer into the task's output, and its errors into the names
+ * that a Retry or Catch expects:
+ *
+ *   arn:aws:states:::aws-sdk:ssm:getCommandInvocation   any action of any service here; errors
+ *                                                       "Ssm.InvocationDoesNotExistException"
+ *   arn:aws:states:::mediaconvert:createJob.sync        the rows of `optimized` below
+ *
+ * A .sync task is under way until sh_wait_notify names its subject; then its service is asked once more how
+ * it ended. */
+#include "base/log.h"
+#include "base/size.h"
+#include "cloud/api/keys.h"
+#include "cloud/api/states.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CALL_MEMORY (64u << 20)
+#define PATTERN(p) (1u << (p))
+
+/* How to follow what a .sync task started. */
+typedef struct follow {
+    const char *wrapper,
+        *member; /* where its id stands in the answer: answer[wrapper][member], or answer[member] */
+    const char *describe, *cancel; /* actions, both with {argument: id} */
+    const char *argument;
+    bool (*succeeded)(const json_t *described);
+    json_t *(*output)(const json_t *described, sh_flow_pattern pattern); /* PascalCase */
+    json_t *(*cause)(const json_t *output);                              /* borrowed part of output */
+} follow;
+
+typedef struct integration {
+    const char *service, *action; /* as in the ARN */
+    const char *prefix;           /* of error names */
+    const char *legacy;           /* service as messages name it */
+    unsigned patterns;
+    const follow *follow;
+} integration;
+
+/* ---- members of answers ---- */
+
+static void dates(json_t *value, bool iso);
+
+static void date_member(json_t *object, const char *name, json_t *value, bool iso)
+{
+    static const char *const names[] = {
+        "RequestedDateTime", "ExpiresAfter", "CreatedAt",   "SubmitTime", "StartTime",
+        "FinishTime",        "Timestamp",    "StartDate",   "StopDate",   "CreationDate",
+        "UpdateDate",        "LastUpdated",  "CreatedDate",
+    };
+    char text[SH_TIME_TEXT];
+    bool known = false;
+    for (size_t i = 0; i < SH_COUNT(names); i++)
+        known |= strcmp(name, names[i]) == 0;
+    if (!known || !json_is_number(value))
+        return;
+    int64_t ms = (int64_t)(json_number_value(value) * 1000.0 + 0.5);
+    sh_time_iso_ms(ms, text);
+    json_object_set_new(object, name, iso ? json_string(text) : json_integer(ms));
+}
+
+/* Times of answers, numbers of seconds, as a state machine sees them: ISO text from the SDK integrations,
+ * whole milliseconds from the optimized ones. Changes value, which is a copy of our own. */
+static void dates(json_t *value, bool iso)
+{
+    size_t index;
+    const char *name;
+    json_t *member;
+    void *next;
+    json_array_foreach(value, index, member) dates(member, iso);
+    json_object_foreach_safe(value, next, name, member)
+    {
+        dates(member, iso);
+        date_member(value, name, member, iso);
+    }
+}
+
+/* The answer of an action as the task's output. */
+static json_t *present(const json_t *answer, bool iso)
+{
+    json_t *upper = sh_case_upper(answer);
+    dates(upper, iso);
+    return upper;
+}
+
+/* ---- mediaconvert:createJob ---- */
+
+static const char *job_status(const json_t *described)
+{
+    return json_string_value(json_object_get(json_object_get(described, "job"), "status"));
+}
+
+static bool job_succeeded(const json_t *described)
+{
+    const char *status = job_status(described);
+    return status && strcmp(status, "COMPLETE") == 0;
+}
+
+static json_t *job_output(const json_t *described, sh_flow_pattern pattern)
+{
+    return present(described, false);
+}
+
+static json_t *job_cause(const json_t *output)
+{
+    return json_object_get(output, "Job");
+}
+
+static const follow follow_job = {
+    "job", "id", "GetJob", "CancelJob", "id", job_succeeded, job_output, job_cause,
+};
+
+/* ---- states:startExecution ---- */
+
+static bool execution_succeeded(const json_t *described)
+{
+    const char *status = json_string_value(json_object_get(described, "status"));
+    return status && strcmp(status, "SUCCEEDED") == 0;
+}
+
+static void parse_member(json_t *object, const char *name)
+{
+    const json_t *text = json_object_get(object, name);
+    json_t *value = NULL;
+    if (text && sh_flow_load(&value, json_string_value(text), json_string_length(text), NULL) == 0)
+        json_object_set_new(object, name, value);
+}
+
+static json_t *execution_output(const json_t *described, sh_flow_pattern pattern)
+{
+    json_t *output = present(described, false);
+    json_object_del(output, "RedriveCount");
+    json_object_del(output, "RedriveStatus");
+    if (output && pattern == SH_FLOW_SYNC_2) {
+        parse_member(output, "Input");
+        parse_member(output, "Output");
+    }
+    return output;
+}
+
+static json_t *execution_cause(const json_t *output)
+{
+    return (json_t *)output;
+}
+
+static const follow follow_execution = {
+    NULL,           "executionArn",      "DescribeExecution", "StopExecution",
+    "executionArn", execution_succeeded, execution_output,    execution_cause,
+};
+
+/* Input may be any JSON in a state machine; the API wants its text. */
+static json_t *prepare_execution(json_t *parameters)
+{
+    json_t *input = json_object_get(parameters, "input");
+    if (!input || json_is_string(input))
+        return parameters;
+    char *text = sh_flow_text(input);
+    if (!text || json_object_set_new(parameters, "input", json_string(text)) < 0) {
+        json_decref(parameters);
+        parameters = NULL;
+    }
+    free(text);
+    return parameters;
+}
+
+static const integration optimized[] = {
+    {"mediaconvert", "createJob", "MediaConvert", "AWSMediaConvert",
+     PATTERN(SH_FLOW_REQUEST_RESPONSE) | PATTERN(SH_FLOW_SYNC), &follow_job},
+    {"states", "startExecution", "StepFunctions", "AWSStepFunctions",
+     PATTERN(SH_FLOW_REQUEST_RESPONSE) | PATTERN(SH_FLOW_SYNC) | PATTERN(SH_FLOW_SYNC_2), &follow_execution},
+    {"events", "putEvents", "EventBridge", "AmazonCloudWatchEvents", PATTERN(SH_FLOW_REQUEST_RESPONSE), NULL},
+};
+
+static const integration *find_optimized(const sh_flow_resource *resource)
+{
+    for (size_t i = 0; i < SH_COUNT(optimized); i++) {
+        if (strcmp(optimized[i].service, resource->service) == 0 &&
+            strcmp(optimized[i].action, resource->action) == 0)
+            return &optimized[i];
+    }
+    return NULL;
+}
+
+static const integration *find_service(const char *service)
+{
+    for (size_t i = 0; i < SH_COUNT(optimized); i++) {
+        if (strcmp(optimized[i].service, service) == 0 && optimized[i].follow)
+            return &optimized[i];
+    }
+    return NULL;
+}
+
+/* ---- what is supported ---- */
+
+static const sh_action *find_action(const sh_flow_resource *resource, const sh_service **service)
+{
+    *service = sh_service_find(resource->service);
+    return *service ? sh_action_find(*service, resource->action) : NULL;
+}
+
+bool sh_task_supported(const sh_flow_resource *resource, char *why, size_t size)
+{
+    const sh_service *service;
+    const integration *row = find_optimized(resource);
+    if (resource->kind == SH_FLOW_LAMBDA)
+        snprintf(why, size, "Lambda functions are not run by this server yet");
+    else if (resource->kind == SH_FLOW_ACTIVITY)
+        snprintf(why, size, "activities are not supported by this server yet");
+    else if (resource->pattern == SH_FLOW_TASK_TOKEN)
+        snprintf(why, size, ".waitForTaskToken is not supported by this server yet");
+    else if (resource->kind == SH_FLOW_OPTIMIZED && (!row || !(row->patterns & PATTERN(resource->pattern))))
+        snprintf(why, size, "this server has no such optimized integration");
+    else if (!find_action(resource, &service))
+        snprintf(why, size, "service %s of this server has no action %s", resource->service,
+                 resource->action);
+    else
+        return true;
+    return false;
+}
+
+/* ---- calls ---- */
+
+/* Services whose JSON has camelCase names. */
+static bool is_camel(const sh_service *service)
+{
+    return strcmp(service->name, "mediaconvert") == 0 || strcmp(service->name, "states") == 0;
+}
+
+static int run_action(sh_call *call, const sh_action *action, sh_err *err)
+{
+    int status = sh_db_begin(call->cloud->db, err);
+    if (status < 0)
+        return status;
+    status = action->fn(call);
+    return sh_db_end(call->cloud->db, status, err);
+}
+
+/* "ssm" -> "Ssm"; names of more than one word stand in the table. */
+static const char *sdk_prefix(sh_arena *arena, const char *service)
+{
+    static const char *const words[] = {"MediaConvert", "EventBridge"};
+    for (size_t i = 0; i < SH_COUNT(words); i++) {
+        if (strcasecmp(words[i], service) == 0)
+            return words[i];
+    }
+    char *name = sh_arena_strdup(arena, service);
+    if (name && name[0] >= 'a' && name[0] <= 'z')
+        name[0] = (char)(name[0] - 'a' + 'A');
+    return name;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t a = strlen(text), b = strlen(end);
+    return a >= b && strcmp(text + a - b, end) == 0;
+}
+
+/* Error and cause in the words of the SDK that Step Functions calls through: version 1 for the optimized
+ * integrations, 2 for aws-sdk. */
+static int describe_error(sh_arena *arena, const sh_flow_resource *resource, const sh_aws_error *error,
+                          sh_task_answer *answer, sh_err *err)
+{
+    char id[SH_UUID_TEXT];
+    const integration *row = resource->kind == SH_FLOW_OPTIMIZED ? find_optimized(resource) : NULL;
+    const char *prefix = row ? row->prefix : sdk_prefix(arena, resource->service);
+    sh_uuid(id);
+    answer->error = sh_arena_printf(arena, "%s.%s%s", prefix ? prefix : "", error->code,
+                                    ends_with(error->code, "Exception") ? "" : "Exception");
+    if (row)
+        answer->cause = sh_arena_printf(
+            arena, "%s (Service: %s; Status Code: %d; Error Code: %s; Request ID: %s; Proxy: null)",
+            error->message, row->legacy, error->http_status, error->code, id);
+    else
+        answer->cause = sh_arena_printf(arena, "%s (Service: %s, Status Code: %d, Request ID: %s)",
+                                        error->message, prefix ? prefix : "", error->http_status, id);
+    return answer->error && answer->cause ? 0 : sh_fail(err, SH_E_MEMORY, "no memory for a task's error");
+}
+
+static json_t *prepare(const sh_service *service, const json_t *parameters)
+{
+    if (!is_camel(service))
+        return json_incref((json_t *)parameters);
+    json_t *in = sh_case_lower(parameters);
+    if (in && strcmp(service->name, "states") == 0)
+        return prepare_execution(in);
+    return in;
+}
+
+static int keep_subject(sh_arena *arena, const integration *row, const json_t *out, sh_task_answer *answer,
+                        sh_err *err)
+{
+    const follow *f = row->follow;
+    const json_t *holder = f->wrapper ? json_object_get(out, f->wrapper) : out;
+    const char *id = json_string_value(json_object_get(holder, f->member));
+    if (!id)
+        return sh_fail(err, SH_E_INTERNAL, "the answer of %s:%s has no %s to wait for", row->service,
+                       row->action, f->member);
+    answer->wait_service = row->service;
+    answer->wait_for = sh_arena_strdup(arena, id);
+    return answer->wait_for ? 0 : sh_fail(err, SH_E_MEMORY, "no memory for a task's subject");
+}
+
+static int take_answer(sh_arena *arena, const sh_flow_resource *resource, const sh_call *call, int status,
+                       sh_task_answer *answer, sh_err *err)
+{
+    const integration *row = resource->kind == SH_FLOW_OPTIMIZED ? find_optimized(resource) : NULL;
+    if (status < 0)
+        return describe_error(arena, resource, &call->error, answer, err);
+    if (resource->pattern == SH_FLOW_SYNC || resource->pattern == SH_FLOW_SYNC_2) {
+        status = keep_subject(arena, row, call->out, answer, err);
+        if (status < 0)
+            return status;
+    }
+    answer->output = present(call->out, resource->kind == SH_FLOW_AWS_SDK);
+    return answer->output ? 0 : sh_fail(err, SH_E_MEMORY, "no memory for a task's output");
+}
+
+/* Calls an action with a call of its own; *out is as the service gave it. When the action fails call->error
+ * says how; when the disk does it is empty, and the whole step is to be done again. */
+static int call_action(sh_cloud *cloud, sh_arena *arena, const char *role, const sh_action *action,
+                       const json_t *in, sh_call *call, sh_err *err)
+{
+    *call = (sh_call){
+        .cloud = cloud, .arena = arena, .principal = role, .now_ms = sh_now_ms(cloud->clock), .in = in};
+    int status = run_action(call, action, err);
+    if (sh_run_outage(status)) {
+        call->error = (sh_aws_error){0};
+        return sh_fail(err, status, "%s: %s", action->name, sh_status_name(status));
+    }
+    if (status < 0 && !call->error.code)
+        sh_call_fail(call, 500, "InternalServerError", "internal failure, see the server's log");
+    return status;
+}
+
+static int fail_task(sh_arena *arena, const char *error, const char *cause, sh_task_answer *answer,
+                     sh_err *err)
+{
+    answer->error = error;
+    answer->cause = sh_arena_strdup(arena, cause);
+    return answer->cause ? 0 : sh_fail(err, SH_E_MEMORY, "no memory for a task's error");
+}
+
+int sh_task_call(sh_cloud *cloud, sh_arena *arena, const char *role, const sh_flow_resource *resource,
+                 const json_t *parameters, sh_task_answer *answer, sh_err *err)
+{
+    char why[512];
+    const sh_service *service;
+    sh_call call = {0};
+    *answer = (sh_task_answer){0};
+    if (!sh_task_supported(resource, why, sizeof(why)))
+        return fail_task(arena, "States.Runtime", why, answer, err);
+    if (!json_is_object(parameters))
+        return fail_task(arena, "States.Runtime", "The Parameters of a service integration are not an object",
+                         answer, err);
+    const sh_action *action = find_action(resource, &service);
+    json_t *in = prepare(service, parameters);
+    sh_arena *own = sh_arena_new(CALL_MEMORY);
+    int status = SH_E_MEMORY;
+    if (in && own)
+        status = call_action(cloud, own, role, action, in, &call, err);
+    else
+        sh_fail(err, SH_E_MEMORY, "no memory for a task's call");
+    if (status == 0 || call.error.code)
+        status = take_answer(arena, resource, &call, status, answer, err);
+    json_decref(call.out);
+    json_decref(in);
+    sh_arena_free(own);
+    return status;
+}
+
+/* {argument: subject} given to one of the follow-up actions. */
+static int ask(sh_cloud *cloud, sh_arena *arena, const char *role, const integration *row, const char *name,
+               const char *subject, sh_call *call, sh_err *err)
+{
+    const sh_service *service = sh_service_find(row->service);
+    const sh_action *action = service ? sh_action_find(service, name) : NULL;
+    if (!action)
+        return sh_fail(err, SH_E_INTERNAL, "service %s has no action %s", row->service, name);
+    json_t *in = json_pack("{s:s}", row->follow->argument, subject);
+    if (!in)
+        return sh_fail(err, SH_E_MEMORY, "no memory for a task's call");
+    int status = call_action(cloud, arena, role, action, in, call, err);
+    json_decref(in);
+    return status;
+}
+
+static int judge(sh_arena *arena, const follow *f, const sh_flow_resource *resource, const json_t *described,
+                 sh_task_answer *answer, sh_err *err)
+{
+    json_t *output = f->output(described, resource->pattern);
+    if (output && f->succeeded(described)) {
+        answer->output = output;
+        return 0;
+    }
+    const json_t *cause = output ? f->cause(output) : NULL;
+    char *text = cause ? sh_flow_text(cause) : NULL;
+    int status = text ? fail_task(arena, "States.TaskFailed", text, answer, err)
+                      : sh_fail(err, SH_E_MEMORY, "no memory for a task's outcome");
+    free(text);
+    json_decref(output);
+    return status;
+}
+
+int sh_task_outcome(sh_cloud *cloud, sh_arena *arena, const char *role, const sh_flow_resource *resource,
+                    const char *subject, sh_task_answer *answer, sh_err *err)
+{
+    sh_call call = {0};
+    const integration *row = find_optimized(resource);
+    *answer = (sh_task_answer){0};
+    if (!row || !row->follow)
+        return sh_fail(err, SH_E_INTERNAL, "nobody can say how %s ended", resource->arn);
+    sh_arena *own = sh_arena_new(CALL_MEMORY);
+    if (!own)
+        return sh_fail(err, SH_E_MEMORY, "no memory for a task's outcome");
+    int status = ask(cloud, own, role, row, row->follow->describe, subject, &call, err);
+    if (status == 0)
+        status = judge(arena, row->follow, resource, call.out, answer, err);
+    else if (call.error.code)
+        status = describe_error(arena, resource, &call.error, answer, err);
+    json_decref(call.out);
+    sh_arena_free(own);
+    return status;
+}
+
+void sh_task_cancel(sh_cloud *cloud, sh_arena *arena, const char *role, const char *service,
+                    const char *subject)
+{
+    sh_call call = {0};
+    sh_err err = {0};
+    const integration *row = find_service(service);
+    if (!row)
+        return;
+    int status = ask(cloud, arena, role, row, row->follow->cancel, subject, &call, &err);
+    json_decref(call.out);
+    if (status < 0) /* it has ended in between, most often: then there is nothing to stop */
+        sh_log(SH_LOG_INFO, "states", "%s %s was not cancelled: %s", service, subject,
+               call.error.message ? call.error.message : err.message);
+}
