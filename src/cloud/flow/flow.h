@@ -119,6 +119,8 @@ typedef enum sh_flow_event_kind {
     SH_FLOW_TASK_HEARTBEAT, /* task: SendTaskHeartbeat */
     SH_FLOW_TIMER,          /* something is due at env->now_ms */
     SH_FLOW_ABORT,          /* error and cause of StopExecution, both may be NULL */
+    SH_FLOW_TASK_STARTED, /* task: a worker took the activity; cause: the worker's name. Other tasks start at
+                             once */
 } sh_flow_event_kind;
 
 typedef struct sh_flow_event {
@@ -132,7 +134,8 @@ typedef enum sh_flow_status {
     SH_FLOW_RUNNING,
     SH_FLOW_SUCCEEDED, /* output */
     SH_FLOW_FAILED,    /* error and cause, either may be NULL */
-    SH_FLOW_TIMED_OUT, /* error NULL: AWS shows "States.Timeout" only in its state's event */
+    SH_FLOW_TIMED_OUT, /* the definition's TimeoutSeconds; a task's time-out that nobody catches is a FAILED
+                        */
     SH_FLOW_ABORTED,   /* error and cause as given */
 } sh_flow_status;
 

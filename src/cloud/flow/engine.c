@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One step: load the tree of frames, deliver the event to the frame it belongs to, let every frame run on
+ * until it has to wait, save the tree. A step that wrote STEP_EVENTS events stops where it is and asks to be
+ * called again at once, so that a cycle without a Wait cannot keep others from running. */
+#include "cloud/flow/engine.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { STEP_EVENTS = 1000 };
+
+const char *sh_flow_status_name(sh_flow_status status)
+{
+    static const char *const names[] = {"RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"};
+
+    return (unsigned)status < sizeof(names) / sizeof(*names) ? names[status] : "?";
+}
+
+void sh_flow_result_free(sh_flow_result *result)
+{
+    for (size_t i = 0; i < result->task_count; i++) {
+        json_decref(result->tasks[i].parameters);
+        free(result->tasks[i].token);
+    }
+    free(result->tasks);
+    free(result->cancelled);
+    json_decref(result->state);
+    json_decref(result->history);
+    json_decref(result->output);
+    free(result->error);
+    free(result->cause);
+    *result = (sh_flow_result){0};
+}
+
+bool sh_run_pauses(const sh_run *run)
+{
+    return run->overflow || json_array_size(run->result.history) >= STEP_EVENTS;
+}
+
+int sh_frame_run(sh_run *run, sh_frame *frame)
+{
+    int status = 0;
+
+    while (!status && frame->phase == SH_PHASE_ENTER && !sh_run_pauses(run)) {
+        status = sh_frame_enter(run, frame);
+        if (!status && frame->phase == SH_PHASE_KIDS)
+            status = sh_kids_collect(run, frame);
+    }
+    return status;
+}
+
+int sh_run_cancel_task(sh_run *run, int64_t task)
+{
+    sh_flow_result *result = &run->result;
+    int64_t *more;
+
+    /* one that this very step wanted to start is just not started */
+    for (size_t i = 0; i < result->task_count; i++)
+        if (result->tasks[i].id == task) {
+            json_decref(result->tasks[i].parameters);
+            free(result->tasks[i].token);
+            memmove(&result->tasks[i], &result->tasks[i + 1],
+                    (--result->task_count - i) * sizeof(*result->tasks));
+            return 0;
+        }
+    more = realloc(result->cancelled, (result->cancelled_count + 1) * sizeof(*more));
+    if (!more)
+        return SH_E_MEMORY;
+    result->cancelled = more;
+    more[result->cancelled_count++] = task;
+    return 0;
+}
+
+int sh_frame_cancel(sh_run *run, sh_frame *frame)
+{
+    int status = frame->phase == SH_PHASE_TASK ? sh_run_cancel_task(run, frame->task) : 0;
+
+    for (size_t i = 0; !status && i < frame->kid_count; i++)
+        status = sh_frame_cancel(run, frame->kids[i]);
+    return status;
+}
+
+/* ---- events ---- */
+
+static int wait_ended(sh_run *run, sh_frame *frame)
+{
+    sh_fault fault = {0};
+    sh_eval eval = {.env = run->env, .fault = &fault};
+    json_t *input = NULL;
+    int status = run->flow->build.context ? sh_context(run, frame, &eval.context) : 0;
+
+    if (!status)
+        status = sh_state_input(run, frame, &eval, &input);
+    if (!status)
+        status = sh_frame_leave(run, frame, input);
+    else
+        status = sh_frame_stumble(run, frame, &fault, status);
+    json_decref(input);
+    json_decref(eval.context);
+    sh_fault_clear(&fault);
+    return status;
+}
+
+static int deliver_timer(sh_run *run, sh_frame *frame, bool *taken)
+{
+    if (frame->phase == SH_PHASE_TASK)
+        return sh_task_timer(run, frame, taken);
+    if (frame->due_ms > run->env->now_ms)
+        return 0;
+    if (frame->phase == SH_PHASE_WAIT) {
+        *taken = true;
+        return wait_ended(run, frame);
+    }
+    if (frame->phase == SH_PHASE_RETRY) {
+        *taken = true;
+        frame->due_ms = -1;
+        frame->phase = SH_PHASE_ENTER;
+    }
+    return 0;
+}
+
+static int deliver(sh_run *run, sh_frame *frame, const sh_flow_event *event, bool *taken)
+{
+    int status = 0;
+
+    if (frame->phase == SH_PHASE_KIDS) {
+        for (size_t i = 0; !status && i < frame->kid_count; i++)
+            status = deliver(run, frame->kids[i], event, taken);
+        if (!status)
+            status = sh_kids_collect(run, frame);
+    } else if (event->kind == SH_FLOW_TIMER) {
+        status = deliver_timer(run, frame, taken);
+    } else if (frame->phase == SH_PHASE_TASK && frame->task == event->task) {
+        *taken = true;
+        status = sh_task_answer(run, frame, event);
+    }
+    return status ? status : sh_frame_run(run, frame);
+}
+
+/* ---- ends ---- */
+
+static int end_with(sh_run *run, sh_flow_status status, const char *error, const char *cause)
+{
+    run->result.status = status;
+    run->result.error = error ? strdup(error) : NULL;
+    run->result.cause = cause ? strdup(cause) : NULL;
+    return (error && !run->result.error) || (cause && !run->result.cause) ? SH_E_MEMORY : 0;
+}
+
+/* Nothing of the tree matters any more except the tasks under way. */
+static int stop(sh_run *run, sh_flow_status status, const char *error, const char *cause)
+{
+    int result = sh_frame_cancel(run, run->root);
+
+    if (!result)
+        result = end_with(run, status, error, cause);
+    return result ? result : sh_emit_end(run, 0);
+}
+
+static int settle(sh_run *run)
+{
+    sh_frame *root = run->root;
+    int status;
+
+    if (run->overflow)
+        return stop(run, SH_FLOW_FAILED, "States.Runtime",
+                    "The execution reached the maximum number of history events (25000).");
+    if (root->phase == SH_PHASE_DONE) {
+        run->result.status = SH_FLOW_SUCCEEDED;
+        run->result.output = json_incref(root->output);
+        return sh_emit_end(run, root->previous);
+    }
+    if (root->phase != SH_PHASE_FAILED)
+        return 0;
+    status = end_with(run, SH_FLOW_FAILED, root->fault.error, root->fault.cause);
+    return status ? status : sh_emit_end(run, root->previous);
+}
+
+static void earliest(int64_t *wake, int64_t due)
+{
+    if (due >= 0 && (*wake < 0 || due < *wake))
+        *wake = due;
+}
+
+static void find_wake(const sh_run *run, const sh_frame *frame, int64_t *wake)
+{
+    if (frame->phase == SH_PHASE_ENTER)
+        earliest(wake, run->env->now_ms);
+    if (frame->phase == SH_PHASE_WAIT || frame->phase == SH_PHASE_RETRY)
+        earliest(wake, frame->due_ms < 0 ? 0 : frame->due_ms);
+    if (frame->phase == SH_PHASE_TASK) {
+        earliest(wake, frame->timeout_ms);
+        earliest(wake, frame->heartbeat_ms);
+    }
+    if (frame->phase == SH_PHASE_KIDS)
+        for (size_t i = 0; i < frame->kid_count; i++)
+            find_wake(run, frame->kids[i], wake);
+}
+
+/* ---- steps ---- */
+
+static int begin(sh_run *run, const sh_flow_event *event)
+{
+    const sh_machine *machine = run->flow->machine;
+    int status;
+
+    run->input = event->output ? json_incref((json_t *)event->output) : json_object();
+    run->start_ms = run->env->now_ms;
+    run->deadline_ms = machine->timeout_s ? run->start_ms + machine->timeout_s * 1000 : -1;
+    run->root = run->input ? sh_frame_new(NULL, machine, &machine->states[machine->start], run->input) : NULL;
+    if (!run->root)
+        return SH_E_MEMORY;
+    status = sh_emit_started(run);
+    return status ? status : sh_frame_run(run, run->root);
+}
+
+static int go_on(sh_run *run, const sh_flow_event *event)
+{
+    bool taken = false;
+    int status;
+
+    if (event->kind == SH_FLOW_ABORT)
+        return stop(run, SH_FLOW_ABORTED, event->error, event->cause);
+    if (run->deadline_ms >= 0 && run->deadline_ms <= run->env->now_ms)
+        return stop(run, SH_FLOW_TIMED_OUT, NULL, NULL);
+    status = deliver(run, run->root, event, &taken);
+    run->result.ignored = !taken && !json_array_size(run->result.history) && !run->overflow;
+    return status;
+}
+
+static int run_event(sh_run *run, const json_t *state, const sh_flow_event *event, sh_err *err)
+{
+    int status = 0;
+
+    if (event->kind == SH_FLOW_START)
+        return begin(run, event);
+    if (strcmp(json_string_value(json_object_get(state, "status"))
+                   ? json_string_value(json_object_get(state, "status"))
+                   : "RUNNING",
+               "RUNNING")) {
+        run->result.ignored = true;
+        return 0;
+    }
+    status = sh_run_load(run, state, err);
+    return status ? status : go_on(run, event);
+}
+
+int sh_flow_step(const sh_flow *flow, const sh_flow_env *env, const json_t *state, const sh_flow_event *event,
+                 sh_flow_result *result, sh_err *err)
+{
+    sh_run run = {.flow = flow, .env = env, .deadline_ms = -1, .result = {.wake_ms = -1}};
+    sh_err problem = {0};
+    int status;
+
+    if ((event->kind == SH_FLOW_START) != (state == NULL))
+        return sh_fail(err, SH_E_ARGUMENT, "only the start event goes without a state");
+    run.result.history = json_array();
+    status = run.result.history ? run_event(&run, state, event, &problem) : SH_E_MEMORY;
+    if (!status && !run.result.ignored && run.result.status == SH_FLOW_RUNNING)
+        status = settle(&run);
+    if (!status && !run.result.ignored)
+        status = sh_run_save(&run, &run.result.state);
+    if (!status && !run.result.ignored && run.result.status == SH_FLOW_RUNNING) {
+        find_wake(&run, run.root, &run.result.wake_ms);
+        earliest(&run.result.wake_ms, run.deadline_ms);
+    }
+    sh_frame_free(run.root);
+    json_decref(run.input);
+    if (status) {
+        sh_flow_result_free(&run.result);
+        return sh_fail(err, status, "%s",
+                       problem.status          ? problem.message
+                       : status == SH_E_MEMORY ? "out of memory"
+                                               : sh_status_name(status));
+    }
+    *result = run.result;
+    return 0;
+}

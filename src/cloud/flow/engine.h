@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef SH_CLOUD_FLOW_ENGINE_H
+#define SH_CLOUD_FLOW_ENGINE_H
+/* A running execution is a tree of frames: one for the definition's own states, and under a frame that stands
+ * in a Parallel or Map state one for each branch or iteration. A frame is in one state, in one phase. Between
+ * steps the tree is a JSON object (frame.c); within a step it is these structures. */
+#include "cloud/flow/model.h"
+
+typedef enum sh_phase {
+    SH_PHASE_ENTER, /* about to enter `state`: runs on at once */
+    SH_PHASE_TASK,  /* a task is under way */
+    SH_PHASE_WAIT,  /* until due_ms, then leaves the state */
+    SH_PHASE_RETRY, /* until due_ms, then runs the state again */
+    SH_PHASE_KIDS,  /* branches or iterations are under way */
+    SH_PHASE_DONE,  /* `output` */
+    SH_PHASE_FAILED /* `fault` */
+} sh_phase;
+
+typedef struct sh_frame {
+    struct sh_frame *parent;
+    const sh_machine *machine;
+    const sh_state *state;
+    sh_phase phase;
+    bool entered;     /* the state's Entered event is written: what runs now is a retry */
+    json_t *input;    /* of the state, before InputPath */
+    json_t *output;   /* DONE */
+    sh_fault fault;   /* FAILED */
+    int64_t previous; /* id of the last event of this frame */
+    int64_t entered_event, entered_ms;
+    int64_t due_ms;                                /* WAIT, RETRY */
+    int64_t task;                                  /* TASK: id, and the rest */
+    char *token;                                   /* while the state is entered; not stored */
+    int64_t timeout_ms, heartbeat_ms, heartbeat_s; /* absolute, -1 none; 0 none */
+    int64_t retries;                               /* $$.State.RetryCount */
+    int64_t *attempts;                             /* of each retrier */
+    size_t index;                                  /* of this frame in its parent's branches or items */
+    struct sh_frame **kids;                        /* KIDS: those not finished yet */
+    size_t kid_count;
+    json_t *results;         /* array, a place for each branch or item */
+    json_t *items;           /* Map: array, with the items not started yet from `next_item` on */
+    json_t *selected;        /* Map: what ItemSelector sees as $ */
+    size_t next_item, limit; /* limit: iterations side by side, 0 none */
+} sh_frame;
+
+typedef struct sh_run {
+    const sh_flow *flow;
+    const sh_flow_env *env;
+    sh_frame *root;
+    json_t *input;                 /* of the execution */
+    int64_t start_ms, deadline_ms; /* -1: none */
+    int64_t last_event, last_task;
+    bool overflow; /* of the history */
+    sh_flow_result result;
+} sh_run;
+
+/* All of these return 0 or SH_E_MEMORY and the like; an execution's own fault is in the frame. */
+
+/* frame.c */
+sh_frame *sh_frame_new(sh_frame *parent, const sh_machine *machine, const sh_state *state, json_t *input);
+void sh_frame_free(sh_frame *frame);
+/* Forgets what belongs to the state it was in, and stands before another (or the same, for a retry). */
+int sh_frame_move(sh_frame *frame, const sh_state *state, json_t *input);
+void sh_frame_drop_kids(sh_frame *frame);
+int sh_run_save(const sh_run *run, json_t **out);
+int sh_run_load(sh_run *run, const json_t *state, sh_err *err);
+
+/* history.c: appends an event after the frame's last one, and makes it the frame's last one. `details` is
+ * given away, `key` names it in the event; both may be NULL. previous < 0: after frame->previous. */
+int sh_emit(sh_run *run, sh_frame *frame, const char *type, const char *key, json_t *details);
+int sh_emit_after(sh_run *run, int64_t previous, const char *type, const char *key, json_t *details,
+                  int64_t *id);
+int sh_emit_started(sh_run *run);
+int sh_emit_entered(sh_run *run, sh_frame *frame);
+int sh_emit_exited(sh_run *run, sh_frame *frame, json_t *text); /* text of the output, given away */
+typedef enum sh_task_event {
+    SH_TASK_SCHEDULED,
+    SH_TASK_STARTED,
+    SH_TASK_SUBMITTED,
+    SH_TASK_SUCCEEDED,
+    SH_TASK_FAILED,
+    SH_TASK_TIMED_OUT
+} sh_task_event;
+int sh_emit_task(sh_run *run, sh_frame *frame, sh_task_event event, const json_t *value, const char *error,
+                 const char *cause, const sh_flow_task *task);
+int sh_emit_end(sh_run *run, int64_t previous);
+/* The text of a value as a JSON string, NULL when memory is short. */
+json_t *sh_text_json(const json_t *value);
+
+/* states.c */
+int sh_context(const sh_run *run, const sh_frame *frame, json_t **out);
+int sh_frame_enter(sh_run *run, sh_frame *frame);
+/* The state has this result: ResultSelector, ResultPath, OutputPath, and on to the next. */
+int sh_frame_leave(sh_run *run, sh_frame *frame, json_t *result);
+/* The state has failed with `fault` (taken over): Retry, Catch, or the frame fails. `status` as the operation
+ * that failed returned it: anything but SH_FAULT is passed through. */
+int sh_frame_fail(sh_run *run, sh_frame *frame, sh_fault *fault, int status);
+/* As sh_frame_fail, for a fault of the state itself: the cause says where it happened. */
+int sh_frame_stumble(sh_run *run, sh_frame *frame, sh_fault *fault, int status);
+/* task.c */
+int sh_task_token(sh_run *run, sh_frame *frame); /* the id and the token of the attempt that begins */
+int sh_task_enter(sh_run *run, sh_frame *frame, const sh_eval *eval);
+int sh_task_answer(sh_run *run, sh_frame *frame, const sh_flow_event *event);
+/* *due: whether it had timed out. */
+int sh_task_timer(sh_run *run, sh_frame *frame, bool *due);
+/* InputPath applied. */
+int sh_state_input(sh_run *run, sh_frame *frame, const sh_eval *eval, json_t **out);
+int sh_number_eval(const sh_number_field *field, const sh_eval *eval, double *out);
+/* DataLimitExceeded when the text of the value is too long, Runtime when it is nested too deeply. *text (may
+ * be NULL): the text as a JSON string. */
+int sh_payload_check(const sh_frame *frame, const json_t *value, sh_fault *fault, json_t **text);
+/* Every task under the frame goes to the list of those nobody waits for. */
+int sh_frame_cancel(sh_run *run, sh_frame *frame);
+int sh_run_cancel_task(sh_run *run, int64_t task);
+
+/* nested.c */
+int sh_kids_start(sh_run *run, sh_frame *frame, const sh_eval *eval, json_t *input);
+/* Takes the ends of finished kids, starts the next iterations, leaves the state when all is done. */
+int sh_kids_collect(sh_run *run, sh_frame *frame);
+
+/* engine.c */
+bool sh_run_pauses(const sh_run *run); /* this step has done enough */
+int sh_frame_run(sh_run *run, sh_frame *frame);
+
+#endif

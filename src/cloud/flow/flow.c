@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A definition from text to tables, and the findings as one message. */
+#include "base/size.h"
+#include "cloud/flow/reader.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ARENA_MAX = 256 * 1024 * 1024 };
+
+void sh_flow_free(sh_flow *flow)
+{
+    if (!flow)
+        return;
+    sh_arena_free(flow->build.arena);
+    json_decref(flow->build.keep);
+    json_decref(flow->definition);
+    free(flow);
+}
+
+static sh_flow *new_flow(void)
+{
+    sh_flow *flow = calloc(1, sizeof(*flow));
+
+    if (!flow)
+        return NULL;
+    flow->build.arena = sh_arena_new(ARENA_MAX);
+    flow->build.keep = json_array();
+    if (flow->build.arena && flow->build.keep)
+        return flow;
+    sh_flow_free(flow);
+    return NULL;
+}
+
+/* All errors in the order found, as far as the message holds them. */
+static int refuse(const sh_reader *r, sh_err *err)
+{
+    char text[sizeof(err->message)];
+    size_t length = 0, i;
+    json_t *problem;
+    bool cut = false;
+
+    text[0] = '\0';
+    json_array_foreach(r->problems, i, problem)
+    {
+        char one[1400];
+        const char *severity = json_string_value(json_object_get(problem, "severity"));
+        size_t room = sizeof(text) - 16 - length, need;
+
+        if (strcmp(severity, "ERROR"))
+            continue;
+        snprintf(one, sizeof(one), "%s%s: %s at %s (line %d, column %d)", length ? ", " : "",
+                 json_string_value(json_object_get(problem, "code")),
+                 json_string_value(json_object_get(problem, "message")),
+                 json_string_value(json_object_get(problem, "location")),
+                 (int)json_integer_value(json_object_get(problem, "line")),
+                 (int)json_integer_value(json_object_get(problem, "column")));
+        need = strlen(one);
+        cut = need > room;
+        if (cut && length)
+            break;
+        if (cut) {
+            need = room;
+            while (need && (one[need] & 0xC0) == 0x80)
+                need--;
+        }
+        memcpy(text + length, one, need);
+        length += need;
+        text[length] = '\0';
+        if (cut)
+            break;
+    }
+    return sh_fail(err, r->unsupported ? SH_E_UNSUPPORTED : SH_E_FORMAT, "'%s%s'", text, cut ? ", …" : "");
+}
+
+static void add_json_problem(json_t *problems, const char *message, int line, int column)
+{
+    json_t *problem =
+        json_pack("{s:s, s:s, s:s, s:s, s:i, s:i}", "severity", "ERROR", "code", "INVALID_JSON_DESCRIPTION",
+                  "message", message, "location", "/", "line", line, "column", column);
+
+    json_array_append_new(problems, problem);
+}
+
+static int load(sh_flow *flow, const char *text, size_t length, json_t *problems, sh_err *err)
+{
+    json_error_t error;
+
+    if (length > SH_FLOW_DEFINITION_MAX)
+        return sh_fail(err, SH_E_LIMIT,
+                       "'INVALID_JSON_DESCRIPTION: the definition has %zu bytes, at most %d are allowed'",
+                       length, SH_FLOW_DEFINITION_MAX);
+    flow->definition = json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    if (flow->definition && sh_value_deeper(flow->definition, SH_FLOW_DEPTH_MAX))
+        return sh_fail(err, SH_E_LIMIT, "'INVALID_JSON_DESCRIPTION: nested deeper than %d levels'",
+                       SH_FLOW_DEPTH_MAX);
+    if (flow->definition)
+        return 0;
+    if (json_error_code(&error) == json_error_out_of_memory)
+        return sh_fail(err, SH_E_MEMORY, "out of memory");
+    add_json_problem(problems, error.text, error.line, error.column);
+    return sh_fail(err, SH_E_FORMAT, "'INVALID_JSON_DESCRIPTION: %s at line %d, column %d'", error.text,
+                   error.line, error.column);
+}
+
+static int read_all(sh_flow *flow, const char *text, size_t length, json_t *problems, sh_err *err)
+{
+    sh_reader *r = calloc(1, sizeof(*r));
+    int status = SH_E_MEMORY;
+
+    if (r) {
+        *r = (sh_reader){
+            .flow = flow, .text = text, .length = length, .problems = problems, .names = json_object()};
+        flow->machine = r->names ? sh_machine_read(r, flow->definition) : NULL;
+        status = r->memory || !r->names ? SH_E_MEMORY
+                 : r->errors            ? refuse(r, err)
+                 : flow->machine        ? 0
+                                        : SH_E_INTERNAL;
+        json_decref(r->names);
+        free(r);
+    }
+    return status == SH_E_MEMORY ? sh_fail(err, status, "out of memory") : status;
+}
+
+int sh_flow_parse(sh_flow **out, const char *definition, size_t length, json_t **problems, sh_err *err)
+{
+    json_t *found = json_array();
+    sh_flow *flow = new_flow();
+    int status = flow && found ? 0 : sh_fail(err, SH_E_MEMORY, "out of memory");
+
+    if (!status)
+        status = load(flow, definition, length, found, err);
+    if (!status)
+        status = read_all(flow, definition, length, found, err);
+    if (problems)
+        *problems = json_incref(found);
+    json_decref(found);
+    if (status) {
+        sh_flow_free(flow);
+        return status;
+    }
+    *out = flow;
+    return 0;
+}
+
+const sh_flow_resource *sh_flow_resource_at(const sh_flow *flow, size_t index, const char **state)
+{
+    if (index >= flow->task_count)
+        return NULL;
+    if (state)
+        *state = flow->tasks[index]->name;
+    return &flow->tasks[index]->resource;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Intrinsic functions of numbers. A seeded MathRandom repeats: the same seed gives the same number, from the
+ * 48-bit linear congruential generator that the Java platform documents. */
+#include "cloud/flow/expr_node.h"
+#include <string.h>
+
+static int run_add(const sh_call *call, json_t **out)
+{
+    json_int_t a = 0, b = 0, sum;
+    int status = sh_call_integer(call, 0, &a);
+
+    if (!status)
+        status = sh_call_integer(call, 1, &b);
+    if (!status && __builtin_add_overflow(a, b, &sum))
+        status = sh_call_fail(call, "the sum is out of range");
+    if (status)
+        return status;
+    *out = json_integer(sum);
+    return *out ? 0 : SH_E_MEMORY;
+}
+
+static uint64_t seeded(json_int_t seed, uint64_t range)
+{
+    const uint64_t multiplier = 0x5DEECE66DULL, mask = (1ULL << 48) - 1;
+    uint64_t state = ((uint64_t)seed ^ multiplier) & mask, value = 0;
+
+    for (int i = 0; i < 2; i++) {
+        state = (state * multiplier + 0xB) & mask;
+        value = value << 31 | state >> 17;
+    }
+    return value % range;
+}
+
+/* The end is not included. */
+static int run_random(const sh_call *call, json_t **out)
+{
+    const sh_flow_env *env = call->eval->env;
+    json_int_t from = 0, to = 0, seed = 0;
+    uint64_t range, value;
+    int status = sh_call_integer(call, 0, &from);
+
+    if (!status)
+        status = sh_call_integer(call, 1, &to);
+    if (!status && call->count == 3)
+        status = sh_call_integer(call, 2, &seed);
+    if (!status && to <= from)
+        status = sh_call_fail(call, "the end must be greater than the start");
+    if (!status && call->count < 3 && !env->random)
+        status = sh_call_fail(call, "no source of randomness");
+    if (status)
+        return status;
+    range = (uint64_t)to - (uint64_t)from;
+    if (call->count == 3) {
+        value = seeded(seed, range);
+    } else {
+        env->random(env->opaque, &value, sizeof(value));
+        value %= range;
+    }
+    *out = json_integer((json_int_t)((uint64_t)from + value));
+    return *out ? 0 : SH_E_MEMORY;
+}
+
+const sh_intrinsic sh_intrinsics_math[] = {
+    {"MathAdd", 2, 2, run_add},
+    {"MathRandom", 2, 3, run_random},
+    {NULL, 0, 0, NULL},
+};

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Parallel and inline Map: a frame for each branch or iteration. A frame that ends is taken out at once; its
+ * output goes to its place in `results`. The first that fails ends the state, and the tasks of the others are
+ * cancelled.
+ *
+ * The chain of events: the first event of a branch follows ParallelStateStarted, that of an iteration its
+ * MapIterationStarted; the state's Succeeded and Exited events both follow the last event of the frame that
+ * finished last (of a Map: its MapIterationSucceeded); an iteration that waited for a free place follows the
+ * last event of the one that made the place. */
+#include "cloud/flow/engine.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { INLINE_LIMIT = 40 }; /* iterations side by side, at most, as on AWS */
+
+static bool is_map(const sh_frame *frame)
+{
+    return frame->state->type == SH_STATE_MAP;
+}
+
+static size_t part_count(const sh_frame *frame)
+{
+    return is_map(frame) ? json_array_size(frame->items) : frame->state->machine_count;
+}
+
+static json_t *iteration_details(const sh_frame *frame, size_t index)
+{
+    return json_pack("{s:s, s:I}", "name", frame->state->name, "index", (json_int_t)index);
+}
+
+static int add_kid(sh_frame *frame, size_t index, json_t *input, sh_frame **out)
+{
+    const sh_machine *machine = frame->state->machines[is_map(frame) ? 0 : index];
+    sh_frame **kids = realloc(frame->kids, (frame->kid_count + 1) * sizeof(*kids));
+    sh_frame *kid;
+
+    if (!kids)
+        return SH_E_MEMORY;
+    frame->kids = kids;
+    kid = sh_frame_new(frame, machine, &machine->states[machine->start], input);
+    if (!kid)
+        return SH_E_MEMORY;
+    kid->index = index;
+    kids[frame->kid_count++] = kid;
+    *out = kid;
+    return 0;
+}
+
+/* The input of an iteration: the item, or what ItemSelector makes of it. */
+static int item_input(sh_run *run, sh_frame *kid, sh_fault *fault)
+{
+    const sh_frame *frame = kid->parent;
+    sh_eval eval = {.input = frame->selected, .env = run->env, .fault = fault};
+    json_t *input = NULL;
+    int status = 0;
+
+    if (!frame->state->item_selector)
+        return 0;
+    if (run->flow->build.context)
+        status = sh_context(run, kid, &eval.context);
+    if (!status)
+        status = sh_template_eval(frame->state->item_selector, &eval, &input);
+    if (!status)
+        status = sh_frame_move(kid, kid->state, input);
+    json_decref(input);
+    json_decref(eval.context);
+    return status;
+}
+
+static int start_iteration(sh_run *run, sh_frame *frame, int64_t previous, sh_fault *fault)
+{
+    size_t index = frame->next_item;
+    sh_frame *kid = NULL;
+    int status = add_kid(frame, index, json_array_get(frame->items, index), &kid);
+
+    if (status)
+        return status;
+    frame->next_item++;
+    kid->previous = previous;
+    status = sh_emit(run, kid, "MapIterationStarted", "mapIterationStartedEventDetails",
+                     iteration_details(frame, index));
+    return status ? status : item_input(run, kid, fault);
+}
+
+static int read_items(sh_frame *frame, const sh_eval *eval)
+{
+    const sh_path *path = frame->state->items_path.path;
+    json_t *items = NULL;
+    int status = 0;
+
+    if (!path)
+        items = json_incref(eval->input);
+    else
+        status = sh_path_get(path, sh_path_is_context(path) ? eval->context : eval->input, &items);
+    if (status && status != SH_E_NOT_FOUND && status != SH_E_LIMIT)
+        return status;
+    if (status || !json_is_array(items)) {
+        json_decref(items);
+        return sh_fault_set(eval->fault, "States.Runtime", "Reference path \"%s\" must point to array.",
+                            path ? sh_path_text(path) : "$");
+    }
+    frame->items = items;
+    return 0;
+}
+
+static int start_map(sh_run *run, sh_frame *frame, const sh_eval *eval, json_t *input)
+{
+    double limit = 0;
+    size_t first;
+    int status = read_items(frame, eval);
+
+    if (!status)
+        status = sh_number_eval(&frame->state->max_concurrency, eval, &limit);
+    if (status)
+        return status;
+    frame->limit = limit < 1 || limit > INLINE_LIMIT ? INLINE_LIMIT : (size_t)limit;
+    if (frame->state->item_selector)
+        frame->selected = json_incref(input);
+    frame->results = json_array();
+    for (size_t i = 0; frame->results && i < part_count(frame); i++)
+        if (json_array_append_new(frame->results, json_null()))
+            return SH_E_MEMORY;
+    if (!frame->results)
+        return SH_E_MEMORY;
+    status = sh_emit(run, frame, "MapStateStarted", "mapStateStartedEventDetails",
+                     json_pack("{s:I}", "length", (json_int_t)part_count(frame)));
+    first = part_count(frame) < frame->limit ? part_count(frame) : frame->limit;
+    for (size_t i = 0; !status && i < first; i++)
+        status = start_iteration(run, frame, frame->previous, eval->fault);
+    return status;
+}
+
+static int start_parallel(sh_run *run, sh_frame *frame, const sh_eval *eval, json_t *input)
+{
+    json_t *parameters = NULL;
+    sh_frame *kid = NULL;
+    int status = 0;
+
+    if (frame->state->parameters)
+        status = sh_template_eval(frame->state->parameters, eval, &parameters);
+    else
+        parameters = json_incref(input);
+    if (!status && !(frame->results = json_array()))
+        status = SH_E_MEMORY;
+    if (!status)
+        status = sh_emit(run, frame, "ParallelStateStarted", NULL, NULL);
+    for (size_t i = 0; !status && i < part_count(frame); i++) {
+        status = json_array_append_new(frame->results, json_null()) ? SH_E_MEMORY
+                                                                    : add_kid(frame, i, parameters, &kid);
+        if (!status)
+            kid->previous = frame->previous;
+    }
+    json_decref(parameters);
+    return status;
+}
+
+int sh_kids_start(sh_run *run, sh_frame *frame, const sh_eval *eval, json_t *input)
+{
+    int status;
+
+    sh_frame_drop_kids(frame);
+    status = is_map(frame) ? start_map(run, frame, eval, input) : start_parallel(run, frame, eval, input);
+    if (!status)
+        frame->phase = SH_PHASE_KIDS;
+    return status;
+}
+
+static void take_out(sh_frame *frame, size_t position)
+{
+    sh_frame_free(frame->kids[position]);
+    frame->kid_count--;
+    memmove(&frame->kids[position], &frame->kids[position + 1],
+            (frame->kid_count - position) * sizeof(*frame->kids));
+}
+
+static int kid_done(sh_run *run, sh_frame *frame, size_t position)
+{
+    sh_frame *kid = frame->kids[position];
+    int64_t last = kid->previous;
+    sh_fault fault = {0};
+    /* a stored state shares this array: never changed in place */
+    json_t *results = json_copy(frame->results);
+    int status = 0;
+
+    if (!results || json_array_set(results, kid->index, kid->output)) {
+        json_decref(results);
+        return SH_E_MEMORY;
+    }
+    json_decref(frame->results);
+    frame->results = results;
+    frame->previous = last;
+    if (is_map(frame))
+        status = sh_emit_after(run, last, "MapIterationSucceeded", "mapIterationSucceededEventDetails",
+                               iteration_details(frame, kid->index), &frame->previous);
+    take_out(frame, position);
+    if (!status && is_map(frame) && frame->next_item < part_count(frame))
+        status = start_iteration(run, frame, last, &fault);
+    if (status == SH_FAULT) {
+        status = sh_frame_cancel(run, frame);
+        if (!status)
+            status = sh_frame_stumble(run, frame, &fault, SH_FAULT);
+    }
+    sh_fault_clear(&fault);
+    return status;
+}
+
+static int kid_failed(sh_run *run, sh_frame *frame, size_t position)
+{
+    sh_frame *kid = frame->kids[position];
+    sh_fault fault = kid->fault;
+    int status = 0;
+    int64_t id;
+
+    kid->fault = (sh_fault){0};
+    frame->previous = kid->previous;
+    if (is_map(frame))
+        status = sh_emit_after(run, frame->previous, "MapIterationFailed", "mapIterationFailedEventDetails",
+                               iteration_details(frame, kid->index), &id);
+    take_out(frame, position);
+    if (!status)
+        status = sh_frame_cancel(run, frame);
+    if (!status)
+        status = sh_frame_fail(run, frame, &fault, SH_FAULT);
+    sh_fault_clear(&fault);
+    return status;
+}
+
+static int finish(sh_run *run, sh_frame *frame)
+{
+    json_t *results = json_incref(frame->results);
+    int64_t id;
+    int status =
+        sh_emit_after(run, frame->previous, is_map(frame) ? "MapStateSucceeded" : "ParallelStateSucceeded",
+                      NULL, NULL, &id);
+
+    if (!status)
+        status = sh_frame_leave(run, frame, results);
+    json_decref(results);
+    return status;
+}
+
+int sh_kids_collect(sh_run *run, sh_frame *frame)
+{
+    for (size_t i = 0; i < frame->kid_count;) {
+        sh_frame *kid = frame->kids[i];
+        int status = sh_frame_run(run, kid);
+
+        if (!status && kid->phase == SH_PHASE_DONE)
+            status = kid_done(run, frame, i);
+        else if (!status && kid->phase == SH_PHASE_FAILED)
+            status = kid_failed(run, frame, i);
+        else
+            i++;
+        if (status || frame->phase != SH_PHASE_KIDS)
+            return status;
+    }
+    if (frame->kid_count || run->overflow)
+        return 0;
+    return finish(run, frame);
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cloud/flow/reader.h"
+#include "base/clock.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_PROBLEMS = 100 };
+
+void sh_reader_enter(sh_reader *r, const char *key)
+{
+    if (r->depth < sizeof(r->places) / sizeof(*r->places))
+        r->places[r->depth] = (sh_place){.key = key};
+    r->depth++;
+}
+
+void sh_reader_enter_index(sh_reader *r, size_t index)
+{
+    sh_reader_enter(r, NULL);
+    if (r->depth <= sizeof(r->places) / sizeof(*r->places))
+        r->places[r->depth - 1].index = index;
+}
+
+void sh_reader_leave(sh_reader *r)
+{
+    r->depth--;
+}
+
+static size_t known_depth(const sh_reader *r)
+{
+    size_t most = sizeof(r->places) / sizeof(*r->places);
+
+    return r->depth < most ? r->depth : most;
+}
+
+static void put_place(const sh_reader *r, sh_buf *buf)
+{
+    for (size_t i = 0; i < known_depth(r); i++) {
+        if (r->places[i].key)
+            sh_buf_printf(buf, "/%s", r->places[i].key);
+        else
+            sh_buf_printf(buf, "[%zu]", r->places[i].index);
+    }
+    if (!r->depth)
+        sh_buf_putc(buf, '/');
+}
+
+static void record(sh_reader *r, const char *severity, const char *code, const char *text)
+{
+    int line = 0, column = 0;
+    sh_buf place;
+    json_t *problem;
+
+    sh_buf_init(&place, SH_FLOW_DEFINITION_MAX * 2);
+    put_place(r, &place);
+    problem = json_pack("{s:s, s:s, s:s, s:s}", "severity", severity, "code", code, "message", text,
+                        "location", sh_buf_cstr(&place));
+    if (problem && sh_locate(r->text, r->length, r->places, known_depth(r), &line, &column)) {
+        json_object_set_new(problem, "line", json_integer(line));
+        json_object_set_new(problem, "column", json_integer(column));
+    }
+    if (!problem || place.failed || json_array_append_new(r->problems, problem))
+        r->memory = true;
+    sh_buf_free(&place);
+}
+
+void sh_reader_problem(sh_reader *r, const char *code, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+
+    if (r->errors++ >= MAX_PROBLEMS)
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    /* a cut in the middle of a character is not UTF-8 any more */
+    for (size_t n = strlen(text); n == sizeof(text) - 1 && n && (text[n - 1] & 0x80); n--)
+        text[n - 1] = '\0';
+    record(r, "ERROR", code, text);
+}
+
+void sh_reader_warn(sh_reader *r, const char *code, const char *format, ...)
+{
+    char text[256];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    record(r, "WARNING", code, text);
+}
+
+void *sh_reader_alloc(sh_reader *r, size_t count, size_t size)
+{
+    size_t total;
+    void *p =
+        __builtin_mul_overflow(count, size, &total) ? NULL : sh_arena_alloc(r->flow->build.arena, total);
+
+    if (!p)
+        r->memory = true;
+    return p;
+}
+
+bool sh_read_string(sh_reader *r, const json_t *value, const char **out)
+{
+    if (!json_is_string(value)) {
+        sh_reader_problem(r, SH_SCHEMA, "Expected value of type String");
+        return false;
+    }
+    *out = json_string_value(value);
+    return true;
+}
+
+bool sh_read_integer(sh_reader *r, const json_t *value, int64_t least, int64_t most, int64_t *out)
+{
+    if (!json_is_integer(value)) {
+        sh_reader_problem(r, SH_SCHEMA, "Expected value of type Integer");
+        return false;
+    }
+    if (json_integer_value(value) < least || json_integer_value(value) > most) {
+        sh_reader_problem(r, SH_SCHEMA, "Expected value between %lld and %lld", (long long)least,
+                          (long long)most);
+        return false;
+    }
+    *out = json_integer_value(value);
+    return true;
+}
+
+bool sh_read_number(sh_reader *r, const json_t *value, double least, double most, double *out)
+{
+    double number = json_number_value(value);
+
+    if (!json_is_number(value)) {
+        sh_reader_problem(r, SH_SCHEMA, "Expected value of type Number");
+        return false;
+    }
+    if (number < least || number > most) {
+        sh_reader_problem(r, SH_SCHEMA, "Expected value between %g and %g", least, most);
+        return false;
+    }
+    *out = number;
+    return true;
+}
+
+bool sh_read_bool(sh_reader *r, const json_t *value, bool *out)
+{
+    if (!json_is_boolean(value)) {
+        sh_reader_problem(r, SH_SCHEMA, "Expected value of type Boolean");
+        return false;
+    }
+    *out = json_is_true(value);
+    return true;
+}
+
+/* False after a finding, or when memory was short. */
+static bool parsed(sh_reader *r, int status, const char *kind, const sh_err *err)
+{
+    if (status == SH_E_MEMORY)
+        r->memory = true;
+    else if (status)
+        sh_reader_problem(r, SH_SCHEMA, "Value is not a %s: %s", kind, err->message);
+    return !status;
+}
+
+bool sh_read_path(sh_reader *r, const json_t *value, const sh_path **out)
+{
+    sh_err err = {0};
+    const char *text;
+
+    if (!sh_read_string(r, value, &text))
+        return false;
+    return parsed(r, sh_path_parse(&r->flow->build, text, strlen(text), out, &err), "valid JSONPath", &err);
+}
+
+bool sh_read_reference(sh_reader *r, const json_t *value, const sh_path **out)
+{
+    const sh_path *path = NULL;
+
+    if (!sh_read_path(r, value, &path))
+        return false;
+    if (!sh_path_is_reference(path)) {
+        sh_reader_problem(r, SH_SCHEMA, "Value is not a Reference Path: '%s' can name more than one value",
+                          sh_path_text(path));
+        return false;
+    }
+    *out = path;
+    return true;
+}
+
+bool sh_read_expr(sh_reader *r, const json_t *value, const sh_expr **out)
+{
+    sh_err err = {0};
+    const char *text;
+
+    if (!sh_read_string(r, value, &text))
+        return false;
+    return parsed(r, sh_expr_parse(&r->flow->build, text, strlen(text), out, &err),
+                  "valid JSONPath or a valid intrinsic function call", &err);
+}
+
+static void template_problem(void *opaque, const char *const *keys, size_t depth, const char *message)
+{
+    sh_reader *r = opaque;
+    size_t before = r->depth;
+
+    for (size_t i = 0; i < depth; i++) {
+        if (keys[i][0] == '[') /* an index, as template.c writes it */
+            sh_reader_enter_index(r, strtoul(keys[i] + 1, NULL, 10));
+        else
+            sh_reader_enter(r, keys[i]);
+    }
+    sh_reader_problem(r, SH_SCHEMA, "%s", message);
+    r->depth = before;
+}
+
+bool sh_read_template(sh_reader *r, json_t *value, const sh_template **out)
+{
+    int status = sh_template_parse(&r->flow->build, value, out, template_problem, r);
+
+    if (status == SH_E_MEMORY)
+        r->memory = true;
+    return !status;
+}
+
+bool sh_read_time(sh_reader *r, const json_t *value, int64_t *ms)
+{
+    const char *text;
+
+    if (!sh_read_string(r, value, &text))
+        return false;
+    if (!sh_time_parse_iso(text, strlen(text), ms)) {
+        sh_reader_problem(r, SH_SCHEMA, "Value is not a valid RFC 3339 timestamp: '%.100s'", text);
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef SH_CLOUD_FLOW_READER_H
+#define SH_CLOUD_FLOW_READER_H
+/* Reading a definition: where we are in it, and the findings so far. A reading function reports what is wrong
+ * and goes on, so that a person sees all faults at once; at the end any finding refuses the definition. */
+#include "cloud/flow/model.h"
+
+typedef struct sh_place {
+    const char *key; /* NULL: index */
+    size_t index;
+} sh_place;
+
+typedef struct sh_reader {
+    sh_flow *flow;
+    const char *text; /* of the definition, for line and column */
+    size_t length;
+    json_t *problems; /* array */
+    json_t *names;    /* of all states so far: they are unique in the whole definition */
+    size_t errors;
+    bool unsupported; /* one of them is a feature that this version lacks */
+    bool memory;      /* an allocation failed: the result is void */
+    sh_place places[SH_FLOW_DEPTH_MAX + 16];
+    size_t depth;
+} sh_reader;
+
+void sh_reader_enter(sh_reader *r, const char *key);
+void sh_reader_enter_index(sh_reader *r, size_t index);
+void sh_reader_leave(sh_reader *r);
+/* A finding at the current place. code: "SCHEMA_VALIDATION_FAILED", … */
+void sh_reader_problem(sh_reader *r, const char *code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void sh_reader_warn(sh_reader *r, const char *code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+#define SH_SCHEMA "SCHEMA_VALIDATION_FAILED"
+void *sh_reader_alloc(sh_reader *r, size_t count, size_t size); /* NULL sets r->memory */
+
+/* Each checks and converts `value`, which stands at the current place. False after a finding. */
+bool sh_read_string(sh_reader *r, const json_t *value, const char **out);
+bool sh_read_integer(sh_reader *r, const json_t *value, int64_t least, int64_t most, int64_t *out);
+bool sh_read_number(sh_reader *r, const json_t *value, double least, double most, double *out);
+bool sh_read_bool(sh_reader *r, const json_t *value, bool *out);
+bool sh_read_path(sh_reader *r, const json_t *value, const sh_path **out);
+bool sh_read_reference(sh_reader *r, const json_t *value, const sh_path **out);
+bool sh_read_expr(sh_reader *r, const json_t *value, const sh_expr **out);
+bool sh_read_template(sh_reader *r, json_t *value, const sh_template **out);
+bool sh_read_time(sh_reader *r, const json_t *value, int64_t *ms);
+
+/* The line and column (from 1) of the value at a place of a valid JSON text. False when there is none. */
+bool sh_locate(const char *text, size_t length, const sh_place *places, size_t depth, int *line, int *column);
+/* ARN -> parts; false with the reason in `why` when it is not a resource that a Task can have. */
+bool sh_resource_parse(sh_build *build, const char *arn, sh_flow_resource *out, char *why, size_t size);
+/* choice.c: one rule of "Choices" without its Next. */
+const sh_rule *sh_rule_read(sh_reader *r, const json_t *value, bool top, int depth);
+/* fields.c: the fields of one state. */
+void sh_state_read(sh_reader *r, sh_state *state, json_t *value);
+/* machine.c: NULL after findings. */
+const sh_machine *sh_machine_read(sh_reader *r, const json_t *value);
+
+#endif

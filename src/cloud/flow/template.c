@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Payload templates (Parameters, ResultSelector, ItemSelector). A part without any "name.$" inside stays the
+ * JSON value it is, shared with every result; only what has to be computed becomes a table. */
+#include "cloud/flow/expr.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct sh_template {
+    json_t *constant;    /* no expression inside; or */
+    const sh_expr *expr; /* the value of a "name.$" field, `field` is its name; or */
+    const char *field;
+    const char **keys; /* an object (keys without ".$"), or NULL: an array */
+    const struct sh_template **items;
+    size_t count;
+};
+
+typedef struct parser {
+    sh_build *build;
+    sh_template_report report;
+    void *opaque;
+    const char *keys[SH_FLOW_DEPTH_MAX + 1];
+    size_t depth;
+    bool bad;
+} parser;
+
+static int parse(parser *p, json_t *value, const sh_template **out);
+
+static void complain(parser *p, const char *message)
+{
+    p->bad = true;
+    p->report(p->opaque, p->keys, p->depth, message);
+}
+
+static bool dynamic(const json_t *value)
+{
+    const char *key;
+    json_t *item;
+    size_t i;
+
+    if (json_is_object(value)) {
+        json_object_foreach((json_t *)value, key, item)
+        {
+            size_t length = strlen(key);
+
+            if ((length >= 2 && !strcmp(key + length - 2, ".$")) || dynamic(item))
+                return true;
+        }
+    } else if (json_is_array(value)) {
+        json_array_foreach((json_t *)value, i, item) if (dynamic(item)) return true;
+    }
+    return false;
+}
+
+static int parse_expr(parser *p, const char *key, const json_t *value, const sh_template **out)
+{
+    sh_template *made = sh_arena_alloc(p->build->arena, sizeof(*made));
+    sh_err err = {0};
+    char message[768];
+    int status;
+
+    if (!made)
+        return SH_E_MEMORY;
+    *out = made;
+    made->field = key;
+    if (!json_is_string(value)) {
+        snprintf(message, sizeof(message),
+                 "The value for the field '%.100s' must be a STRING that contains a JSONPath "
+                 "or a valid intrinsic function call",
+                 key);
+        complain(p, message);
+        return 0;
+    }
+    status = sh_expr_parse(p->build, json_string_value(value), json_string_length(value), &made->expr, &err);
+    if (status == SH_E_MEMORY)
+        return status;
+    if (status) {
+        snprintf(message, sizeof(message),
+                 "The value for the field '%.100s' must be a valid JSONPath or a valid intrinsic function "
+                 "call: %s",
+                 key, err.message);
+        complain(p, message);
+    }
+    return 0;
+}
+
+static int parse_field(parser *p, sh_template *into, const json_t *object, const char *key, json_t *value)
+{
+    size_t length = strlen(key);
+    bool computed = length >= 2 && !strcmp(key + length - 2, ".$");
+    char *name = sh_arena_strndup(p->build->arena, key, computed ? length - 2 : length);
+    int status;
+
+    if (!name)
+        return SH_E_MEMORY;
+    p->keys[p->depth++] = key;
+    if (computed && json_object_get(object, name))
+        complain(p, "The field stands twice, with and without '.$'");
+    into->keys[into->count] = name;
+    status = computed ? parse_expr(p, key, value, &into->items[into->count])
+                      : parse(p, value, &into->items[into->count]);
+    into->count++;
+    p->depth--;
+    return status;
+}
+
+static int parse_object(parser *p, json_t *value, sh_template *into)
+{
+    const char *key;
+    json_t *item;
+
+    into->keys = sh_arena_alloc(p->build->arena, json_object_size(value) * sizeof(*into->keys));
+    into->items = sh_arena_alloc(p->build->arena, json_object_size(value) * sizeof(*into->items));
+    if (!into->keys || !into->items)
+        return SH_E_MEMORY;
+    json_object_foreach(value, key, item)
+    {
+        int status = parse_field(p, into, value, key, item);
+
+        if (status)
+            return status;
+    }
+    return 0;
+}
+
+static int parse_array(parser *p, json_t *value, sh_template *into)
+{
+    char index[24];
+    int status = 0;
+
+    into->items = sh_arena_alloc(p->build->arena, json_array_size(value) * sizeof(*into->items));
+    if (!into->items)
+        return SH_E_MEMORY;
+    p->depth++;
+    while (!status && into->count < json_array_size(value)) {
+        snprintf(index, sizeof(index), "[%zu]", into->count);
+        p->keys[p->depth - 1] = index;
+        status = parse(p, json_array_get(value, into->count), &into->items[into->count]);
+        into->count++;
+    }
+    p->depth--;
+    return status;
+}
+
+static int parse(parser *p, json_t *value, const sh_template **out)
+{
+    sh_template *made = sh_arena_alloc(p->build->arena, sizeof(*made));
+
+    if (!made)
+        return SH_E_MEMORY;
+    *out = made;
+    if (p->depth >= SH_FLOW_DEPTH_MAX) {
+        complain(p, "nested too deeply");
+        return 0;
+    }
+    if (!dynamic(value)) {
+        made->constant = value;
+        return 0;
+    }
+    return json_is_object(value) ? parse_object(p, value, made) : parse_array(p, value, made);
+}
+
+int sh_template_parse(sh_build *build, json_t *value, const sh_template **out, sh_template_report report,
+                      void *opaque)
+{
+    parser p = {.build = build, .report = report, .opaque = opaque};
+    int status = parse(&p, value, out);
+
+    return status ? status : p.bad ? SH_E_FORMAT : 0;
+}
+
+static int eval_object(const sh_template *t, const sh_eval *eval, json_t **out)
+{
+    json_t *object = json_object();
+    int status = object ? 0 : SH_E_MEMORY;
+
+    for (size_t i = 0; !status && i < t->count; i++) {
+        json_t *item = NULL;
+
+        status = sh_template_eval(t->items[i], eval, &item);
+        if (!status && json_object_set_new(object, t->keys[i], item))
+            status = SH_E_MEMORY;
+    }
+    if (status)
+        json_decref(object);
+    else
+        *out = object;
+    return status;
+}
+
+static int eval_array(const sh_template *t, const sh_eval *eval, json_t **out)
+{
+    json_t *array = json_array();
+    int status = array ? 0 : SH_E_MEMORY;
+
+    for (size_t i = 0; !status && i < t->count; i++) {
+        json_t *item = NULL;
+
+        status = sh_template_eval(t->items[i], eval, &item);
+        if (!status && json_array_append_new(array, item))
+            status = SH_E_MEMORY;
+    }
+    if (status)
+        json_decref(array);
+    else
+        *out = array;
+    return status;
+}
+
+int sh_template_eval(const sh_template *t, const sh_eval *eval, json_t **out)
+{
+    if (t->constant) {
+        *out = json_incref(t->constant);
+        return 0;
+    }
+    if (t->expr)
+        return sh_expr_eval(t->expr, eval, t->field, out);
+    return t->keys ? eval_object(t, eval, out) : eval_array(t, eval, out);
+}
