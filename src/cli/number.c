@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/number.h"
+#include "base/size.h"
+
+#include <ctype.h>
+#include <spyhop/spyhop.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool sh_option_int(const char *command, const char *option, const char *text, int min, int max, int *out)
+{
+    int64_t value;
+    if (!sh_parse_i64(text, strlen(text), min, max, &value)) {
+        fprintf(stderr, "spyhop %s: %s takes a whole number from %d to %d, not \"%s\"\n", command, option,
+                min, max, text);
+        return false;
+    }
+    *out = (int)value;
+    return true;
+}
+
+bool sh_option_real(const char *command, const char *option, const char *text, double min, double max,
+                    double *out)
+{
+    char *end = NULL;
+    double value = isdigit((unsigned char)text[0]) ? strtod(text, &end) : -1;
+    if (!end || *end || !(value >= min && value <= max)) {
+        fprintf(stderr, "spyhop %s: %s takes a number from %g to %g, not \"%s\"\n", command, option, min, max,
+                text);
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
+bool sh_option_cpu(const char *command, const char *text, int *out)
+{
+    static const int levels[] = {SPYHOP_CPU_C, SPYHOP_CPU_AVX2, SPYHOP_CPU_AVX512, SPYHOP_CPU_AUTO};
+    for (size_t i = 0; i < SH_COUNT(levels); i++) {
+        if (strcmp(spyhop_cpu_name(levels[i]), text) != 0)
+            continue;
+        if (levels[i] != SPYHOP_CPU_AUTO && levels[i] > spyhop_cpu_detect()) {
+            fprintf(stderr, "spyhop %s: this machine has no %s; its highest level is %s\n", command, text,
+                    spyhop_cpu_name(spyhop_cpu_detect()));
+            return false;
+        }
+        *out = levels[i];
+        return true;
+    }
+    fprintf(stderr, "spyhop %s: --cpu takes c, avx2, avx512 or auto, not \"%s\"\n", command, text);
+    return false;
+}

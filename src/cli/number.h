@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef SH_CLI_NUMBER_H
+#define SH_CLI_NUMBER_H
+/* Values of options. Each says on stderr what is wrong with a bad one and returns false. */
+#include <stdbool.h>
+
+bool sh_option_int(const char *command, const char *option, const char *text, int min, int max, int *out);
+bool sh_option_real(const char *command, const char *option, const char *text, double min, double max,
+                    double *out);
+/* c, avx2, avx512, auto -> spyhop_cpu; one that this machine lacks is refused. */
+bool sh_option_cpu(const char *command, const char *text, int *out);
+
+#endif

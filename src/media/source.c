@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "media/source.h"
+#include "base/log.h"
+#include "media/sandbox.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <libavutil/avstring.h>
+#include <libavutil/opt.h>
+#include <libavutil/pixdesc.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Containers that hold video and refer to no other file. */
+static const char containers[] =
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,avi,flv,asf,ogg,mxf,nut,ivf,h264,hevc,m4v,mpegvideo,"
+    "yuv4mpegpipe,gif,apng,dv,rm,wtv,swf,gxf,live_flv,amv,roq,nsv,bink,smk,vc1,vc1test,obu,av1,3gp,wav,mp3,"
+    "aac,"
+    "flac";
+
+#define MAX_PIXELS (INT64_C(16384) * 16384)
+
+int sh_av_fail(sh_err *err, int error, const sh_fdio *io, const char *format, ...)
+{
+    char text[400], reason[AV_ERROR_MAX_STRING_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    if (io && io->error)
+        return sh_fail_errno(err, io->error, "%s", text);
+    if (error == AVERROR(ENOMEM) || error == AVERROR(ENOSPC) || error == AVERROR(EIO))
+        return sh_fail_errno(err, AVUNERROR(error), "%s", text);
+    av_strerror(error, reason, sizeof(reason));
+    return sh_fail(err, SH_E_FORMAT, "%s: %s", text, reason);
+}
+
+static int64_t frames_done(const sh_source *source)
+{
+    return source->packets + source->discarded;
+}
+
+static double seconds(const sh_source *source, int64_t pts)
+{
+    return pts == AV_NOPTS_VALUE ? 0 : (double)pts * av_q2d(source->video->time_base);
+}
+
+/* Notes one damage. 0 when it is accepted, else SH_E_FORMAT. */
+static int damaged(sh_source *source, sh_err *err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static int damaged(sh_source *source, sh_err *err, const char *format, ...)
+{
+    char text[sizeof(source->damage)];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    if (source->damages++ == 0)
+        memcpy(source->damage, text, sizeof(text));
+    if (!source->accept_damage)
+        return sh_fail(err, SH_E_FORMAT,
+                       "%s: %s. Nothing was written; --accept-damage takes what can be decoded", source->name,
+                       text);
+    if (source->damages <= 20)
+        sh_channel_log(source->channel, SH_LOG_WARNING, "%s: %s", source->name, text);
+    return 0;
+}
+
+/* ---- opening ---- */
+
+static int open_container(sh_source *source, int fd, sh_err *err)
+{
+    int error = sh_fdio_open(&source->io, fd, false);
+    if (error < 0)
+        return sh_av_fail(err, error, NULL, "%s", source->name);
+    if (source->io.size == 0)
+        return sh_fail(err, SH_E_FORMAT, "%s: the file is empty (0 bytes), not a video", source->name);
+    source->format = avformat_alloc_context();
+    if (!source->format)
+        return sh_fail(err, SH_E_MEMORY, "%s: memory is short", source->name);
+    source->format->pb = source->io.context;
+    source->format->io_open = sh_fdio_refuse;
+    source->format->format_whitelist = av_strdup(containers);
+    source->format->protocol_whitelist = av_strdup("");
+    source->format->flags |= AVFMT_FLAG_CUSTOM_IO;
+    error = avformat_open_input(&source->format, NULL, NULL, NULL);
+    if (error == AVERROR_INVALIDDATA)
+        return sh_av_fail(err, error, &source->io,
+                          "%s: not a video that can be read; its %" PRId64
+                          " bytes are of no known container, or its index is missing because it is cut short",
+                          source->name, source->io.size);
+    if (error < 0)
+        return sh_av_fail(err, error, &source->io, "%s", source->name);
+    error = avformat_find_stream_info(source->format, NULL);
+    if (error < 0)
+        return sh_av_fail(err, error, &source->io, "%s: its tracks cannot be read", source->name);
+    return 0;
+}
+
+static bool is_picture(const AVStream *stream)
+{
+    return stream->disposition & AV_DISPOSITION_ATTACHED_PIC;
+}
+
+static int choose_track(sh_source *source, sh_err *err)
+{
+    int found = av_find_best_stream(source->format, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
+    unsigned pictures = 0;
+    for (unsigned i = 0; i < source->format->nb_streams; i++)
+        pictures += is_picture(source->format->streams[i]) ? 1 : 0;
+    if (found < 0 || is_picture(source->format->streams[found]))
+        return sh_fail(err, SH_E_FORMAT, "%s: no video track (%s, %u tracks%s)", source->name,
+                       source->format->iformat->long_name, source->format->nb_streams,
+                       pictures ? ", the only pictures are attached covers" : "");
+    source->video = source->format->streams[found];
+    if (source->video->codecpar->width <= 0 || source->video->codecpar->height <= 0)
+        return sh_fail(
+            err, SH_E_FORMAT,
+            "%s: the video track (%s) says no picture size; the file is damaged or holds no picture",
+            source->name, avcodec_get_name(source->video->codecpar->codec_id));
+    return 0;
+}
+
+static int open_decoder(sh_source *source, int threads, sh_err *err)
+{
+    const AVCodecParameters *parameters = source->video->codecpar;
+    const AVCodec *codec = avcodec_find_decoder(parameters->codec_id);
+    if (!codec)
+        return sh_fail(err, SH_E_UNSUPPORTED, "%s: there is no decoder for %s", source->name,
+                       avcodec_get_name(parameters->codec_id));
+    source->decoder = avcodec_alloc_context3(codec);
+    if (!source->decoder)
+        return sh_fail(err, SH_E_MEMORY, "%s: memory is short", source->name);
+    int error = avcodec_parameters_to_context(source->decoder, parameters);
+    source->decoder->pkt_timebase = source->video->time_base;
+    source->decoder->thread_count = threads;
+    source->decoder->max_pixels = MAX_PIXELS;
+    source->decoder->err_recognition = AV_EF_CRCCHECK | AV_EF_BITSTREAM | AV_EF_BUFFER;
+    if (error >= 0)
+        error = avcodec_open2(source->decoder, codec, NULL);
+    if (error < 0)
+        return sh_av_fail(err, error, NULL, "%s: decoder of %s", source->name, codec->name);
+    return 0;
+}
+
+int sh_source_open(sh_source *source, int fd, int threads, sh_err *err)
+{
+    int status = open_container(source, fd, err);
+    if (status == 0)
+        status = choose_track(source, err);
+    if (status == 0)
+        status = open_decoder(source, threads, err);
+    source->last_pts = AV_NOPTS_VALUE;
+    source->reached = AV_NOPTS_VALUE;
+    if (status < 0)
+        sh_source_close(source);
+    return status;
+}
+
+void sh_source_close(sh_source *source)
+{
+    avcodec_free_context(&source->decoder);
+    avformat_close_input(&source->format);
+    sh_fdio_close(&source->io);
+    source->video = NULL;
+}
+
+/* ---- what the container promises ---- */
+
+/* Pictures that an index lists. Only the formats of the MOV family have an index of every packet. */
+static int64_t indexed(const sh_source *source)
+{
+    if (strstr(source->format->iformat->name, "mov") == NULL)
+        return 0;
+    int64_t entries = avformat_index_get_entries_count(source->video);
+    return entries > 0 ? entries : source->video->nb_frames;
+}
+
+double sh_source_duration(const sh_source *source)
+{
+    return source->format->duration > 0 ? (double)source->format->duration / AV_TIME_BASE : 0;
+}
+
+int64_t sh_source_frame_estimate(const sh_source *source)
+{
+    int64_t listed = indexed(source);
+    AVRational rate = av_guess_frame_rate(source->format, source->video, NULL);
+    if (listed > 0)
+        return listed;
+    if (source->video->nb_frames > 0)
+        return source->video->nb_frames;
+    return rate.num > 0 ? (int64_t)(sh_source_duration(source) * av_q2d(rate) + 0.5) : 0;
+}
+
+static int check_duration(sh_source *source, sh_err *err)
+{
+    const AVFormatContext *format = source->format;
+    if (format->duration_estimation_method != AVFMT_DURATION_FROM_STREAM || format->duration <= 0 ||
+        source->reached == AV_NOPTS_VALUE || indexed(source) > 0)
+        return 0;
+    int64_t start = format->start_time == AV_NOPTS_VALUE ? 0 : format->start_time;
+    int64_t missing = start + format->duration - source->reached;
+    if (missing < AV_TIME_BASE / 2)
+        return 0;
+    return damaged(source, err,
+                   "the file ends at %.3f s (byte %" PRId64
+                   ") of the %.3f s that its header promises, %" PRId64 " frames were read",
+                   (double)(source->reached - start) / AV_TIME_BASE, source->io.size,
+                   (double)format->duration / AV_TIME_BASE, source->packets);
+}
+
+static int check_end(sh_source *source, sh_err *err)
+{
+    int64_t promised = indexed(source);
+    if (promised > frames_done(source))
+        return damaged(source, err,
+                       "the file is cut short: frames %" PRId64 " to %" PRId64 " are missing (%" PRId64
+                       " of %" PRId64 " lost), it ends at byte %" PRId64,
+                       frames_done(source) + 1, promised, promised - frames_done(source), promised,
+                       source->io.size);
+    return check_duration(source, err);
+}
+
+/* Pictures in against pictures out, where a packet is a picture. */
+static int check_decoded(sh_source *source, sh_err *err)
+{
+    const AVCodecParameters *parameters = source->video->codecpar;
+    bool one_to_one =
+        (parameters->codec_id == AV_CODEC_ID_H264 || parameters->codec_id == AV_CODEC_ID_HEVC) &&
+        (parameters->field_order == AV_FIELD_PROGRESSIVE || parameters->field_order == AV_FIELD_UNKNOWN);
+    if (source->frames == 0)
+        return sh_fail(err, SH_E_FORMAT,
+                       "%s: none of the %" PRId64 " packets of the video track could be decoded",
+                       source->name, source->packets);
+    if (!one_to_one || source->frames >= source->packets)
+        return 0;
+    return damaged(source, err, "%" PRId64 " of %" PRId64 " frames could not be decoded",
+                   source->packets - source->frames, source->packets);
+}
+
+/* ---- reading ---- */
+
+static void note_reached(sh_source *source, const AVPacket *packet)
+{
+    const AVStream *stream = source->format->streams[packet->stream_index];
+    int64_t at = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
+    if (at == AV_NOPTS_VALUE)
+        return;
+    int64_t end = av_rescale_q(at + packet->duration, stream->time_base, AV_TIME_BASE_Q);
+    if (source->reached == AV_NOPTS_VALUE || end > source->reached)
+        source->reached = end;
+}
+
+static int read_failed(sh_source *source, int error, sh_err *err)
+{
+    int64_t promised = indexed(source);
+    char reason[AV_ERROR_MAX_STRING_SIZE];
+    if (source->io.error)
+        return sh_fail_errno(err, source->io.error, "%s: reading at byte %" PRId64, source->name,
+                             source->io.position);
+    source->at_end = true;
+    if (promised > frames_done(source))
+        return check_end(source, err);
+    av_strerror(error, reason, sizeof(reason));
+    return damaged(source, err,
+                   "reading stops after frame %" PRId64 ", at byte %" PRId64 " of %" PRId64 ": %s",
+                   frames_done(source), source->io.position, source->io.size, reason);
+}
+
+/* One packet from the file. 1, or 0 at the end, or SH_E_*. */
+static int read_packet(sh_source *source, AVPacket *packet, sh_err *err)
+{
+    int error = av_read_frame(source->format, packet);
+    if (error == AVERROR_EOF && !source->io.error) {
+        source->at_end = true;
+        return check_end(source, err);
+    }
+    if (error == AVERROR(ENOMEM))
+        return sh_fail(err, SH_E_MEMORY, "%s: memory is short", source->name);
+    if (error < 0)
+        return read_failed(source, error, err);
+    note_reached(source, packet);
+    if (packet->flags & AV_PKT_FLAG_CORRUPT) {
+        int64_t promised = indexed(source);
+        int status = damaged(source, err,
+                             "the packet after frame %" PRId64 " (byte %" PRId64
+                             ") is damaged or cut short, %" PRId64 " of %" PRId64 " frames are lost at least",
+                             frames_done(source), packet->pos,
+                             promised > frames_done(source) ? promised - frames_done(source) : 1, promised);
+        if (status < 0)
+            av_packet_unref(packet);
+        return status < 0 ? status : 1;
+    }
+    return 1;
+}
+
+static int send_packet(sh_source *source, AVPacket *packet, sh_err *err)
+{
+    if (packet) {
+        int64_t *count = packet->flags & AV_PKT_FLAG_DISCARD ? &source->discarded : &source->packets;
+        (*count)++;
+    }
+    int error = avcodec_send_packet(source->decoder, packet);
+    if (error == AVERROR(ENOMEM))
+        return sh_fail(err, SH_E_MEMORY, "%s: memory is short", source->name);
+    if (error < 0 && error != AVERROR_EOF)
+        return damaged(source, err, "frame %" PRId64 " cannot be decoded (byte %" PRId64 ")", source->packets,
+                       packet ? packet->pos : source->io.size);
+    return 0;
+}
+
+static int finish_frame(sh_source *source, AVFrame *frame, sh_err *err)
+{
+    int64_t pts = frame->best_effort_timestamp;
+    int64_t step = frame->pkt_duration > 0 ? frame->pkt_duration : 1;
+    source->frames++;
+    if (pts == AV_NOPTS_VALUE || (source->last_pts != AV_NOPTS_VALUE && pts <= source->last_pts)) {
+        int64_t given = pts;
+        pts = source->last_pts == AV_NOPTS_VALUE ? 0 : source->last_pts + step;
+        sh_channel_log(source->channel, SH_LOG_WARNING, "%s: frame %" PRId64 " has %s; %" PRId64 " is taken",
+                       source->name, source->frames,
+                       given == AV_NOPTS_VALUE ? "no time stamp" : "a time stamp not after the one before it",
+                       pts);
+    }
+    frame->pts = source->last_pts = pts;
+    if (frame->decode_error_flags || (frame->flags & AV_FRAME_FLAG_CORRUPT))
+        return damaged(source, err,
+                       "frame %" PRId64 " (at %.3f s) is damaged and was patched up by the decoder",
+                       source->frames, seconds(source, pts));
+    return 0;
+}
+
+/* 1 a frame, 0 none yet, 2 the decoder is empty, or SH_E_*. */
+static int receive_frame(sh_source *source, AVFrame *frame, sh_err *err)
+{
+    for (;;) {
+        int error = avcodec_receive_frame(source->decoder, frame);
+        if (error == 0) {
+            int status = finish_frame(source, frame, err);
+            return status < 0 ? status : 1;
+        }
+        if (error == AVERROR(EAGAIN))
+            return 0;
+        if (error == AVERROR_EOF)
+            return 2;
+        if (error == AVERROR(ENOMEM))
+            return sh_fail(err, SH_E_MEMORY, "%s: memory is short", source->name);
+        int status = damaged(source, err, "frame %" PRId64 " (after %.3f s) cannot be decoded",
+                             source->frames + 1, seconds(source, source->last_pts));
+        if (status < 0)
+            return status;
+    }
+}
+
+/* Feeds the decoder or finds a packet of another track: 1 a packet for the caller, 0 go on, or SH_E_*. */
+static int advance(sh_source *source, AVPacket *packet, sh_err *err)
+{
+    int status = read_packet(source, packet, err);
+    if (status < 0)
+        return status;
+    if (status == 0)
+        return source->at_end ? send_packet(source, NULL, err) : 0;
+    if (packet->stream_index != source->video->index)
+        return 1;
+    status = send_packet(source, packet, err);
+    av_packet_unref(packet);
+    return status;
+}
+
+int sh_source_next(sh_source *source, AVFrame *frame, AVPacket *packet, sh_err *err)
+{
+    for (;;) {
+        int status = receive_frame(source, frame, err);
+        if (status < 0)
+            return status;
+        if (status == 1)
+            return SH_SOURCE_FRAME;
+        if (status == 2) {
+            status = check_decoded(source, err);
+            return status < 0 ? status : SH_SOURCE_END;
+        }
+        status = advance(source, packet, err);
+        if (status != 0)
+            return status < 0 ? status : SH_SOURCE_PACKET;
+    }
+}
