@@ -1,4 +1,166 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cloud/store/mcjobs.h"
 #include "cloud/store/schema.h"
 
-const char sh_schema_mcjobs[] = "";
+#include <stddef.h>
+
+const char sh_schema_mcjobs[] =
+    "CREATE TABLE IF NOT EXISTS mcjobs ("
+    " sequence INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, status TEXT NOT NULL,"
+    " request TEXT NOT NULL, token TEXT UNIQUE, priority INTEGER NOT NULL, created_ms INTEGER NOT NULL,"
+    " started_ms INTEGER NOT NULL, finished_ms INTEGER NOT NULL, percent INTEGER NOT NULL,"
+    " phase TEXT NOT NULL, error_code INTEGER NOT NULL, error TEXT NOT NULL, details TEXT NOT NULL);"
+    "CREATE INDEX IF NOT EXISTS mcjobs_queue ON mcjobs (status, priority DESC, sequence);";
+
+#define COLUMNS                                                                                              \
+    "sequence, id, status, request, token, priority, created_ms, started_ms, finished_ms, percent, phase,"   \
+    " error_code, error, details"
+
+int sh_mcjob_insert(sh_db *db, const sh_mcjob *job, sh_err *err)
+{
+    return sh_db_run(db, err,
+                     "INSERT INTO mcjobs (id, status, request, token, priority, created_ms, started_ms,"
+                     " finished_ms, percent, phase, error_code, error, details)"
+                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                     "ssssiiiiisiss", job->id, job->status, job->request, job->token, job->priority,
+                     job->created_ms, job->started_ms, job->finished_ms, job->percent, job->phase,
+                     job->error_code, job->error, job->details);
+}
+
+/* Borrows the row's strings. */
+static sh_mcjob read_row(const sh_row *row)
+{
+    return (sh_mcjob){.sequence = sh_row_int(row, 0),
+                      .id = sh_row_text(row, 1),
+                      .status = sh_row_text(row, 2),
+                      .request = sh_row_text(row, 3),
+                      .token = sh_row_text(row, 4),
+                      .priority = sh_row_int(row, 5),
+                      .created_ms = sh_row_int(row, 6),
+                      .started_ms = sh_row_int(row, 7),
+                      .finished_ms = sh_row_int(row, 8),
+                      .percent = sh_row_int(row, 9),
+                      .phase = sh_row_text(row, 10),
+                      .error_code = sh_row_int(row, 11),
+                      .error = sh_row_text(row, 12),
+                      .details = sh_row_text(row, 13)};
+}
+
+typedef struct getting {
+    sh_arena *arena;
+    sh_mcjob *out;
+    bool found;
+} getting;
+
+static int take(void *opaque, const sh_row *row)
+{
+    getting *g = opaque;
+    sh_mcjob job = read_row(row);
+    const char **const strings[] = {&job.id,    &job.status, &job.request, &job.token,
+                                    &job.phase, &job.error,  &job.details};
+    for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
+        if (!*strings[i])
+            continue;
+        *strings[i] = sh_arena_strdup(g->arena, *strings[i]);
+        if (!*strings[i])
+            return SH_E_MEMORY;
+    }
+    *g->out = job;
+    g->found = true;
+    return 1;
+}
+
+static int got(int status, const getting *g, const char *what, sh_err *err)
+{
+    if (status == SH_E_MEMORY)
+        return sh_fail(err, status, "no memory for a job's row");
+    if (status == 0 && !g->found)
+        return sh_fail(err, SH_E_NOT_FOUND, "there is no job %s", what);
+    return status;
+}
+
+int sh_mcjob_get(sh_db *db, sh_arena *arena, const char *id, sh_mcjob *out, sh_err *err)
+{
+    getting g = {arena, out, false};
+    int status = sh_db_each(db, err, "SELECT " COLUMNS " FROM mcjobs WHERE id = ?1", take, &g, "s", id);
+    return got(status, &g, id, err);
+}
+
+int sh_mcjob_by_token(sh_db *db, sh_arena *arena, const char *token, sh_mcjob *out, sh_err *err)
+{
+    getting g = {arena, out, false};
+    int status = sh_db_each(db, err, "SELECT " COLUMNS " FROM mcjobs WHERE token = ?1", take, &g, "s", token);
+    return got(status, &g, token, err);
+}
+
+int sh_mcjob_first(sh_db *db, sh_arena *arena, const char *status, sh_mcjob *out, sh_err *err)
+{
+    getting g = {arena, out, false};
+    int answer = sh_db_each(db, err,
+                            "SELECT " COLUMNS " FROM mcjobs WHERE status = ?1"
+                            " ORDER BY priority DESC, sequence LIMIT 1",
+                            take, &g, "s", status);
+    return got(answer, &g, status, err);
+}
+
+int sh_mcjob_save(sh_db *db, const sh_mcjob *job, const char *expected, sh_err *err)
+{
+    int status = sh_db_begin(db, err);
+    if (status < 0)
+        return status;
+    status =
+        sh_db_run(db, err,
+                  "UPDATE mcjobs SET status = ?1, started_ms = ?2, finished_ms = ?3, percent = ?4,"
+                  " phase = ?5, error_code = ?6, error = ?7, details = ?8 WHERE id = ?9 AND status = ?10",
+                  "siiisissss", job->status, job->started_ms, job->finished_ms, job->percent, job->phase,
+                  job->error_code, job->error, job->details, job->id, expected);
+    if (status == 0 && sh_db_changes(db) == 0)
+        status = sh_fail(err, SH_E_CONFLICT, "job %s is no longer %s", job->id, expected);
+    return sh_db_end(db, status, err);
+}
+
+int sh_mcjob_progress(sh_db *db, const char *id, int64_t percent, const char *phase, sh_err *err)
+{
+    return sh_db_run(db, err,
+                     "UPDATE mcjobs SET percent = ?1, phase = ?2 WHERE id = ?3 AND status = 'PROGRESSING'",
+                     "iss", percent, phase, id);
+}
+
+static int take_count(void *opaque, const sh_row *row)
+{
+    *(int64_t *)opaque = sh_row_int(row, 0);
+    return 1;
+}
+
+int sh_mcjob_count(sh_db *db, const char *status, int64_t *count, sh_err *err)
+{
+    return sh_db_each(db, err, "SELECT count(*) FROM mcjobs WHERE status = ?1", take_count, count, "s",
+                      status);
+}
+
+typedef struct listing {
+    sh_mcjob_fn fn;
+    void *opaque;
+} listing;
+
+static int hand_on(void *opaque, const sh_row *row)
+{
+    listing *l = opaque;
+    sh_mcjob job = read_row(row);
+    return l->fn(l->opaque, &job);
+}
+
+int sh_mcjob_list(sh_db *db, const char *status, bool ascending, int64_t after, int64_t limit, sh_mcjob_fn fn,
+                  void *opaque, sh_err *err)
+{
+    listing l = {fn, opaque};
+    if (ascending)
+        return sh_db_each(db, err,
+                          "SELECT " COLUMNS " FROM mcjobs WHERE (?1 IS NULL OR status = ?1)"
+                          " AND sequence > ?2 ORDER BY sequence LIMIT ?3",
+                          hand_on, &l, "sii", status, after, limit);
+    return sh_db_each(db, err,
+                      "SELECT " COLUMNS " FROM mcjobs WHERE (?1 IS NULL OR status = ?1)"
+                      " AND (?2 = 0 OR sequence < ?2) ORDER BY sequence DESC LIMIT ?3",
+                      hand_on, &l, "sii", status, after, limit);
+}
