@@ -170,7 +170,7 @@ int sh_object_insert(const sh_objects *objects, const sh_object_new *item, const
 }
 
 static int insert_all(const sh_objects *objects, const sh_object_new *items, moved *m, size_t count,
-                      const sh_object_cause *cause, sh_err *err)
+                      const sh_object_cause *cause, sh_object_with_fn with, void *opaque, sh_err *err)
 {
     int status = sh_db_begin(objects->db, err);
     if (status < 0)
@@ -178,11 +178,19 @@ static int insert_all(const sh_objects *objects, const sh_object_new *items, mov
     for (size_t i = 0; status == 0 && i < count; i++)
         status = sh_object_insert(objects, &items[i], m[i].file, m[i].size,
                                   items[i].etag ? items[i].etag : m[i].etag, cause, m[i].old, err);
+    if (status == 0 && with)
+        status = with(opaque, err);
     return sh_db_end(objects->db, status, err);
 }
 
 int sh_objects_publish(const sh_objects *objects, const sh_object_new *items, size_t count,
                        const sh_object_cause *cause, sh_err *err)
+{
+    return sh_objects_publish_with(objects, items, count, cause, NULL, NULL, err);
+}
+
+int sh_objects_publish_with(const sh_objects *objects, const sh_object_new *items, size_t count,
+                            const sh_object_cause *cause, sh_object_with_fn with, void *opaque, sh_err *err)
 {
     sh_folder_set folders = {0};
     int status = 0;
@@ -196,7 +204,7 @@ int sh_objects_publish(const sh_objects *objects, const sh_object_new *items, si
     if (status == 0)
         status = sh_object_folders_sync(objects, &folders, err);
     if (status == 0)
-        status = insert_all(objects, items, m, count, cause, err);
+        status = insert_all(objects, items, m, count, cause, with, opaque, err);
     for (size_t i = 0; i < count; i++)
         sh_object_file_drop(objects, status < 0 ? m[i].file : m[i].old);
     free(m);
@@ -233,15 +241,27 @@ static int delete_row(const sh_objects *objects, const char *bucket, const char 
     return status < 0 ? status : add_event(objects, &c, cause, err);
 }
 
+int sh_objects_delete(const sh_objects *objects, const char *bucket, const char *const *keys, size_t count,
+                      const sh_object_cause *cause, sh_err *err)
+{
+    char(*old)[SH_OBJECT_FILE] = calloc(count ? count : 1, sizeof(*old));
+    if (!old)
+        return sh_fail(err, SH_E_MEMORY, "no memory to delete %zu objects", count);
+    int status = sh_db_begin(objects->db, err);
+    if (status < 0)
+        goto done;
+    for (size_t i = 0; status == 0 && i < count; i++)
+        status = delete_row(objects, bucket, keys[i], cause, old[i], err);
+    status = sh_db_end(objects->db, status, err);
+    for (size_t i = 0; status == 0 && i < count; i++)
+        sh_object_file_drop(objects, old[i]);
+done:
+    free(old);
+    return status;
+}
+
 int sh_object_delete(const sh_objects *objects, const char *bucket, const char *key,
                      const sh_object_cause *cause, sh_err *err)
 {
-    char old[SH_OBJECT_FILE] = "";
-    int status = sh_db_begin(objects->db, err);
-    if (status < 0)
-        return status;
-    status = sh_db_end(objects->db, delete_row(objects, bucket, key, cause, old, err), err);
-    if (status == 0)
-        sh_object_file_drop(objects, old);
-    return status;
+    return sh_objects_delete(objects, bucket, &key, 1, cause, err);
 }

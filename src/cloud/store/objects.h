@@ -101,8 +101,15 @@ typedef struct sh_object_new {
  * success call sh_cloud_wake(SH_WAKE_EVENTS). A key that occurs twice: the last one stays. */
 int sh_objects_publish(const sh_objects *objects, const sh_object_new *items, size_t count,
                        const sh_object_cause *cause, sh_err *err);
+/* The same, and `with` is called in that transaction, after the objects' rows: what it writes becomes true
+ * together with them, and when it fails nothing is published. */
+typedef int (*sh_object_with_fn)(void *opaque, sh_err *err);
+int sh_objects_publish_with(const sh_objects *objects, const sh_object_new *items, size_t count,
+                            const sh_object_cause *cause, sh_object_with_fn with, void *opaque, sh_err *err);
 
-/* A key that is not there is fine, as in S3. */
+/* Deletes all the keys in one transaction. A key that is not there is fine, as in S3. */
+int sh_objects_delete(const sh_objects *objects, const char *bucket, const char *const *keys, size_t count,
+                      const sh_object_cause *cause, sh_err *err);
 int sh_object_delete(const sh_objects *objects, const char *bucket, const char *key,
                      const sh_object_cause *cause, sh_err *err);
 
