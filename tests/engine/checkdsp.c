@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Every kernel at every level against the scalar one: random input, every width, rows that end where memory
+ * ends. The list of kernels makes the calls, so that a kernel whose check_<name> is missing does not compile.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include "engine/act.h"
+#include "engine/dsp/dsp.h"
+#include "guard.h"
+#include "netmodel.h"
+#include <spyhop/spyhop.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WIDEST = 130, MOST_ROWS = 128 };
+
+typedef struct check {
+    const sh_dsp *scalar;
+    const sh_dsp *level;
+    uint32_t seed;
+} check;
+
+static guard random_row(check *c, int n)
+{
+    guard g = guard_new((size_t)n * sizeof(float));
+    for (int i = 0; i < n; i++)
+        ((float *)g.start)[i] = nm_uniform(&c->seed, -1, 1);
+    return g;
+}
+
+static void assert_intact(guard *g)
+{
+    assert_true(guard_intact(g));
+    guard_free(g);
+}
+
+static void fill(check *c, float *values, int n, float size)
+{
+    for (int i = 0; i < n; i++)
+        values[i] = nm_uniform(&c->seed, -size, size);
+}
+
+static double expected_conv(const sh_conv *conv, const float *weights, float *const *in, int o, int x,
+                            double *size)
+{
+    double sum = (double)conv->bias[o];
+    int kw = conv->kernel_w;
+    *size = fabs(sum);
+    for (int ky = 0; ky < conv->kernel_h; ky++)
+        for (int i = 0; i < conv->inputs; i++)
+            for (int kx = 0; kx < kw; kx++) {
+                double w = (double)weights[((o * conv->inputs + i) * conv->kernel_h + ky) * kw + kx];
+                double term = w * (double)in[ky * conv->inputs + i][x + kx];
+                sum += term;
+                *size += fabs(term);
+            }
+    if (conv->act == SH_ACT_RELU)
+        return sum > 0 ? sum : 0;
+    if (conv->act == SH_ACT_SLOPE)
+        return sum < 0 ? sum * (double)conv->slope[o] : sum;
+    if (conv->act == SH_ACT_CLIP)
+        return fmin(fmax(sum, (double)conv->low), (double)conv->high);
+    return conv->act == SH_ACT_BIAS ? sum + (double)conv->slope[o] : sum;
+}
+
+static void check_conv_rows(check *c, const sh_conv *conv, const float *weights, int n)
+{
+    guard in[MOST_ROWS], out[MOST_ROWS];
+    float *ins[MOST_ROWS], *outs[MOST_ROWS];
+    int rows = conv->kernel_h * conv->inputs;
+    for (int i = 0; i < rows; i++) {
+        in[i] = random_row(c, n + conv->kernel_w - 1);
+        ins[i] = (float *)in[i].start;
+    }
+    for (int o = 0; o < conv->outputs; o++) {
+        out[o] = guard_new((size_t)n * sizeof(float));
+        outs[o] = (float *)out[o].start;
+    }
+    c->level->conv(outs, (const float *const *)ins, conv, n);
+    for (int o = 0; o < conv->outputs; o++)
+        for (int x = 0; x < n; x++) {
+            double size, expected = expected_conv(conv, weights, ins, o, x, &size);
+            if (!(fabs(expected - (double)outs[o][x]) <= (double)SH_CONV_TOLERANCE * size))
+                fail_msg("%dx%d %d->%d act %d, n %d: output %d column %d is %g, not %g", conv->kernel_h,
+                         conv->kernel_w, conv->inputs, conv->outputs, conv->act, n, o, x, (double)outs[o][x],
+                         expected);
+        }
+    for (int i = 0; i < rows; i++)
+        assert_intact(&in[i]);
+    for (int o = 0; o < conv->outputs; o++)
+        assert_intact(&out[o]);
+}
+
+/* One shape, every width, every activation. */
+static void check_conv_shape(check *c, int inputs, int outputs, int kh, int kw)
+{
+    int count = inputs * outputs * kh * kw, lanes = (outputs + 3) / 4 * 4;
+    float *weights = calloc((size_t)count, sizeof(float)), *bias = calloc(2 * (size_t)lanes, sizeof(float));
+    float *packed = malloc(sh_conv_packed_size(outputs, inputs, kh, kw) * sizeof(float));
+    assert_true(weights && bias && packed);
+    fill(c, weights, count, 1);
+    fill(c, bias, 2 * lanes, 1);
+    sh_conv_pack(packed, weights, outputs, inputs, kh, kw);
+    sh_conv conv = {.inputs = inputs,
+                    .outputs = outputs,
+                    .kernel_h = kh,
+                    .kernel_w = kw,
+                    .blocks = lanes / 4,
+                    .weights = packed,
+                    .bias = bias,
+                    .slope = bias + lanes,
+                    .low = -0.5f,
+                    .high = 0.75f};
+    for (int n = 1; n <= WIDEST; n++) {
+        conv.act = n % 5;
+        check_conv_rows(c, &conv, weights, n);
+    }
+    for (conv.act = 0; conv.act < 5; conv.act++)
+        check_conv_rows(c, &conv, weights, 77);
+    free(weights);
+    free(bias);
+    free(packed);
+}
+
+static void check_conv(check *c)
+{
+    check_conv_shape(c, 1, 16, 3, 3);
+    check_conv_shape(c, 16, 16, 3, 3);
+    check_conv_shape(c, 16, 4, 3, 3);
+    check_conv_shape(c, 3, 13, 5, 1);
+    check_conv_shape(c, 7, 9, 1, 1);
+    check_conv_shape(c, 2, 8, 2, 7);
+    check_conv_shape(c, 4, 1, 3, 5);
+    check_conv_shape(c, 5, 20, 1, 4);
+}
+
+/* What a cut may not change: column x of a row is column 0 of the row from x on, to the bit. */
+static void check_conv_cuts(check *c)
+{
+    float weights[3 * 4 * 9], packed[4 * 3 * 9], bias[8] = {0.1f, 0.2f, 0.3f, 0.4f}, whole[4][WIDEST],
+                                                 part[4][WIDEST];
+    float rows[9][WIDEST + 2], *outs[4], *parts[4];
+    const float *ins[9], *shifted[9];
+    fill(c, weights, 108, 1);
+    sh_conv_pack(packed, weights, 4, 3, 3, 3);
+    sh_conv conv = {3, 4, 3, 3, 1, packed, bias, SH_ACT_NONE, bias, 0, 0};
+    for (int i = 0; i < 9; i++) {
+        fill(c, rows[i], WIDEST + 2, 1);
+        ins[i] = rows[i];
+    }
+    for (int o = 0; o < 4; o++) {
+        outs[o] = whole[o];
+        parts[o] = part[o];
+    }
+    c->level->conv(outs, ins, &conv, WIDEST);
+    for (int x = 1; x < WIDEST; x++) {
+        for (int i = 0; i < 9; i++)
+            shifted[i] = rows[i] + x;
+        c->level->conv(parts, shifted, &conv, WIDEST - x);
+        for (int o = 0; o < 4; o++)
+            assert_memory_equal(part[o], whole[o] + x, (size_t)(WIDEST - x) * sizeof(float));
+    }
+}
+
+static void check_act(check *c)
+{
+    for (int n = 1; n <= WIDEST; n++)
+        for (int kind = 0; kind < 5; kind++) {
+            float expected[WIDEST];
+            guard in = random_row(c, n), out = guard_new(in.size);
+            c->scalar->act(expected, (float *)in.start, n, kind, -0.3f, 0.4f);
+            c->level->act((float *)out.start, (float *)in.start, n, kind, -0.3f, 0.4f);
+            assert_memory_equal(expected, out.start, out.size);
+            c->level->act((float *)in.start, (float *)in.start, n, kind, -0.3f, 0.4f);
+            assert_memory_equal(expected, in.start, in.size);
+            assert_intact(&in);
+            assert_intact(&out);
+        }
+}
+
+static void check_add(check *c)
+{
+    for (int n = 1; n <= WIDEST; n++) {
+        float expected[WIDEST];
+        guard a = random_row(c, n), b = random_row(c, n), out = guard_new(a.size);
+        c->scalar->add(expected, (float *)a.start, (float *)b.start, n);
+        c->level->add((float *)out.start, (float *)a.start, (float *)b.start, n);
+        assert_memory_equal(expected, out.start, out.size);
+        assert_intact(&a);
+        assert_intact(&b);
+        assert_intact(&out);
+    }
+}
+
+static void check_shuffle(check *c)
+{
+    for (int block = 1; block <= 8; block++)
+        for (int n = 1; n <= WIDEST; n++) {
+            float expected[8 * WIDEST];
+            guard in[8], out = guard_new((size_t)(n * block) * sizeof(float));
+            const float *ins[8];
+            for (int i = 0; i < block; i++) {
+                in[i] = random_row(c, n);
+                ins[i] = (float *)in[i].start;
+            }
+            c->scalar->shuffle(expected, ins, block, n);
+            c->level->shuffle((float *)out.start, ins, block, n);
+            assert_memory_equal(expected, out.start, out.size);
+            for (int i = 0; i < block; i++)
+                assert_intact(&in[i]);
+            assert_intact(&out);
+        }
+}
+
+static void check_load(check *c, sh_load_fn scalar, sh_load_fn level, int bytes, int peak)
+{
+    for (int n = 1; n <= WIDEST; n++) {
+        float expected[WIDEST];
+        guard in = guard_new((size_t)(n * bytes)), out = guard_new((size_t)n * sizeof(float));
+        for (size_t i = 0; i < in.size; i++)
+            in.start[i] = (unsigned char)nm_next(&c->seed);
+        scalar(expected, in.start, n, peak);
+        level((float *)out.start, in.start, n, peak);
+        assert_memory_equal(expected, out.start, out.size);
+        assert_intact(&in);
+        assert_intact(&out);
+    }
+}
+
+static void check_load8(check *c)
+{
+    check_load(c, c->scalar->load8, c->level->load8, 1, 255);
+}
+
+static void check_load16(check *c)
+{
+    check_load(c, c->scalar->load16, c->level->load16, 2, 1023);
+    check_load(c, c->scalar->load16, c->level->load16, 2, 65535);
+}
+
+/* Values far outside, on the borders, halfway between two codes, and what is no number. */
+static float odd_value(check *c, int peak)
+{
+    static const float odd[] = {-1e30f, 1e30f, -0.0f, 0, 1, 1.0000001f, 0.9999999f, NAN, INFINITY, -INFINITY};
+    unsigned pick = nm_next(&c->seed) >> 8;
+    if (pick % 4 == 0)
+        return odd[pick / 4 % 10];
+    if (pick % 4 == 1)
+        return ((float)(pick / 4 % (unsigned)peak) + 0.5f) / (float)peak;
+    return nm_uniform(&c->seed, -0.2f, 1.2f);
+}
+
+static void check_store(check *c, sh_store_fn scalar, sh_store_fn level, int bytes, int peak)
+{
+    for (int n = 1; n <= WIDEST; n++) {
+        uint16_t expected[WIDEST];
+        guard in = guard_new((size_t)n * sizeof(float)), out = guard_new((size_t)(n * bytes));
+        for (int i = 0; i < n; i++)
+            ((float *)in.start)[i] = odd_value(c, peak);
+        scalar(expected, (float *)in.start, n, peak);
+        level(out.start, (float *)in.start, n, peak);
+        assert_memory_equal(expected, out.start, out.size);
+        assert_intact(&in);
+        assert_intact(&out);
+    }
+}
+
+static void check_store8(check *c)
+{
+    check_store(c, c->scalar->store8, c->level->store8, 1, 255);
+}
+
+static void check_store16(check *c)
+{
+    check_store(c, c->scalar->store16, c->level->store16, 2, 4095);
+    check_store(c, c->scalar->store16, c->level->store16, 2, 65535);
+}
+
+static void check_peak(check *c)
+{
+    float sink[16] = {0};
+    int64_t macs = c->level->peak(1000, sink);
+    assert_true(macs >= 1000 && macs % 1000 == 0);
+    assert_true(isfinite(sink[0]));
+}
+
+static void check_level(int cpu)
+{
+    sh_dsp scalar, level;
+    sh_dsp_select(&scalar, SPYHOP_CPU_C);
+    sh_dsp_select(&level, cpu);
+    check c = {&scalar, &level, (uint32_t)cpu + 1};
+#define SH_KERNEL(name, type)                                                                                \
+    if (cpu != SPYHOP_CPU_C && (void *)level.name == (void *)scalar.name)                                    \
+        fail_msg("%s has no form of its own at %s", #name, spyhop_cpu_name(cpu));                            \
+    check_##name(&c);
+#include "engine/dsp/kernels.inc"
+#undef SH_KERNEL
+    check_conv_cuts(&c);
+}
+
+static void scalar_kernels(void **state)
+{
+    (void)state;
+    check_level(SPYHOP_CPU_C);
+}
+
+/* A level that the machine lacks is told and left out. */
+static void try_level(int cpu, int below)
+{
+    sh_dsp here, lower;
+    if (spyhop_cpu_detect() < cpu) {
+        print_message("this machine has no %s: not checked\n", spyhop_cpu_name(cpu));
+        skip();
+    }
+    sh_dsp_select(&here, cpu);
+    sh_dsp_select(&lower, below);
+    assert_true((void *)here.conv != (void *)lower.conv);
+    check_level(cpu);
+}
+
+static void avx2_kernels(void **state)
+{
+    (void)state;
+    try_level(SPYHOP_CPU_AVX2, SPYHOP_CPU_C);
+}
+
+static void avx512_kernels(void **state)
+{
+    (void)state;
+    try_level(SPYHOP_CPU_AVX512, SPYHOP_CPU_AVX2);
+}
+
+static void peak_is_measured(void **state)
+{
+    double rate = 0;
+    (void)state;
+    assert_int_equal(sh_peak_measure(SPYHOP_CPU_C, 2, 0.01, &rate, NULL), SH_OK);
+    assert_true(rate > 0.01 && rate < 10000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(scalar_kernels), cmocka_unit_test(avx2_kernels),
+                                       cmocka_unit_test(avx512_kernels), cmocka_unit_test(peak_is_measured)};
+    return cmocka_run_group_tests_name("engine/dsp", tests, NULL, NULL);
+}
