@@ -158,10 +158,11 @@ static int check_plane(const spyhop_plane *plane, const char *what, sh_err *err)
     if (plane->depth < 8 || plane->depth > 16)
         return sh_fail(err, SH_E_ARGUMENT, "%s plane: its depth is %d; 8 to 16 are allowed", what,
                        plane->depth);
-    ptrdiff_t stride = plane->stride < 0 ? -plane->stride : plane->stride;
-    if (plane->height > 1 && stride < plane->width * bytes)
-        return sh_fail(err, SH_E_ARGUMENT, "%s plane: its stride of %td bytes is less than a row", what,
-                       plane->stride);
+    ptrdiff_t least = plane->width * bytes, most = PTRDIFF_MAX / plane->height;
+    if ((plane->height > 1 && plane->stride < least && plane->stride > -least) || plane->stride > most ||
+        plane->stride < -most)
+        return sh_fail(err, SH_E_ARGUMENT, "%s plane: its stride of %td bytes is less than a row, or absurd",
+                       what, plane->stride);
     if (bytes == 2 && (plane->stride % 2 != 0 || (uintptr_t)plane->data % 2 != 0))
         return sh_fail(err, SH_E_ARGUMENT, "%s plane: samples of 16 bits at an odd address or stride", what);
     return SH_OK;

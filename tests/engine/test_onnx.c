@@ -326,7 +326,7 @@ static const bad_case bad_cases[] = {
     {"a number too few", too_few_numbers, SPYHOP_E_FORMAT, "holds 35 numbers"},
     {"infinite weights", not_finite, SPYHOP_E_FORMAT, "not finite"},
     {"too few biases", bias_count, SPYHOP_E_FORMAT, "3 biases"},
-    {"a block that does not divide", block_of_three, SPYHOP_E_FORMAT, "blocks of 3"},
+    {"a block that does not divide", block_of_three, SPYHOP_E_FORMAT, "blocks of 9"},
     {"a negative block", block_of_none, SPYHOP_E_LIMIT, "-2"},
     {"an unknown shuffle", shuffle_mode, SPYHOP_E_FORMAT, "'RGB'"},
     {"an old opset", old_opset, SPYHOP_E_UNSUPPORTED, "opset 6"},
