@@ -28,6 +28,7 @@ typedef int (*runner_fn)(sh_cloud *cloud);
 static const runner_fn runners[] = {
     sh_flows_run,
     sh_events_run,
+    sh_commands_run,
 };
 
 struct sh_wakeups {

@@ -52,7 +52,8 @@ static int cancel_row(sh_call *call, const char *id, sh_err *err)
         return sh_fail(err, SH_E_CONFLICT, "job %s is %s and cannot be canceled", id, before);
     job.status = "CANCELED";
     job.finished_ms = call->now_ms;
-    return sh_mcjob_save(call->cloud->db, &job, before, err);
+    status = sh_mcjob_save(call->cloud->db, &job, before, err);
+    return status < 0 ? status : sh_mc_announce(call->cloud, &job, call->now_ms, err);
 }
 
 static int cancel_job(sh_call *call)
@@ -71,7 +72,7 @@ static int cancel_job(sh_call *call)
         return sh_call_fail(call, 409, "ConflictException", "%s", err.message);
     if (status < 0)
         return sh_call_fail_internal(call, &err);
-    sh_cloud_wake(call->cloud, SH_WAKE_MCJOBS | SH_WAKE_FLOWS);
+    sh_cloud_wake(call->cloud, SH_WAKE_MCJOBS | SH_WAKE_FLOWS | SH_WAKE_EVENTS);
     return sh_out_new(call);
 }
 
@@ -230,49 +231,43 @@ static int list_queues(sh_call *call)
 
 /* ---- the table ---- */
 
-/* Runs an action with its input in camelCase, and gives its faults the name this service uses. */
-static int in_camel_case(sh_call *call, sh_action_fn fn)
+/* Faults have other names in this service than in those of the JSON protocol. */
+static int in_own_words(sh_call *call, sh_action_fn fn)
 {
-    const json_t *given = call->in;
-    json_t *in = sh_mc_rename(given, false);
-    if (!in)
-        return sh_call_fail(call, 400, "BadRequestException", "the request is nested too deeply");
-    call->in = in;
     int status = fn(call);
-    call->in = given;
-    json_decref(in);
     const char *code = call->error.code;
-    if (status < 0 && code &&
-        (strcmp(code, "ValidationException") == 0 || strcmp(code, "SerializationException") == 0))
+    if (status == 0 || !code)
+        return status;
+    if (strcmp(code, "ValidationException") == 0 || strcmp(code, "SerializationException") == 0)
         call->error.code = "BadRequestException";
-    if (status < 0 && code && strcmp(code, "InternalServerError") == 0)
+    if (strcmp(code, "InternalServerError") == 0)
         call->error.code = "InternalServerErrorException";
     return status;
 }
 
 static int action_create_job(sh_call *call)
 {
-    return in_camel_case(call, sh_mc_create_job);
+    return in_own_words(call, sh_mc_create_job);
 }
 
 static int action_get_job(sh_call *call)
 {
-    return in_camel_case(call, get_job);
+    return in_own_words(call, get_job);
 }
 
 static int action_list_jobs(sh_call *call)
 {
-    return in_camel_case(call, list_jobs);
+    return in_own_words(call, list_jobs);
 }
 
 static int action_cancel_job(sh_call *call)
 {
-    return in_camel_case(call, cancel_job);
+    return in_own_words(call, cancel_job);
 }
 
 static int action_get_queue(sh_call *call)
 {
-    return in_camel_case(call, get_queue);
+    return in_own_words(call, get_queue);
 }
 
 enum { CREATE_JOB, GET_JOB, LIST_JOBS, CANCEL_JOB, DESCRIBE_ENDPOINTS, GET_QUEUE, LIST_QUEUES };

@@ -1,24 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #ifndef SH_API_MEDIACONVERT_H
 #define SH_API_MEDIACONVERT_H
-/* MediaConvert inside: what mediaconvert*.c share.
- *
- * Names: the REST API speaks camelCase, Step Functions PascalCase. Actions take either and answer in
- * camelCase. */
+/* MediaConvert inside: what mediaconvert*.c share. All of it is camelCase, as in the REST API; what Step
+ * Functions writes in PascalCase is renamed before it comes here, and the answers after. */
 #include "cloud/api/cloud.h"
 #include "cloud/store/mcjobs.h"
-
-/* A deep copy with the first letter of every member's name in small (or, large true, capital) letters, except
- * where names are the user's own: user metadata, tags, selectors. NULL when memory is short. */
-json_t *sh_mc_rename(const json_t *value, bool large);
 
 /* "arn:aws:mediaconvert:REGION:ACCOUNT:KIND/NAME" in the arena; NULL when memory is short. */
 char *sh_mc_arn(const sh_cloud *cloud, sh_arena *arena, const char *kind, const char *name);
 /* The "job" of GetJob. NULL when memory is short. */
 json_t *sh_mc_job_json(const sh_cloud *cloud, const sh_mcjob *job);
-/* The EventBridge event that says what the job is now, JSON text, free(). NULL when memory is short. */
-char *sh_mc_event(const sh_cloud *cloud, const sh_mcjob *job, int64_t now_ms);
+/* In the transaction that changed the job's status: its event, and, when it has ended, word to the tasks that
+ * wait for it. Wake SH_WAKE_EVENTS and SH_WAKE_FLOWS afterwards. */
+int sh_mc_announce(const sh_cloud *cloud, const sh_mcjob *job, int64_t now_ms, sh_err *err);
 
-int sh_mc_create_job(sh_call *call); /* mediaconvert_create.c; call->in is camelCase */
+int sh_mc_create_job(sh_call *call); /* mediaconvert_create.c */
 
 #endif

@@ -1,81 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The shapes of MediaConvert: names, jobs, events. */
-#include "base/size.h"
 #include "cloud/api/args.h"
 #include "cloud/api/keys.h"
 #include "cloud/api/mediaconvert.h"
+#include "cloud/store/flows.h"
+#include "cloud/store/outbox.h"
 
+#include <stdlib.h>
 #include <string.h>
-
-/* Members whose own members are named by the user. */
-static bool holds_free_names(const char *name)
-{
-    static const char *const maps[] = {"userMetadata", "tags", "audioSelectors", "audioSelectorGroups",
-                                       "captionSelectors"};
-    for (size_t i = 0; i < SH_COUNT(maps); i++)
-        if ((name[0] | 0x20) == maps[i][0] && strcmp(name + 1, maps[i] + 1) == 0)
-            return true;
-    return false;
-}
-
-static json_t *rename_value(const json_t *value, bool large, bool names_are_free, int depth);
-
-static int rename_member(json_t *to, const char *name, const json_t *value, bool large, bool free_name,
-                         int depth)
-{
-    char first = free_name                                    ? name[0]
-                 : large && name[0] >= 'a' && name[0] <= 'z'  ? (char)(name[0] - 'a' + 'A')
-                 : !large && name[0] >= 'A' && name[0] <= 'Z' ? (char)(name[0] - 'A' + 'a')
-                                                              : name[0];
-    char start[2] = {first, '\0'};
-    json_t *key = first ? json_sprintf("%s%s", start, name + 1) : json_string("");
-    json_t *copy = rename_value(value, large, !free_name && holds_free_names(name), depth + 1);
-    int status = key && copy ? json_object_set_new(to, json_string_value(key), copy) : -1;
-    if (!key)
-        json_decref(copy);
-    json_decref(key);
-    return status;
-}
-
-static json_t *rename_object(const json_t *value, bool large, bool names_are_free, int depth)
-{
-    const char *name;
-    json_t *member, *to = json_object();
-    json_object_foreach((json_t *)value, name, member)
-    {
-        if (rename_member(to, name, member, large, names_are_free, depth) < 0) {
-            json_decref(to);
-            return NULL;
-        }
-    }
-    return to;
-}
-
-static json_t *rename_value(const json_t *value, bool large, bool names_are_free, int depth)
-{
-    size_t index;
-    const json_t *item;
-    if (depth > 100) /* deeper than any document of the service; the JSON parser has its own limit */
-        return NULL;
-    if (json_is_object(value))
-        return rename_object(value, large, names_are_free, depth);
-    if (!json_is_array(value))
-        return json_deep_copy(value);
-    json_t *to = json_array();
-    json_array_foreach(value, index, item)
-    {
-        if (json_array_append_new(to, rename_value(item, large, false, depth + 1)) < 0) {
-            json_decref(to);
-            return NULL;
-        }
-    }
-    return to;
-}
-
-json_t *sh_mc_rename(const json_t *value, bool large)
-{
-    return rename_value(value, large, false, 0);
-}
 
 char *sh_mc_arn(const sh_cloud *cloud, sh_arena *arena, const char *kind, const char *name)
 {
@@ -174,7 +106,7 @@ static void put_event_detail(int *status, json_t *detail, const sh_cloud *cloud,
     json_decref(details);
 }
 
-char *sh_mc_event(const sh_cloud *cloud, const sh_mcjob *job, int64_t now_ms)
+static char *event_text(const sh_cloud *cloud, const sh_mcjob *job, int64_t now_ms)
 {
     char id[SH_UUID_TEXT], time[SH_TIME_TEXT];
     int status = 0;
@@ -194,4 +126,16 @@ char *sh_mc_event(const sh_cloud *cloud, const sh_mcjob *job, int64_t now_ms)
     char *text = status < 0 ? NULL : json_dumps(event, JSON_COMPACT);
     json_decref(event);
     return text;
+}
+
+int sh_mc_announce(const sh_cloud *cloud, const sh_mcjob *job, int64_t now_ms, sh_err *err)
+{
+    char *event = event_text(cloud, job, now_ms);
+    if (!event)
+        return sh_fail(err, SH_E_MEMORY, "no memory for the event of job %s", job->id);
+    int status = sh_outbox_add(cloud->db, event, err);
+    free(event);
+    if (status == 0 && job->finished_ms)
+        status = sh_wait_notify(cloud->db, "mediaconvert", job->id, now_ms, err);
+    return status;
 }

@@ -93,14 +93,22 @@ int sh_mcjob_by_token(sh_db *db, sh_arena *arena, const char *token, sh_mcjob *o
     return got(status, &g, token, err);
 }
 
-int sh_mcjob_first(sh_db *db, sh_arena *arena, const char *status, sh_mcjob *out, sh_err *err)
+int sh_mcjob_next(sh_db *db, sh_arena *arena, sh_mcjob *out, sh_err *err)
 {
     getting g = {arena, out, false};
     int answer = sh_db_each(db, err,
-                            "SELECT " COLUMNS " FROM mcjobs WHERE status = ?1"
+                            "SELECT " COLUMNS " FROM mcjobs WHERE status = 'SUBMITTED'"
                             " ORDER BY priority DESC, sequence LIMIT 1",
-                            take, &g, "s", status);
-    return got(answer, &g, status, err);
+                            take, &g, "");
+    return got(answer, &g, "to be made", err);
+}
+
+int sh_mcjob_requeue(sh_db *db, sh_err *err)
+{
+    return sh_db_run(db, err,
+                     "UPDATE mcjobs SET status = 'SUBMITTED', percent = 0, phase = ''"
+                     " WHERE status = 'PROGRESSING'",
+                     "");
 }
 
 int sh_mcjob_save(sh_db *db, const sh_mcjob *job, const char *expected, sh_err *err)

@@ -4,7 +4,7 @@
 /* MediaConvert jobs, a row each. What was asked for is kept as JSON and given back as it was.
  *
  * SUBMITTED -> PROGRESSING -> COMPLETE | ERROR, or CANCELED from the first two. SUBMITTED and PROGRESSING
- * rows are open: the runner looks after them. A PROGRESSING row without a worker (a crash) begins again.
+ * rows are open: the runner looks after them. After a crash, PROGRESSING rows begin again.
  *
  * Strings that functions give live in the arena, or until the row function returns. */
 #include "base/arena.h"
@@ -30,9 +30,10 @@ typedef struct sh_mcjob {
 int sh_mcjob_insert(sh_db *db, const sh_mcjob *job, sh_err *err);
 int sh_mcjob_get(sh_db *db, sh_arena *arena, const char *id, sh_mcjob *out, sh_err *err);
 int sh_mcjob_by_token(sh_db *db, sh_arena *arena, const char *token, sh_mcjob *out, sh_err *err);
-/* The open job that is to be looked at next, after that one in the order of the queue; SH_E_NOT_FOUND: none.
- * status: "SUBMITTED" or "PROGRESSING". */
-int sh_mcjob_first(sh_db *db, sh_arena *arena, const char *status, sh_mcjob *out, sh_err *err);
+/* The SUBMITTED job whose turn it is; SH_E_NOT_FOUND: none. */
+int sh_mcjob_next(sh_db *db, sh_arena *arena, sh_mcjob *out, sh_err *err);
+/* After a crash: jobs that were PROGRESSING are SUBMITTED again. */
+int sh_mcjob_requeue(sh_db *db, sh_err *err);
 /* Writes everything but id, request, token, priority and created_ms, if the status is still `expected`;
  * SH_E_CONFLICT if not. */
 int sh_mcjob_save(sh_db *db, const sh_mcjob *job, const char *expected, sh_err *err);
