@@ -305,7 +305,7 @@ const sh_intrinsic *sh_intrinsic_find(const char *name, size_t length)
     return NULL;
 }
 
-int sh_call_fail(const sh_call *call, const char *format, ...)
+int sh_expr_fail(const sh_call *call, const char *format, ...)
 {
     char reason[512];
     va_list args;
@@ -328,7 +328,7 @@ int sh_call_integer(const sh_call *call, size_t index, json_int_t *out)
     }
     number = json_number_value(arg);
     if (!json_is_real(arg) || !(number > -9e15 && number < 9e15))
-        return sh_call_fail(call, "argument %zu must be a number", index + 1);
+        return sh_expr_fail(call, "argument %zu must be a number", index + 1);
     *out = (json_int_t)(number < 0 ? number - 0.5 : number + 0.5);
     return 0;
 }
@@ -336,11 +336,11 @@ int sh_call_integer(const sh_call *call, size_t index, json_int_t *out)
 int sh_call_array(const sh_call *call, size_t index)
 {
     return json_is_array(call->args[index]) ? 0
-                                            : sh_call_fail(call, "argument %zu must be an array", index + 1);
+                                            : sh_expr_fail(call, "argument %zu must be an array", index + 1);
 }
 
 int sh_call_string(const sh_call *call, size_t index)
 {
     return json_is_string(call->args[index]) ? 0
-                                             : sh_call_fail(call, "argument %zu must be a string", index + 1);
+                                             : sh_expr_fail(call, "argument %zu must be a string", index + 1);
 }

@@ -30,7 +30,7 @@ struct sh_expr {
 
 const sh_intrinsic *sh_intrinsic_find(const char *name, size_t length);
 /* "The function '…' had the following error: …" */
-int sh_call_fail(const sh_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int sh_expr_fail(const sh_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The checked kinds of argument; the fault is set when they are something else. */
 int sh_call_integer(const sh_call *call, size_t index, json_int_t *out);
 int sh_call_array(const sh_call *call, size_t index);

@@ -36,7 +36,7 @@ static int run_partition(const sh_call *call, json_t **out)
     if (!status)
         status = sh_call_integer(call, 1, &size);
     if (!status && size <= 0)
-        status = sh_call_fail(call, "the chunk size must be positive");
+        status = sh_expr_fail(call, "the chunk size must be positive");
     if (status)
         return status;
     array = json_array();
@@ -80,15 +80,15 @@ static int run_range(const sh_call *call, json_t **out)
     if (!status)
         status = sh_call_integer(call, 2, &step);
     if (!status && !step)
-        status = sh_call_fail(call, "the step must not be 0");
+        status = sh_expr_fail(call, "the step must not be 0");
     if (!status && (from > INT32_MAX || from < INT32_MIN || to > INT32_MAX || to < INT32_MIN ||
                     step > INT32_MAX || step < INT32_MIN))
-        status = sh_call_fail(call, "a number is out of range");
+        status = sh_expr_fail(call, "a number is out of range");
     if (status)
         return status;
     count = (step > 0 ? to < from : to > from) ? 0 : (to - from) / step + 1;
     if (count > MAX_RANGE)
-        return sh_call_fail(call, "the range has %lld elements, at most %d are allowed", (long long)count,
+        return sh_expr_fail(call, "the range has %lld elements, at most %d are allowed", (long long)count,
                             MAX_RANGE);
     array = json_array();
     for (json_int_t i = 0; array && i < count; i++)
@@ -107,7 +107,7 @@ static int run_get_item(const sh_call *call, json_t **out)
     if (!status)
         status = sh_call_integer(call, 1, &index);
     if (!status && (index < 0 || (size_t)index >= json_array_size(call->args[0])))
-        status = sh_call_fail(call, "index %lld is out of range, the array has %zu elements",
+        status = sh_expr_fail(call, "index %lld is out of range, the array has %zu elements",
                               (long long)index, json_array_size(call->args[0]));
     return status ? status : done(json_incref(json_array_get(call->args[0], (size_t)index)), out);
 }
@@ -155,9 +155,9 @@ static int run_merge(const sh_call *call, json_t **out)
 
     for (size_t i = 0; i < 2; i++)
         if (!json_is_object(call->args[i]))
-            return sh_call_fail(call, "argument %zu must be an object", i + 1);
+            return sh_expr_fail(call, "argument %zu must be an object", i + 1);
     if (!json_is_false(call->args[2]))
-        return sh_call_fail(call, "only the shallow merge is supported: argument 3 must be false");
+        return sh_expr_fail(call, "only the shallow merge is supported: argument 3 must be false");
     merged = json_copy(call->args[0]);
     if (merged && json_object_update(merged, call->args[1])) {
         json_decref(merged);

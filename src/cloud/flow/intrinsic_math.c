@@ -12,7 +12,7 @@ static int run_add(const sh_call *call, json_t **out)
     if (!status)
         status = sh_call_integer(call, 1, &b);
     if (!status && __builtin_add_overflow(a, b, &sum))
-        status = sh_call_fail(call, "the sum is out of range");
+        status = sh_expr_fail(call, "the sum is out of range");
     if (status)
         return status;
     *out = json_integer(sum);
@@ -44,9 +44,9 @@ static int run_random(const sh_call *call, json_t **out)
     if (!status && call->count == 3)
         status = sh_call_integer(call, 2, &seed);
     if (!status && to <= from)
-        status = sh_call_fail(call, "the end must be greater than the start");
+        status = sh_expr_fail(call, "the end must be greater than the start");
     if (!status && call->count < 3 && !env->random)
-        status = sh_call_fail(call, "no source of randomness");
+        status = sh_expr_fail(call, "no source of randomness");
     if (status)
         return status;
     range = (uint64_t)to - (uint64_t)from;

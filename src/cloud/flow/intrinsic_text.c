@@ -47,7 +47,7 @@ static int run_format(const sh_call *call, json_t **out)
     }
     if (!status && used != call->count)
         status =
-            sh_call_fail(call, "the template has %zu placeholders for %zu values", used - 1, call->count - 1);
+            sh_expr_fail(call, "the template has %zu placeholders for %zu values", used - 1, call->count - 1);
     return finish(&buf, status, out);
 }
 
@@ -56,7 +56,7 @@ static int short_string(const sh_call *call)
     int status = sh_call_string(call, 0);
 
     if (!status && json_string_length(call->args[0]) > MAX_INPUT)
-        status = sh_call_fail(call, "the string is longer than %d characters", MAX_INPUT);
+        status = sh_expr_fail(call, "the string is longer than %d characters", MAX_INPUT);
     return status;
 }
 
@@ -114,10 +114,10 @@ static int run_decode(const sh_call *call, json_t **out)
         return status;
     sh_buf_init(&buf, SH_FLOW_TEXT_MAX);
     if (!decode(json_string_value(call->args[0]), json_string_length(call->args[0]), &buf))
-        status = sh_call_fail(call, "the string is not Base64");
+        status = sh_expr_fail(call, "the string is not Base64");
     text = status ? NULL : sh_value_text(&buf);
     if (!status && !text)
-        status = buf.failed ? SH_E_MEMORY : sh_call_fail(call, "the decoded bytes are not UTF-8");
+        status = buf.failed ? SH_E_MEMORY : sh_expr_fail(call, "the decoded bytes are not UTF-8");
     sh_buf_free(&buf);
     if (!status)
         *out = text;
@@ -141,11 +141,11 @@ static int run_hash(const sh_call *call, json_t **out)
         return SH_E_MEMORY;
     sh_buf_init(&buf, 1024);
     if (strlen(text) > MAX_INPUT)
-        status = sh_call_fail(call, "the data is longer than %d characters", MAX_INPUT);
+        status = sh_expr_fail(call, "the data is longer than %d characters", MAX_INPUT);
     else if (!env->hash ||
              !(length = env->hash(env->opaque, json_string_value(call->args[1]), text, strlen(text), digest)))
         status =
-            sh_call_fail(call, "unknown hash algorithm '%.40s', use MD5, SHA-1, SHA-256, SHA-384 or SHA-512",
+            sh_expr_fail(call, "unknown hash algorithm '%.40s', use MD5, SHA-1, SHA-256, SHA-384 or SHA-512",
                          json_string_value(call->args[1]));
     for (size_t i = 0; i < length && i < sizeof(digest); i++)
         sh_buf_printf(&buf, "%02x", digest[i]);
@@ -166,7 +166,7 @@ static int run_from_json(const sh_call *call, json_t **out)
     }
     status = sh_flow_load(out, json_string_value(call->args[0]), json_string_length(call->args[0]), &err);
     if (status == SH_E_FORMAT || status == SH_E_LIMIT)
-        status = sh_call_fail(call, "invalid JSON: %s", err.message);
+        status = sh_expr_fail(call, "invalid JSON: %s", err.message);
     return status;
 }
 
@@ -202,7 +202,7 @@ static int run_split(const sh_call *call, json_t **out)
         s += length;
     }
     if (!parts)
-        return sh_call_fail(call, "the string cannot be split inside a character");
+        return sh_expr_fail(call, "the string cannot be split inside a character");
     *out = parts;
     return 0;
 }
@@ -214,7 +214,7 @@ static int run_uuid(const sh_call *call, json_t **out)
     char text[40];
 
     if (!env->random)
-        return sh_call_fail(call, "no source of randomness");
+        return sh_expr_fail(call, "no source of randomness");
     env->random(env->opaque, b, sizeof(b));
     b[6] = (b[6] & 0x0f) | 0x40;
     b[8] = (b[8] & 0x3f) | 0x80;
