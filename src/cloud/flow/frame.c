@@ -224,6 +224,14 @@ static const sh_machine *kid_machine(const sh_frame *frame, size_t index)
                : NULL;
 }
 
+/* The branches or items of the state; SIZE_MAX when it has none. */
+static size_t parts(const sh_frame *frame)
+{
+    if (frame->state->type == SH_STATE_MAP && json_is_array(frame->items))
+        return json_array_size(frame->items);
+    return frame->state->type == SH_STATE_PARALLEL ? frame->state->machine_count : SIZE_MAX;
+}
+
 static int load_kids(sh_frame *frame, const json_t *object)
 {
     const json_t *array = json_object_get(object, "kids");
@@ -231,8 +239,8 @@ static int load_kids(sh_frame *frame, const json_t *object)
 
     if (frame->phase != SH_PHASE_KIDS)
         return 0;
-    if (!json_is_array(array) || !json_is_array(frame->results) || count > MAX_KIDS ||
-        (frame->state->type == SH_STATE_MAP && !json_is_array(frame->items)))
+    if (!json_is_array(array) || count > MAX_KIDS || !json_is_array(frame->results) ||
+        json_array_size(frame->results) != parts(frame))
         return SH_E_FORMAT;
     frame->kids = calloc(count + 1, sizeof(*frame->kids));
     if (!frame->kids)

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Definitions that are refused, and what the message says. ' stands for ". */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "check.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ONE(fields) "{'StartAt':'A','States':{'A':{" fields "}}}"
+#define TASK "'Type':'Task','Resource':'arn:aws:states:::aws-sdk:ssm:sendCommand'"
+
+static const struct {
+    const char *definition, *wanted;
+} rows[] = {
+    /* JSON */
+    {"", "INVALID_JSON_DESCRIPTION"},
+    {"{\n  'StartAt': 'A',\n}", "line 3, column 1"},
+    {"{'StartAt':'A','States':{'A':{'Type':'Succeed'}}}}", "INVALID_JSON_DESCRIPTION"},
+    {"{'StartAt':'A','States':{'A':{'Type':'Succeed'}}", "INVALID_JSON_DESCRIPTION"},
+    {ONE("'Type':'Pass','End':true,'End':true"), "duplicate"},
+    {ONE("'Type':'Pass','End':true,'Comment':'\\ud800'"), "INVALID_JSON_DESCRIPTION"},
+    {ONE("'Type':'Pass','End':true,'Result':123456789012345678901"), "too big"},
+    {"[]", "Expected value of type Object at /"},
+    {"1", "Expected value of type Object at /"},
+    /* the machine */
+    {"{}", "The field 'StartAt' is required but was missing"},
+    {"{'StartAt':'A'}", "The field 'States' is required"},
+    {"{'StartAt':'A','States':{}}", "at least one state at /States"},
+    {"{'StartAt':'B','States':{'A':{'Type':'Succeed'}}}",
+     "'MISSING_TRANSITION_TARGET: Missing 'StartAt' target: B at /StartAt (line 1, column 12)'"},
+    {"{'StartAt':1,'States':{'A':{'Type':'Succeed'}}}", "Expected value of type String at /StartAt"},
+    {"{'StartAt':'A','States':{'A':{'Type':'Succeed'}},'Stats':{}}",
+     "Field 'Stats' is not supported at /Stats"},
+    {"{'StartAt':'A','States':{'A':{'Type':'Succeed'}},'TimeoutSeconds':0}",
+     "between 1 and 99999999 at /TimeoutSeconds"},
+    {"{'StartAt':'A','States':{'A':{'Type':'Pass','Next':'B'}}}",
+     "MISSING_TRANSITION_TARGET: Missing 'Next' target: B at /States/A/Next"},
+    {"{'StartAt':'A','States':{'A':{'Type':'Succeed'},'B':{'Type':'Succeed'}}}",
+     "MISSING_TRANSITION_TARGET: State \"B\" is not reachable. at /States/B"},
+    {"{'StartAt':'A','States':{'A':[]}}", "Expected value of type Object at /States/A"},
+    {"{'StartAt':'','States':{'':{'Type':'Succeed'}}}", "1 to 80 characters"},
+    {"{'StartAt':'A','QueryLanguage':'JSONata','States':{'A':{'Type':'Succeed'}}}",
+     "JSONata is not supported yet"},
+    /* states */
+    {ONE("'End':true"), "The field 'Type' is required but was missing at /States/A"},
+    {ONE("'Type':'Loop'"), "Value is not a state type"},
+    {ONE("'Type':'Pass'"), "The field 'Next' is required but was missing"},
+    {ONE("'Type':'Pass','Next':'A','End':true"), "not both"},
+    {ONE("'Type':'Pass','End':'yes'"), "Expected value of type Boolean at /States/A/End"},
+    {ONE("'Type':'Pass','End':true,'Seconds':1"),
+     "Field 'Seconds' is not supported in a Pass state at /States/A/Seconds"},
+    {ONE("'Type':'Succeed','End':true"), "Field 'End' is not supported in a Succeed state"},
+    {ONE("'Type':'Fail','Next':'A'"), "Field 'Next' is not supported in a Fail state"},
+    {ONE("'Type':'Fail','Error':'a','ErrorPath':'$.b'"), "Only one of Error and ErrorPath"},
+    {ONE("'Type':'Fail','CausePath':'$.['"), "/States/A/CausePath"},
+    {ONE("'Type':'Pass','End':true,'InputPath':'x'"), "Value is not a valid JSONPath"},
+    {ONE("'Type':'Pass','End':true,'ResultPath':'$.a[*]'"), "not a Reference Path"},
+    {ONE("'Type':'Pass','End':true,'ResultPath':'$$.a'"), "cannot write to the context object"},
+    {ONE("'Type':'Pass','End':true,'Parameters':{'a':[{'b.$':'x'}]}"),
+     "The value for the field 'b.$' must be a valid JSONPath or a valid intrinsic function call"},
+    {ONE("'Type':'Pass','End':true,'Parameters':{'a':[{'b.$':'x'}]}"),
+     "at /States/A/Parameters/a[0]/b.$ (line 1, column 82)"},
+    {ONE("'Type':'Pass','End':true,'Parameters':{'b.$':1}"), "must be a STRING"},
+    {ONE("'Type':'Pass','End':true,'Parameters':{'b.$':'$','b':1}"), "stands twice"},
+    {ONE("'Type':'Pass','End':true,'Assign':{}"), "Assign is not supported yet in state 'A'"},
+    {ONE("'Type':'Pass','End':true,'QueryLanguage':'JSONata'"), "JSONata is not supported yet in state 'A'"},
+    /* Wait */
+    {ONE("'Type':'Wait','End':true"), "exactly one of 'Seconds'"},
+    {ONE("'Type':'Wait','End':true,'Seconds':1,'Timestamp':'2020-01-01T00:00:00Z'"),
+     "exactly one of 'Seconds'"},
+    {ONE("'Type':'Wait','End':true,'Seconds':1,'SecondsPath':'$.a'"),
+     "Only one of a field and its Path form"},
+    {ONE("'Type':'Wait','End':true,'Seconds':-1"), "between 0 and 99999999 at /States/A/Seconds"},
+    {ONE("'Type':'Wait','End':true,'Seconds':1.5"), "Expected value of type Integer"},
+    {ONE("'Type':'Wait','End':true,'Timestamp':'tomorrow'"), "RFC 3339"},
+    /* Choice */
+    {ONE("'Type':'Choice'"), "The field 'Choices' is required"},
+    {ONE("'Type':'Choice','Choices':[]"), "array of 1 to"},
+    {ONE("'Type':'Choice','Choices':[{'Variable':'$','IsNull':true}]"),
+     "'Next' is required but was missing at /States/A/Choices[0]"},
+    {ONE("'Type':'Choice','Choices':[{'Variable':'$','IsNull':true,'Next':'Z'}]"),
+     "target: Z at /States/A/Choices[0]/Next"},
+    {ONE("'Type':'Choice','Choices':[{'Variable':'$','IsNull':true,'Next':'A'}],'Default':'Z'"),
+     "Missing 'Default' target: Z"},
+    /* Task */
+    {ONE("'Type':'Task','End':true"), "The field 'Resource' is required"},
+    {ONE("'Type':'Task','End':true,'Resource':'ssm:sendCommand'"), "Value is not a valid resource ARN"},
+    {ONE("'Type':'Task','End':true,'Resource':'arn:aws:states:::ssm'"), "SERVICE:ACTION expected"},
+    {ONE("'Type':'Task','End':true,'Resource':'arn:aws:states:::mediaconvert:createJob.async'"),
+     "unknown pattern"},
+    {ONE("'Type':'Task','End':true,'Resource':'arn:aws:states:::aws-sdk:ssm:sendCommand.sync'"),
+     "no .sync pattern"},
+    {ONE("'Type':'Task','End':true,'Resource':'arn:aws:sqs:eu-west-1:012345678901:q'"),
+     "not a valid resource ARN"},
+    {ONE(TASK ",'End':true,'TimeoutSeconds':0"), "between 1 and"},
+    {ONE(TASK ",'End':true,'TimeoutSeconds':5,'HeartbeatSeconds':5"), "HeartbeatSeconds must be less than"},
+    {ONE(TASK ",'End':true,'TimeoutSeconds':5,'TimeoutSecondsPath':'$.a'"),
+     "Only one of a field and its Path form"},
+    {ONE(TASK ",'End':true,'Credentials':{}"), "Credentials is not supported yet in state 'A'"},
+    {ONE(TASK ",'End':true,'ResultSelector':1"), "Expected value of type Object"},
+    {ONE(TASK ",'End':true,'Retry':{}"), "Expected an array"},
+    {ONE(TASK ",'End':true,'Retry':[{}]"), "'ErrorEquals' is required but was missing at /States/A/Retry[0]"},
+    {ONE(TASK ",'End':true,'Retry':[{'ErrorEquals':[]}]"), "/States/A/Retry[0]/ErrorEquals"},
+    {ONE(TASK ",'End':true,'Retry':[{'ErrorEquals':['States.ALL','X']}]"), "States.ALL must appear alone"},
+    {ONE(TASK ",'End':true,'Retry':[{'ErrorEquals':['States.ALL']},{'ErrorEquals':['X']}]"),
+     "in the last element"},
+    {ONE(TASK ",'End':true,'Retry':[{'ErrorEquals':['X'],'BackoffRate':0.5}]"), "between 1 and"},
+    {ONE(TASK ",'End':true,'Retry':[{'ErrorEquals':['X'],'IntervalSeconds':0}]"), "between 1 and"},
+    {ONE(TASK ",'End':true,'Retry':[{'ErrorEquals':['X'],'MaxAttempts':-1}]"), "between 0 and"},
+    {ONE(TASK ",'End':true,'Retry':[{'ErrorEquals':['X'],'JitterStrategy':'SOME'}]"), "FULL or NONE"},
+    {ONE(TASK ",'End':true,'Retry':[{'ErrorEquals':['X'],'Attempts':1}]"),
+     "Field 'Attempts' is not supported in Retry"},
+    {ONE(TASK ",'End':true,'Catch':[{'ErrorEquals':['X']}]"),
+     "'Next' is required but was missing at /States/A/Catch[0]"},
+    {ONE(TASK ",'End':true,'Catch':[{'ErrorEquals':['X'],'Next':'Q'}]"),
+     "Missing 'Next' target: Q at /States/A/Catch[0]/Next"},
+    {ONE(TASK ",'End':true,'Catch':[{'ErrorEquals':['X'],'Next':'A','Assign':{}}]"), "not supported yet"},
+    /* Parallel, Map */
+    {ONE("'Type':'Parallel','End':true"), "'Branches' is required"},
+    {ONE("'Type':'Parallel','End':true,'Branches':[{}]"), "/States/A/Branches[0]"},
+    {ONE("'Type':'Parallel','End':true,'Branches':[{'StartAt':'A','States':{'A':{'Type':'Succeed'}}}]"),
+     "DUPLICATE_STATE_NAME"},
+    {ONE("'Type':'Map','End':true"), "'ItemProcessor' is required"},
+    {ONE("'Type':'Map','End':true,'ItemProcessor':{'ProcessorConfig':{'Mode':'DISTRIBUTED'},'StartAt':'B','"
+         "States':{'B':"
+         "{'Type':'Succeed'}}}"),
+     "Map mode DISTRIBUTED is not supported yet in state 'A'"},
+    {ONE("'Type':'Map','End':true,'ItemReader':{},'ItemProcessor':{'StartAt':'B','States':{'B':{'Type':'"
+         "Succeed'}}}"),
+     "ItemReader is not supported yet in state 'A'"},
+};
+
+static void test_refused(void **state)
+{
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        char *text = check_json(rows[i].definition);
+        json_t *problems = NULL;
+        sh_flow *flow = NULL;
+        sh_err err = {0};
+        int status = sh_flow_parse(&flow, text, strlen(text), &problems, &err);
+
+        if (!status)
+            fail_msg("accepted: %s", text);
+        assert_null(flow);
+        check_contains(text, err.message, rows[i].wanted);
+        assert_int_equal(status,
+                         strstr(rows[i].wanted, "not supported yet") ? SH_E_UNSUPPORTED : SH_E_FORMAT);
+        assert_true(json_array_size(problems) > 0);
+        json_decref(problems);
+        free(text);
+    }
+}
+
+static void test_limits(void **state)
+{
+    size_t size = SH_FLOW_DEFINITION_MAX + 1;
+    char *big = malloc(size);
+    sh_flow *flow = NULL;
+    sh_err err = {0};
+
+    memset(big, ' ', size);
+    assert_int_equal(sh_flow_parse(&flow, big, size, NULL, &err), SH_E_LIMIT);
+    memset(big, '[', size);
+    assert_int_equal(sh_flow_parse(&flow, big, 100000, NULL, &err), SH_E_FORMAT);
+    memset(big + 1000, ']', 1000);
+    assert_int_equal(sh_flow_parse(&flow, big, 2000, NULL, &err), SH_E_LIMIT);
+    assert_null(flow);
+    free(big);
+}
+
+/* More findings than a message holds: all are in the list, the message says that it was cut. */
+static void test_many_problems(void **state)
+{
+    char *text = NULL, *json;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    json_t *problems = NULL;
+    sh_flow *flow = NULL;
+    sh_err err = {0};
+
+    fprintf(out, "{'StartAt':'S0','States':{\n");
+    for (int i = 0; i < 50; i++)
+        fprintf(out, "'S%d':{'Type':'Pass','Next':'Nowhere%d'}%s\n", i, i, i < 49 ? "," : "}}");
+    fclose(out);
+    json = check_json(text);
+    assert_int_equal(sh_flow_parse(&flow, json, strlen(json), &problems, &err), SH_E_FORMAT);
+    assert_int_equal(json_array_size(problems), 50);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(problems, 7), "line")), 9);
+    check_contains("cut", err.message, ", …'");
+    json_decref(problems);
+    free(json);
+    free(text);
+}
+
+static void test_accepted(void **state)
+{
+    static const char *const fine[] = {
+        /* a cycle without an end is a warning only */
+        "{'StartAt':'A','States':{'A':{'Type':'Pass','Next':'B'},'B':{'Type':'Wait','Seconds':1,'Next':'A'}}"
+        "}",
+        "{'Comment':'c','Version':'1.0','QueryLanguage':'JSONPath','StartAt':'A','States':{'A':{'Type':'"
+        "Succeed','Comment':'x'}}}",
+        ONE("'Type':'Task','End':true,'Resource':'arn:aws:lambda:eu-west-1:012345678901:function:f:live'"),
+        ONE("'Type':'Task','End':true,'Resource':'arn:aws:states:eu-west-1:012345678901:activity:a'"),
+        ONE("'Type':'Task','End':true,'Resource':'arn:aws:states:::states:startExecution.sync:2'"),
+        ONE("'Type':'Task','End':true,'Resource':'arn:aws-cn:states:::aws-sdk:sfn:startExecution."
+            "waitForTaskToken'"),
+        ONE("'Type':'Pass','End':true,'InputPath':null,'OutputPath':null,'ResultPath':null"),
+    };
+
+    for (size_t i = 0; i < sizeof(fine) / sizeof(*fine); i++) {
+        char *text = check_json(fine[i]);
+        json_t *problems = NULL;
+        sh_flow *flow = NULL;
+        sh_err err = {0};
+
+        if (sh_flow_parse(&flow, text, strlen(text), &problems, &err))
+            fail_msg("%s: %s", text, err.message);
+        assert_int_equal(json_array_size(problems), i == 0);
+        json_decref(problems);
+        sh_flow_free(flow);
+        free(text);
+    }
+}
+
+static void test_resources(void **state)
+{
+    static const struct {
+        const char *arn;
+        sh_flow_kind kind;
+        sh_flow_pattern pattern;
+        const char *service, *action;
+    } wanted[] = {
+        {"arn:aws:states:::aws-sdk:ssm:getCommandInvocation", SH_FLOW_AWS_SDK, SH_FLOW_REQUEST_RESPONSE,
+         "ssm", "getCommandInvocation"},
+        {"arn:aws:states:::mediaconvert:createJob.sync", SH_FLOW_OPTIMIZED, SH_FLOW_SYNC, "mediaconvert",
+         "createJob"},
+        {"arn:aws:states:::states:startExecution.sync:2", SH_FLOW_OPTIMIZED, SH_FLOW_SYNC_2, "states",
+         "startExecution"},
+        {"arn:aws:states:::lambda:invoke.waitForTaskToken", SH_FLOW_OPTIMIZED, SH_FLOW_TASK_TOKEN, "lambda",
+         "invoke"},
+        {"arn:aws:lambda:eu-west-1:012345678901:function:f", SH_FLOW_LAMBDA, SH_FLOW_REQUEST_RESPONSE,
+         "lambda", "invoke"},
+        {"arn:aws:states:eu-west-1:012345678901:activity:a", SH_FLOW_ACTIVITY, SH_FLOW_REQUEST_RESPONSE,
+         "states", "activity"},
+    };
+
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
+        char *text = NULL, *json;
+        const sh_flow_resource *r;
+        const char *name = NULL;
+        sh_flow *flow = NULL;
+
+        assert_true(asprintf(&text, ONE("'Type':'Task','End':true,'Resource':'%s'"), wanted[i].arn) > 0);
+        json = check_json(text);
+        assert_int_equal(sh_flow_parse(&flow, json, strlen(json), NULL, NULL), 0);
+        r = sh_flow_resource_at(flow, 0, &name);
+        assert_string_equal(name, "A");
+        assert_string_equal(r->arn, wanted[i].arn);
+        assert_string_equal(r->service, wanted[i].service);
+        assert_string_equal(r->action, wanted[i].action);
+        assert_int_equal(r->kind, wanted[i].kind);
+        assert_int_equal(r->pattern, wanted[i].pattern);
+        assert_null(sh_flow_resource_at(flow, 1, NULL));
+        sh_flow_free(flow);
+        free(json);
+        free(text);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_refused),       cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_many_problems), cmocka_unit_test(test_accepted),
+        cmocka_unit_test(test_resources),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
