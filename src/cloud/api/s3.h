@@ -2,10 +2,11 @@
 #ifndef SH_API_S3_H
 #define SH_API_S3_H
 /* One S3 request, shared by the files s3*.c. front.c has authenticated it; s3.c finds its row in the table of
- * operations by method, level (service, bucket, object) and subresource. An operation whose row says `stream`
- * begins before its body (s3_receive.c takes the body into a staged file); every operation ends in its run(). */
+ * operations by method, level (service, bucket, object) and subresource. An operation whose body is an object
+ * has a begin() before it (s3_receive.c takes the body into a staged file); every operation ends in its
+ * run(). */
 #include "base/buf.h"
-#include "cloud/api/cloud.h"
+#include "cloud/api/front.h"
 #include "cloud/http/server.h"
 #include "cloud/http/sigv4.h"
 #include "cloud/http/xml.h"
@@ -20,21 +21,22 @@ typedef struct sh_s3 sh_s3;
 
 typedef struct sh_s3_operation {
     const char *method;
-    char level;              /* 's' service, 'b' bucket, 'o' object */
-    const char *subresource; /* query parameter that selects it, or NULL */
-    const char *name;        /* as in IAM: "PutObject" */
-    bool stream;             /* the body is an object's */
-    void (*run)(sh_s3 *s3);  /* body complete; must answer */
+    char level;               /* 's' service, 'b' bucket, 'o' object */
+    const char *subresource;  /* query parameter that selects it, or NULL */
+    const char *name;         /* as in IAM: "PutObject" */
+    void (*run)(sh_s3 *s3);   /* body complete; must answer */
+    void (*begin)(sh_s3 *s3); /* head complete; may answer. NULL: the body is kept for run() */
 } sh_s3_operation;
 
 /* A body on its way into a staged file. */
 typedef struct sh_s3_receiver {
     int fd; /* -1: none */
     char *path;
-    int64_t size;     /* received */
-    int64_t expected; /* announced */
-    const char *etag; /* MD5 in hex, once complete */
+    int64_t size;         /* received */
+    int64_t expected;     /* announced */
+    const char *etag;     /* MD5 in hex, once complete */
     const char *checksum; /* "crc32=…" of the algorithm the client uses, or NULL */
+    unsigned algorithm;   /* SH_DIGEST_* of the checksum to keep, 0: none */
     struct sh_digest *digest;
     struct sh_chunked *chunked;
 } sh_s3_receiver;
@@ -74,7 +76,7 @@ void sh_s3_fail_not_found(sh_s3 *s3); /* NoSuchBucket or NoSuchKey, whichever it
 /* Answers 200 with a document made in `out` (freed here); a failed buffer is an InternalError. */
 void sh_s3_answer_xml(sh_s3 *s3, sh_buf *out);
 void sh_s3_answer_empty(sh_s3 *s3, int status);
-void sh_s3_begin_xml(sh_buf *out, const char *root); /* declaration, <root xmlns=…> */
+void sh_s3_begin_xml(sh_buf *out, const char *root);                     /* declaration, <root xmlns=…> */
 void sh_s3_field_quoted(sh_s3 *s3, const char *name, const char *value); /* name: "value" */
 void sh_s3_put_time(sh_buf *out, const char *name, int64_t ms);
 void sh_s3_put_etag(sh_buf *out, const char *etag);
@@ -88,15 +90,21 @@ const sh_xml *sh_s3_need_xml(sh_s3 *s3, const char *root);
 bool sh_s3_int_param(sh_s3 *s3, const char *name, int64_t min, int64_t max, int64_t otherwise, int64_t *out);
 
 /* ---- s3_receive.c ---- */
-void sh_s3_receive_begin(sh_s3 *s3);
-/* The body is complete: checks length, signature, MD5 and checksums, and syncs nothing yet. False after having
- * answered. */
+/* Takes the request's body: stages a file and sets the sink, or answers. wanted: SH_DIGEST_* of the checksum
+ * to keep when the request brings none, or 0. */
+void sh_s3_receive_begin(sh_s3 *s3, unsigned wanted);
+/* The body is complete: checks length, signature, MD5 and checksums. False after having answered. */
 bool sh_s3_receive_finish(sh_s3 *s3);
+/* Takes bytes offset..offset+length of fd instead of a body. False after having answered. */
+bool sh_s3_receive_copy(sh_s3 *s3, int fd, int64_t offset, int64_t length, unsigned wanted);
 void sh_s3_receive_end(sh_s3 *s3); /* removes what was not published */
+/* Checks a body in memory against the request's hash, MD5 and checksum fields. False after having answered.
+ */
+bool sh_s3_check_body(sh_s3 *s3);
 
 /* ---- s3_meta.c ---- */
-/* JSON object of the fields that belong to the object (Cache-Control, x-amz-meta-* …), in the arena; NULL after
- * having answered. */
+/* JSON object of the fields that belong to the object (Cache-Control, x-amz-meta-* …), in the arena; NULL
+ * after having answered. */
 const char *sh_s3_meta_json(sh_s3 *s3);
 /* Fields that ask for what is not there (encryption keys, tags, locks, ACLs …) are refused by name. False
  * after having answered. */
@@ -109,6 +117,14 @@ void sh_s3_put_checksum(sh_buf *out, const char *checksum); /* as <ChecksumCRC32
 unsigned sh_s3_digest_of(const char *algorithm);            /* "crc32", any case; 0: unknown */
 const char *sh_s3_digest_name(unsigned one);                /* "crc32" */
 
+/* Part number and upload of the request, or false after having answered. */
+bool sh_s3_need_part(sh_s3 *s3, int64_t *number, sh_upload *upload);
+/* Stores the received file as that part; the answer is left to the caller. False after having answered. */
+bool sh_s3_store_part(sh_s3 *s3, int64_t number, const sh_upload *upload);
+/* Publishes the received file as the request's key. False after having answered. */
+bool sh_s3_publish(sh_s3 *s3, const char *reason, const char *content_type, const char *headers,
+                   bool only_if_absent);
+
 sh_object_cause sh_s3_cause(const sh_s3 *s3, const char *reason);
 
 /* ---- operations ---- */
@@ -117,17 +133,21 @@ void sh_s3_create_bucket(sh_s3 *s3);
 void sh_s3_head_bucket(sh_s3 *s3);
 void sh_s3_delete_bucket(sh_s3 *s3);
 void sh_s3_get_location(sh_s3 *s3);
+void sh_s3_get_versioning(sh_s3 *s3);
+void sh_s3_get_tagging(sh_s3 *s3);
 void sh_s3_get_notification(sh_s3 *s3);
 void sh_s3_put_notification(sh_s3 *s3);
-void sh_s3_list_v1(sh_s3 *s3); /* s3_list.c; also ListObjectsV2 by list-type=2 */
-void sh_s3_put_object(sh_s3 *s3); /* s3_object.c */
+void sh_s3_list_v1(sh_s3 *s3);          /* s3_list.c; also ListObjectsV2 by list-type=2 */
+void sh_s3_put_object_begin(sh_s3 *s3); /* s3_object.c */
+void sh_s3_put_object(sh_s3 *s3);
 void sh_s3_get_object(sh_s3 *s3); /* GetObject and HeadObject */
 void sh_s3_delete_object(sh_s3 *s3);
 void sh_s3_delete_objects(sh_s3 *s3);
-void sh_s3_copy_object(sh_s3 *s3);
+void sh_s3_copy_object(sh_s3 *s3);   /* s3_copy.c */
 void sh_s3_create_upload(sh_s3 *s3); /* s3_multipart.c */
+void sh_s3_upload_part_begin(sh_s3 *s3);
 void sh_s3_upload_part(sh_s3 *s3);
-void sh_s3_upload_part_copy(sh_s3 *s3);
+void sh_s3_upload_part_copy(sh_s3 *s3); /* s3_copy.c */
 void sh_s3_complete_upload(sh_s3 *s3);
 void sh_s3_abort_upload(sh_s3 *s3);
 void sh_s3_list_parts(sh_s3 *s3);

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a request is for follows from the service in its signature's scope: "s3", or a service of sh_services.
+ * An unsigned request is refused in the shape its sender would understand. S3 is authenticated when its head
+ * is there, before a body is taken; a JSON request when its body is complete, because its signature covers
+ * the body's hash. */
+#include "cloud/api/front.h"
+#include "base/log.h"
+#include "cloud/api/s3.h"
+#include "cloud/http/digest.h"
+#include "cloud/http/sigv4.h"
+
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { JSON_BODY_MAX = 8 << 20 };
+
+struct sh_front {
+    sh_cloud *cloud;
+    char *principal; /* ARN of the root */
+};
+
+/* State of one request, in its arena. */
+typedef struct front_call {
+    sh_front *front;
+    sh_http_request *http;
+    const sh_http_head *head;
+    sh_sigv4 claim;
+    sh_auth_fault fault; /* of reading the claim */
+    const char *message;
+    sh_s3 *s3; /* NULL: a JSON request */
+} front_call;
+
+int sh_front_new(sh_front **out, sh_cloud *cloud, sh_err *err)
+{
+    sh_front *front = calloc(1, sizeof(*front));
+    if (!front || asprintf(&front->principal, "arn:aws:iam::%s:root", cloud->settings.account) < 0) {
+        free(front);
+        return sh_fail(err, SH_E_MEMORY, "no memory for the HTTP front");
+    }
+    front->cloud = cloud;
+    *out = front;
+    return 0;
+}
+
+void sh_front_free(sh_front *front)
+{
+    if (!front)
+        return;
+    free(front->principal);
+    free(front);
+}
+
+/* ---- who is it ---- */
+
+/* The secret of an access key, or NULL. */
+static const char *find_secret(const sh_front *front, const char *access_key, const char **principal)
+{
+    const sh_cloud *cloud = front->cloud;
+    size_t length = strlen(cloud->access_key);
+    if (strlen(access_key) != length || CRYPTO_memcmp(access_key, cloud->access_key, length) != 0)
+        return NULL;
+    *principal = front->principal;
+    return cloud->secret_key;
+}
+
+static sh_auth_fault authenticate(front_call *call, const char *payload_hash, bool s3, const char *service,
+                                  const char **principal, const char **message)
+{
+    const sh_cloud *cloud = call->front->cloud;
+    sh_sigv4 *claim = &call->claim;
+    if (call->fault) {
+        *message = call->message;
+        return call->fault;
+    }
+    if (strcmp(claim->region, cloud->settings.region) != 0) {
+        *message =
+            sh_arena_printf(sh_http_request_arena(call->http), "the region '%.60s' is wrong; expecting '%s'",
+                            claim->region, cloud->settings.region);
+        return SH_AUTH_REGION;
+    }
+    if (strcmp(claim->service, service) != 0) {
+        *message = sh_arena_printf(sh_http_request_arena(call->http),
+                                   "incorrect service '%.60s'; this request belongs to '%s'", claim->service,
+                                   service);
+        return SH_AUTH_SERVICE;
+    }
+    sh_auth_fault fault = sh_sigv4_check_time(claim, sh_now_ms(cloud->clock), message);
+    if (fault)
+        return fault;
+    const char *secret = find_secret(call->front, claim->access_key, principal);
+    if (!secret || claim->token) { /* no temporary keys exist, so no token is a valid one */
+        *message = secret ? "The provided token is malformed or otherwise invalid."
+                          : "The AWS Access Key Id you provided does not exist in our records.";
+        return SH_AUTH_UNKNOWN_KEY;
+    }
+    return sh_sigv4_check(claim, call->head, secret, payload_hash, s3, sh_http_request_arena(call->http),
+                          message);
+}
+
+/* ---- JSON ---- */
+
+static void json_headers(sh_http_request *http, const char *type)
+{
+    sh_http_add_field(http, "Content-Type", type);
+    sh_http_add_field(http, "x-amzn-RequestId", sh_http_request_id(http));
+}
+
+static void json_refuse(sh_http_request *http, int status, const char *code, const char *message)
+{
+    char *text = NULL;
+    json_t *body = json_pack("{s:s, s:s}", "__type", code, "message", message ? message : "");
+    if (body)
+        text = json_dumps(body, JSON_COMPACT);
+    json_headers(http, "application/x-amz-json-1.1");
+    sh_http_add_field(http, "x-amzn-ErrorType", code);
+    sh_http_answer(http, status, text ? text : "{}", text ? strlen(text) : 2);
+    free(text);
+    json_decref(body);
+}
+
+static void json_refuse_auth(sh_http_request *http, sh_auth_fault fault, const char *message)
+{
+    switch (fault) {
+    case SH_AUTH_MISSING:
+        json_refuse(http, 403, "MissingAuthenticationTokenException", message);
+        break;
+    case SH_AUTH_MALFORMED:
+    case SH_AUTH_QUERY:
+    case SH_AUTH_UNSUPPORTED:
+    case SH_AUTH_DATE:
+        json_refuse(http, 400, "IncompleteSignatureException", message);
+        break;
+    case SH_AUTH_UNKNOWN_KEY:
+        json_refuse(http, 403, "UnrecognizedClientException",
+                    "The security token included in the request is invalid.");
+        break;
+    case SH_AUTH_MEMORY:
+        json_refuse(http, 500, "InternalFailure", message);
+        break;
+    default:
+        json_refuse(http, 403, "InvalidSignatureException", message);
+    }
+}
+
+static const sh_service *service_of_target(const char *target, const char **operation)
+{
+    const char *dot = strrchr(target, '.');
+    for (int i = 0; dot && sh_services[i]; i++) {
+        const char *prefix = sh_services[i]->target_prefix;
+        if (prefix && strlen(prefix) == (size_t)(dot - target) &&
+            memcmp(prefix, target, (size_t)(dot - target)) == 0) {
+            *operation = dot + 1;
+            return sh_services[i];
+        }
+    }
+    return NULL;
+}
+
+static json_t *read_json(sh_http_request *http)
+{
+    json_error_t error;
+    size_t length;
+    bool overflow;
+    char message[512];
+    const char *body = sh_http_body(http, &length, &overflow);
+    json_t *in = length ? json_loadb(body, length, JSON_REJECT_DUPLICATES, &error) : json_object();
+    if (in && json_is_object(in))
+        return in;
+    if (in)
+        snprintf(message, sizeof(message), "the request's body is not a JSON object");
+    else
+        snprintf(message, sizeof(message), "the request's body is not JSON: line %d, column %d: %s",
+                 error.line, error.column, error.text);
+    json_decref(in);
+    json_refuse(http, 400, "SerializationException", message);
+    return NULL;
+}
+
+static void run_action(front_call *call, const sh_service *service, const sh_action *action, json_t *in,
+                       const char *principal)
+{
+    sh_cloud *cloud = call->front->cloud;
+    char type[64];
+    sh_call c = {.cloud = cloud,
+                 .arena = sh_http_request_arena(call->http),
+                 .principal = principal,
+                 .now_ms = sh_now_ms(cloud->clock),
+                 .in = in};
+    int status = action->fn(&c);
+    char *text = status == 0 ? json_dumps(c.out, JSON_COMPACT) : NULL;
+    if (status < 0 && c.error.code) {
+        json_refuse(call->http, c.error.http_status ? c.error.http_status : 400, c.error.code,
+                    c.error.message);
+    } else if (!text) {
+        json_refuse(call->http, 500, "InternalFailure", "the action gave no answer");
+    } else {
+        if (service->target_prefix)
+            snprintf(type, sizeof(type), "application/x-amz-json-%s", service->json_version);
+        else
+            snprintf(type, sizeof(type), "application/json");
+        json_headers(call->http, type);
+        sh_http_answer(call->http, 200, text, strlen(text));
+    }
+    free(text);
+    json_decref(c.out);
+}
+
+static void finish_rest(front_call *call, const char *principal)
+{
+    json_t *in = read_json(call->http);
+    if (!in)
+        return;
+    const sh_action *action =
+        sh_mediaconvert_route(call->head->method, call->head->path, call->head->query, in);
+    if (action)
+        run_action(call, &sh_service_mediaconvert, action, in, principal);
+    else
+        json_refuse(call->http, 404, "NotFoundException", "MediaConvert has no such operation here");
+    json_decref(in);
+}
+
+static void finish_target(front_call *call, const sh_service *service, const char *operation,
+                          const char *principal)
+{
+    char message[256];
+    const sh_action *action = sh_action_find(service, operation);
+    if (!action) {
+        snprintf(message, sizeof(message), "the operation %.100s of %s is not known here", operation,
+                 service->name);
+        json_refuse(call->http, 400, "UnknownOperationException", message);
+        return;
+    }
+    json_t *in = read_json(call->http);
+    if (in)
+        run_action(call, service, action, in, principal);
+    json_decref(in);
+}
+
+static void finish_json(front_call *call)
+{
+    size_t length;
+    bool overflow;
+    unsigned char hash[SH_DIGEST_BYTES];
+    char hex[65];
+    const char *principal = NULL, *message = NULL, *operation = NULL;
+    const char *target = sh_http_field_get(call->head, "x-amz-target");
+    const char *body = sh_http_body(call->http, &length, &overflow);
+    const sh_service *service = target ? service_of_target(target, &operation) : &sh_service_mediaconvert;
+    if (overflow) {
+        json_refuse(call->http, 413, "RequestEntityTooLargeException", "the request is larger than 8 MiB");
+        return;
+    }
+    if (sh_digest_once(SH_DIGEST_SHA256, body, length, hash) != 32) {
+        json_refuse(call->http, 500, "InternalFailure", "no memory for a digest");
+        return;
+    }
+    sh_hex(hash, 32, hex);
+    sh_auth_fault fault = authenticate(call, hex, false,
+                                       service               ? service->name
+                                       : call->claim.service ? call->claim.service
+                                                             : "",
+                                       &principal, &message);
+    if (fault)
+        json_refuse_auth(call->http, fault, message);
+    else if (!service)
+        json_refuse(call->http, 400, "UnknownOperationException", "X-Amz-Target names no service known here");
+    else if (target)
+        finish_target(call, service, operation, principal);
+    else
+        finish_rest(call, principal);
+}
+
+/* ---- S3 ---- */
+
+static void s3_refuse_auth(front_call *call, sh_auth_fault fault, const char *message)
+{
+    static const struct {
+        sh_auth_fault fault;
+        int status;
+        const char *code;
+    } rows[] = {
+        {SH_AUTH_MALFORMED, 400, "AuthorizationHeaderMalformed"},
+        {SH_AUTH_REGION, 400, "AuthorizationHeaderMalformed"},
+        {SH_AUTH_SERVICE, 400, "AuthorizationHeaderMalformed"},
+        {SH_AUTH_QUERY, 400, "AuthorizationQueryParametersError"},
+        {SH_AUTH_UNSUPPORTED, 400, "InvalidRequest"},
+        {SH_AUTH_SKEWED, 403, "RequestTimeTooSkewed"},
+        {SH_AUTH_UNKNOWN_KEY, 403, "InvalidAccessKeyId"},
+        {SH_AUTH_MISMATCH, 403, "SignatureDoesNotMatch"},
+        {SH_AUTH_MEMORY, 500, "InternalError"},
+    };
+    bool region = fault == SH_AUTH_REGION;
+    const char *name = region ? "Region" : fault == SH_AUTH_UNKNOWN_KEY ? "AWSAccessKeyId" : NULL;
+    const char *value = region ? call->front->cloud->settings.region : call->claim.access_key;
+    if (fault == SH_AUTH_MISSING)
+        message = "Access Denied";
+    if (fault == SH_AUTH_UNKNOWN_KEY && call->claim.token) {
+        sh_s3_refuse(call->http, 400, "InvalidToken", message, NULL, NULL);
+        return;
+    }
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (rows[i].fault == fault) {
+            sh_s3_refuse(call->http, rows[i].status, rows[i].code, message, name, value);
+            return;
+        }
+    sh_s3_refuse(call->http, 403, "AccessDenied", message, NULL, NULL);
+}
+
+static void begin_s3(front_call *call)
+{
+    const char *principal = NULL, *message = NULL;
+    sh_payload kind = call->claim.payload_kind;
+    if (!call->fault && kind == SH_PAYLOAD_ABSENT) {
+        sh_s3_refuse(call->http, 400, "InvalidRequest",
+                     "Missing required header for this request: x-amz-content-sha256", NULL, NULL);
+        return;
+    }
+    if (!call->fault && kind == SH_PAYLOAD_INVALID) {
+        sh_s3_refuse(
+            call->http, 400, "InvalidArgument",
+            "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, another "
+            "of the streaming values, or a valid sha256 value.",
+            "ArgumentName", "x-amz-content-sha256");
+        return;
+    }
+    sh_auth_fault fault = authenticate(call, call->claim.payload, true, "s3", &principal, &message);
+    if (fault)
+        s3_refuse_auth(call, fault, message);
+    else
+        sh_s3_begin(&call->s3, call->front->cloud, call->http, &call->claim, principal);
+}
+
+/* ---- handler ---- */
+
+static void on_begin(void *opaque, sh_http_request *http)
+{
+    front_call *call = sh_arena_alloc(sh_http_request_arena(http), sizeof(*call));
+    if (!call)
+        return;
+    call->front = opaque;
+    call->http = http;
+    call->head = sh_http_request_head(http);
+    *sh_http_user(http) = call;
+    call->fault = sh_sigv4_parse(call->head, sh_http_request_arena(http), &call->claim, &call->message);
+    const char *service = call->claim.service;
+    bool target = sh_http_field_get(call->head, "x-amz-target") != NULL;
+    if (service ? strcmp(service, "s3") == 0 || (!target && strcmp(service, "mediaconvert") != 0) : !target)
+        begin_s3(call);
+    else
+        sh_http_keep_body(http, JSON_BODY_MAX);
+}
+
+static void on_finish(void *opaque, sh_http_request *http)
+{
+    front_call *call = *sh_http_user(http);
+    (void)opaque;
+    if (!call)
+        return;
+    if (call->s3)
+        sh_s3_finish(call->s3);
+    else
+        finish_json(call);
+}
+
+static void on_end(void *opaque, sh_http_request *http)
+{
+    front_call *call = *sh_http_user(http);
+    (void)opaque;
+    if (!call)
+        return;
+    sh_s3_end(call->s3);
+    OPENSSL_cleanse(call->claim.key, sizeof(call->claim.key));
+}
+
+sh_http_handler sh_front_handler(sh_front *front)
+{
+    return (sh_http_handler){.opaque = front, .begin = on_begin, .finish = on_finish, .end = on_end};
+}

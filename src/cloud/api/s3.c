@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The table of S3's operations, and the way from a request to its row: bucket from the host
+ * ("bucket.localhost") or the path, key from the path, decoded once and never normalised, so that a key may
+ * hold "//" and "..". */
+#include "cloud/api/s3.h"
+
+#include <string.h>
+#include <strings.h>
+
+static const sh_s3_operation operations[] = {
+    {"GET", 's', NULL, "ListBuckets", sh_s3_list_buckets, NULL},
+    {"PUT", 'b', NULL, "CreateBucket", sh_s3_create_bucket, NULL},
+    {"HEAD", 'b', NULL, "HeadBucket", sh_s3_head_bucket, NULL},
+    {"DELETE", 'b', NULL, "DeleteBucket", sh_s3_delete_bucket, NULL},
+    {"GET", 'b', "location", "GetBucketLocation", sh_s3_get_location, NULL},
+    {"GET", 'b', "versioning", "GetBucketVersioning", sh_s3_get_versioning, NULL},
+    {"GET", 'b', "notification", "GetBucketNotificationConfiguration", sh_s3_get_notification, NULL},
+    {"PUT", 'b', "notification", "PutBucketNotificationConfiguration", sh_s3_put_notification, NULL},
+    {"GET", 'b', "uploads", "ListMultipartUploads", sh_s3_list_uploads, NULL},
+    {"POST", 'b', "delete", "DeleteObjects", sh_s3_delete_objects, NULL},
+    {"GET", 'b', NULL, "ListObjects", sh_s3_list_v1, NULL},
+    {"PUT", 'o', NULL, "PutObject", sh_s3_put_object, sh_s3_put_object_begin},
+    {"GET", 'o', NULL, "GetObject", sh_s3_get_object, NULL},
+    {"HEAD", 'o', NULL, "HeadObject", sh_s3_get_object, NULL},
+    {"DELETE", 'o', NULL, "DeleteObject", sh_s3_delete_object, NULL},
+    {"GET", 'o', "tagging", "GetObjectTagging", sh_s3_get_tagging, NULL},
+    {"POST", 'o', "uploads", "CreateMultipartUpload", sh_s3_create_upload, NULL},
+    {"PUT", 'o', "uploadId", "UploadPart", sh_s3_upload_part, sh_s3_upload_part_begin},
+    {"POST", 'o', "uploadId", "CompleteMultipartUpload", sh_s3_complete_upload, NULL},
+    {"DELETE", 'o', "uploadId", "AbortMultipartUpload", sh_s3_abort_upload, NULL},
+    {"GET", 'o', "uploadId", "ListParts", sh_s3_list_parts, NULL},
+};
+static const sh_s3_operation copy_object = {"PUT", 'o', NULL, "CopyObject", sh_s3_copy_object, NULL};
+static const sh_s3_operation upload_part_copy = {
+    "PUT", 'o', "uploadId", "UploadPartCopy", sh_s3_upload_part_copy, NULL};
+
+/* Query parameters that make another operation of a request, served here or not. */
+static const char *const subresources[] = {
+    "accelerate",
+    "acl",
+    "analytics",
+    "attributes",
+    "cors",
+    "delete",
+    "encryption",
+    "intelligent-tiering",
+    "inventory",
+    "legal-hold",
+    "lifecycle",
+    "location",
+    "logging",
+    "metadataTable",
+    "metrics",
+    "notification",
+    "object-lock",
+    "ownershipControls",
+    "policy",
+    "policyStatus",
+    "publicAccessBlock",
+    "replication",
+    "requestPayment",
+    "restore",
+    "retention",
+    "select",
+    "session",
+    "tagging",
+    "torrent",
+    "uploads",
+    "versioning",
+    "versions",
+    "website",
+    "uploadId",
+};
+
+static const char *subresource_of(const sh_http_head *head)
+{
+    for (size_t i = 0; i < sizeof(subresources) / sizeof(subresources[0]); i++)
+        if (sh_http_param_has(head, subresources[i]))
+            return subresources[i];
+    return NULL;
+}
+
+static const sh_s3_operation *find_operation(sh_s3 *s3)
+{
+    const char *method = s3->head->method;
+    const char *subresource = subresource_of(s3->head);
+    char level = s3->key ? 'o' : s3->bucket ? 'b' : 's';
+    for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
+        const sh_s3_operation *row = &operations[i];
+        bool same =
+            row->subresource ? subresource && strcmp(row->subresource, subresource) == 0 : !subresource;
+        if (row->level != level || !same || strcmp(row->method, method) != 0)
+            continue;
+        if (row->run == sh_s3_put_object && sh_http_field_get(s3->head, "x-amz-copy-source"))
+            return &copy_object;
+        if (row->run == sh_s3_upload_part && sh_http_field_get(s3->head, "x-amz-copy-source"))
+            return &upload_part_copy;
+        return row;
+    }
+    if (subresource)
+        sh_s3_fail(
+            s3, 501, "NotImplemented",
+            "A header or query you provided implies functionality that is not implemented: %s with \"%s\"",
+            method, subresource);
+    else if (strcmp(method, "POST") == 0 && level == 'b')
+        sh_s3_fail(s3, 501, "NotImplemented",
+                   "Uploads from an HTML form (POST to a bucket) are not implemented");
+    else
+        sh_s3_fail(s3, 405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
+    return NULL;
+}
+
+/* The bucket that the host names ("videos.localhost:9000"), or NULL. */
+static const char *bucket_of_host(const sh_s3 *s3)
+{
+    static const char suffix[] = ".localhost";
+    const char *host = sh_http_field_get(s3->head, "host");
+    size_t length = host ? strcspn(host, ":") : 0;
+    size_t tail = sizeof(suffix) - 1;
+    if (length <= tail || strncasecmp(host + length - tail, suffix, tail) != 0)
+        return NULL;
+    return sh_arena_strndup(s3->arena, host, length - tail);
+}
+
+static bool split_path(sh_s3 *s3)
+{
+    const char *at = s3->head->path + 1;
+    s3->bucket = bucket_of_host(s3);
+    if (!s3->bucket && *at) {
+        size_t length = strcspn(at, "/");
+        s3->bucket = sh_http_decode(s3->arena, at, length, false);
+        at += length + (at[length] == '/');
+        if (!s3->bucket)
+            goto bad;
+    }
+    if (s3->bucket && *at) {
+        s3->key = sh_http_decode(s3->arena, at, strlen(at), false);
+        if (!s3->key || !sh_utf8_valid(s3->key, strlen(s3->key)))
+            goto bad;
+    }
+    return true;
+bad:
+    s3->bucket = s3->key = NULL;
+    sh_s3_fail(s3, 400, "InvalidURI",
+               "Couldn't parse the specified URI: a key is UTF-8 without NUL, percent-encoded");
+    return false;
+}
+
+static bool names_valid(sh_s3 *s3)
+{
+    const char *owner = sh_http_field_get(s3->head, "x-amz-expected-bucket-owner");
+    if (s3->bucket && !sh_bucket_name_valid(s3->bucket)) {
+        sh_s3_fail(s3, 400, "InvalidBucketName", "The specified bucket is not valid.");
+        return false;
+    }
+    if (s3->key && strlen(s3->key) > SH_OBJECT_KEY_MAX) {
+        size_t length = strlen(s3->key);
+        s3->key = NULL; /* not worth repeating in the answer */
+        sh_s3_fail(s3, 400, "KeyTooLongError", "Your key is too long: %zu bytes, at most %d are possible",
+                   length, SH_OBJECT_KEY_MAX);
+        return false;
+    }
+    if (owner && strcmp(owner, s3->objects.account) != 0) {
+        sh_s3_fail(s3, 403, "AccessDenied", "Access Denied");
+        return false;
+    }
+    return true;
+}
+
+static bool version_valid(sh_s3 *s3)
+{
+    const char *version = sh_http_param_get(s3->head, "versionId");
+    if (version && strcmp(version, "null") != 0) {
+        sh_s3_fail(s3, 400, "InvalidArgument", "Invalid version id specified");
+        return false;
+    }
+    if (s3->key && sh_http_param_has(s3->head, "partNumber") && strcmp(s3->head->method, "PUT") != 0) {
+        sh_s3_fail(s3, 501, "NotImplemented", "Reading an object by partNumber is not implemented");
+        return false;
+    }
+    return true;
+}
+
+void sh_s3_begin(sh_s3 **out, sh_cloud *cloud, sh_http_request *http, const sh_sigv4 *claim,
+                 const char *principal)
+{
+    sh_s3 *s3 = sh_arena_alloc(sh_http_request_arena(http), sizeof(*s3));
+    if (!s3)
+        return;
+    *s3 = (sh_s3){.cloud = cloud,
+                  .objects = sh_cloud_objects(cloud),
+                  .http = http,
+                  .head = sh_http_request_head(http),
+                  .arena = sh_http_request_arena(http),
+                  .claim = claim,
+                  .principal = principal,
+                  .receiver = {.fd = -1}};
+    *out = s3;
+    if (!split_path(s3) || !names_valid(s3) || !version_valid(s3))
+        return;
+    s3->operation = find_operation(s3);
+    if (s3->operation && s3->operation->begin)
+        s3->operation->begin(s3);
+    else if (s3->operation)
+        sh_http_keep_body(http, SH_S3_BODY_MAX);
+}
+
+void sh_s3_finish(sh_s3 *s3)
+{
+    bool overflow;
+    if (!s3->operation->begin) {
+        s3->body = sh_http_body(s3->http, &s3->body_length, &overflow);
+        if (overflow) {
+            sh_s3_fail(s3, 400, "MaxMessageLengthExceeded", "Your request was too large.");
+            return;
+        }
+        if (!sh_s3_check_body(s3))
+            return;
+    }
+    s3->operation->run(s3);
+}
+
+void sh_s3_end(sh_s3 *s3)
+{
+    if (s3)
+        sh_s3_receive_end(s3);
+}
+
+sh_object_cause sh_s3_cause(const sh_s3 *s3, const char *reason)
+{
+    return (sh_object_cause){.reason = reason,
+                             .request_id = sh_http_request_id(s3->http),
+                             .requester = s3->objects.account,
+                             .source_ip = sh_http_request_client(s3->http)};
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Answers of S3: errors, documents, and the checks that several operations begin with. */
+#include "base/log.h"
+#include "base/size.h"
+#include "cloud/api/s3.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void common_fields(sh_http_request *http)
+{
+    sh_http_add_field(http, "x-amz-request-id", sh_http_request_id(http));
+    sh_http_add_field(http, "x-amz-id-2", sh_http_request_id(http));
+    sh_http_add_field(http, "Server", "Spyhop");
+}
+
+typedef struct detail {
+    const char *name;
+    const char *value;
+} detail;
+
+static void refuse(sh_http_request *http, int status, const char *code, const char *message,
+                   const detail *details, size_t count)
+{
+    sh_buf out;
+    sh_buf_init(&out, 64 * 1024);
+    sh_xml_begin(&out);
+    sh_xml_open(&out, "Error");
+    sh_xml_put(&out, "Code", code);
+    sh_xml_put(&out, "Message", message ? message : "");
+    for (size_t i = 0; i < count; i++)
+        if (details[i].value)
+            sh_xml_put(&out, details[i].name, details[i].value);
+    sh_xml_put(&out, "RequestId", sh_http_request_id(http));
+    sh_xml_put(&out, "HostId", sh_http_request_id(http));
+    sh_xml_close(&out, "Error");
+    common_fields(http);
+    sh_http_add_field(http, "Content-Type", "application/xml");
+    sh_http_answer(http, status, sh_buf_cstr(&out), out.failed ? 0 : out.length);
+    sh_buf_free(&out);
+}
+
+void sh_s3_refuse(sh_http_request *http, int status, const char *code, const char *message,
+                  const char *extra_name, const char *extra_value)
+{
+    detail details[] = {{extra_name, extra_name ? extra_value : NULL},
+                        {"Resource", sh_http_request_head(http)->path}};
+    refuse(http, status, code, message, details, 2);
+}
+
+void sh_s3_fail(sh_s3 *s3, int status, const char *code, const char *format, ...)
+{
+    char message[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+    detail details[] = {{"BucketName", s3->bucket}, {"Key", s3->key}, {"Resource", s3->head->path}};
+    refuse(s3->http, status, code, message, details, 3);
+}
+
+void sh_s3_fail_not_found(sh_s3 *s3)
+{
+    sh_bucket bucket;
+    sh_err err = {0};
+    int status = sh_bucket_get(&s3->objects, s3->bucket, &bucket, &err);
+    if (status == SH_E_NOT_FOUND)
+        sh_s3_fail(s3, 404, "NoSuchBucket", "The specified bucket does not exist");
+    else if (status < 0)
+        sh_s3_fail_store(s3, &err);
+    else
+        sh_s3_fail(s3, 404, "NoSuchKey", "The specified key does not exist.");
+}
+
+/* A full disk is 507: a client that retries 500 and 503 would only hold its user up. */
+void sh_s3_fail_store(sh_s3 *s3, const sh_err *err)
+{
+    const char *operation = s3->operation ? s3->operation->name : "S3";
+    if (err->status == SH_E_NOT_FOUND) {
+        sh_s3_fail_not_found(s3);
+        return;
+    }
+    sh_log(SH_LOG_ERROR, "s3", "%s, request %s: %s", operation, sh_http_request_id(s3->http), err->message);
+    if (err->status == SH_E_FULL)
+        sh_s3_fail(
+            s3, 507, "InsufficientStorage",
+            "There is no space left on the server's disk; nothing was stored. Free space and try again.");
+    else
+        sh_s3_fail(
+            s3, 500, "InternalError",
+            "We encountered an internal error. The server's log has the reason under this request id.");
+}
+
+void sh_s3_answer_xml(sh_s3 *s3, sh_buf *out)
+{
+    if (out->failed) {
+        sh_s3_fail(s3, 500, "InternalError", "The answer is too large");
+    } else {
+        common_fields(s3->http);
+        sh_http_add_field(s3->http, "Content-Type", "application/xml");
+        sh_http_answer(s3->http, 200, sh_buf_cstr(out), out->length);
+    }
+    sh_buf_free(out);
+}
+
+void sh_s3_answer_empty(sh_s3 *s3, int status)
+{
+    common_fields(s3->http);
+    sh_http_answer(s3->http, status, "", 0);
+}
+
+void sh_s3_begin_xml(sh_buf *out, const char *root)
+{
+    sh_buf_init(out, SH_S3_ANSWER_MAX);
+    sh_xml_begin(out);
+    sh_buf_printf(out, "<%s " SH_S3_XMLNS ">", root);
+}
+
+void sh_s3_field_quoted(sh_s3 *s3, const char *name, const char *value)
+{
+    char *text = sh_arena_printf(s3->arena, "\"%s\"", value);
+    if (text)
+        sh_http_add_field(s3->http, name, text);
+}
+
+void sh_s3_put_time(sh_buf *out, const char *name, int64_t ms)
+{
+    char text[SH_TIME_TEXT];
+    sh_time_iso_ms(ms, text);
+    sh_xml_put(out, name, text);
+}
+
+void sh_s3_put_etag(sh_buf *out, const char *etag)
+{
+    sh_buf_printf(out, "<ETag>&quot;%s&quot;</ETag>", etag);
+}
+
+void sh_s3_put_owner(sh_buf *out, const sh_s3 *s3, const char *name)
+{
+    sh_xml_open(out, name);
+    sh_xml_put(out, "ID", s3->objects.account);
+    sh_xml_put(out, "DisplayName", s3->objects.account);
+    sh_xml_close(out, name);
+}
+
+bool sh_s3_need_bucket(sh_s3 *s3, sh_bucket *bucket)
+{
+    sh_err err = {0};
+    int status = sh_bucket_get(&s3->objects, s3->bucket, bucket, &err);
+    if (status < 0)
+        sh_s3_fail_store(s3, &err);
+    return status == 0;
+}
+
+const sh_xml *sh_s3_need_xml(sh_s3 *s3, const char *root)
+{
+    sh_xml *node;
+    sh_err err = {0};
+    if (sh_xml_parse(s3->body, s3->body_length, s3->arena, &node, &err) < 0) {
+        sh_s3_fail(s3, 400, "MalformedXML", "The XML you provided was not well-formed: %s", err.message);
+        return NULL;
+    }
+    if (strcmp(node->name, root) != 0) {
+        sh_s3_fail(s3, 400, "MalformedXML",
+                   "The XML you provided did not validate against our published schema: <%.60s> stands where "
+                   "<%s> should",
+                   node->name, root);
+        return NULL;
+    }
+    return node;
+}
+
+bool sh_s3_int_param(sh_s3 *s3, const char *name, int64_t min, int64_t max, int64_t otherwise, int64_t *out)
+{
+    const char *text = sh_http_param_get(s3->head, name);
+    int64_t value = otherwise;
+    if (text && *text && !sh_parse_i64(text, strlen(text), min, max, &value)) {
+        sh_s3_fail(s3, 400, "InvalidArgument", "Argument %s must be an integer between %lld and %lld", name,
+                   (long long)min, (long long)max);
+        return false;
+    }
+    *out = value;
+    return true;
+}
