@@ -29,6 +29,7 @@ static const runner_fn runners[] = {
     sh_flows_run,
     sh_events_run,
     sh_commands_run,
+    sh_mcjobs_run,
 };
 
 struct sh_wakeups {

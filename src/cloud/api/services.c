@@ -11,6 +11,7 @@ const sh_service *const sh_services[] = {
     &sh_service_states,
     &sh_service_events,
     &sh_service_ssm,
+    &sh_service_mediaconvert,
     NULL,
 };
 
