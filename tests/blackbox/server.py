@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Starts `spyhop serve` for black-box tests and gives clients of it.
+
+    with Server() as server:              # a new data folder, a free port, keys in the environment; or
+    server = Server()                     # the same, ended by server.stop()
+        server.client("s3").create_bucket(Bucket="b")
+        server.aws("s3", "ls")            # the real AWS CLI; returns subprocess.CompletedProcess
+        server.kill()                     # kill -9
+        server.start()                    # the same data folder, another port
+
+The program is $SPYHOP_PROGRAM, else build/spyhop of this checkout.
+"""
+import os
+import pathlib
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+import boto3
+import botocore.config
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ACCESS_KEY = "AKIASPYHOPTESTKEY000"
+SECRET_KEY = "spyhop/test+secret/key0000000000000000000"
+READY_SECONDS = 30
+
+
+def program():
+    return os.environ.get("SPYHOP_PROGRAM", str(ROOT / "build" / "spyhop"))
+
+
+class Server:
+    def __init__(self, data=None, region="us-east-1", account="012345678901", instance_id="i-0123456789abcdef0",
+                 arguments=(), environment=None):
+        self.folder = tempfile.mkdtemp(prefix="spyhop-test-")
+        self.data = str(data or os.path.join(self.folder, "data"))
+        self.region = region
+        self.account = account
+        self.instance_id = instance_id
+        self.arguments = list(arguments)
+        self.environment = dict(os.environ, SPYHOP_ACCESS_KEY_ID=ACCESS_KEY,
+                                SPYHOP_SECRET_ACCESS_KEY=SECRET_KEY, **(environment or {}))
+        self.process = None
+        self.endpoint = None
+        self.log = open(os.path.join(self.folder, "log"), "ab")
+        try:
+            self.start()
+        except BaseException:
+            self.clean_up()
+            raise
+
+    # ---- life ----
+
+    def command(self, listen="127.0.0.1:0"):
+        return [program(), "serve", "--data", self.data, "--listen", listen, "--region", self.region,
+                "--account", self.account, "--instance-id", self.instance_id] + self.arguments
+
+    def start(self, listen="127.0.0.1:0"):
+        """Starts it and waits for the ready line."""
+        self.process = subprocess.Popen(self.command(listen), stdout=subprocess.PIPE, stderr=self.log,
+                                        env=self.environment)
+        line = b""
+        until = time.monotonic() + READY_SECONDS
+        while not line.endswith(b"\n"):
+            left = until - time.monotonic()
+            if left <= 0 or not select.select([self.process.stdout], [], [], left)[0]:
+                raise RuntimeError("the server was not ready in time\n" + self.log_text())
+            block = os.read(self.process.stdout.fileno(), 1)
+            if not block:
+                raise RuntimeError("the server ended at its start, exit code %s\n%s"
+                                   % (self.process.wait(), self.log_text()))
+            line += block
+        text = line.decode().strip()
+        if not text.startswith("listening on http://"):
+            raise RuntimeError("unexpected ready line: " + text)
+        self.endpoint = text[len("listening on "):]
+        return self
+
+    def kill(self):
+        """kill -9, as a crash."""
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        self.process = None
+
+    def terminate(self, number=signal.SIGTERM):
+        """Asks it to stop; returns its exit code. start() begins it again."""
+        self.process.send_signal(number)
+        code = self.process.wait(timeout=60)
+        self.process.stdout.close()
+        self.process = None
+        return code
+
+    def stop(self):
+        """The end of the test: stops the server and removes everything. A server that had died is an error."""
+        try:
+            if self.process:
+                died = self.process.poll() is not None
+                code = self.terminate()
+                if died or code != 0:
+                    raise RuntimeError("the server ended with exit code %s\n%s" % (code, self.log_text()))
+        finally:
+            self.clean_up()
+
+    def clean_up(self):
+        if self.process:
+            self.kill()
+        if not self.log.closed:
+            self.log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def log_text(self):
+        with open(os.path.join(self.folder, "log"), errors="replace") as f:
+            return f.read()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if kind is not None:
+            print("---- server log ----\n" + self.log_text()[-8000:])
+        self.stop()
+
+    # ---- clients ----
+
+    def client(self, service, access_key=ACCESS_KEY, secret_key=SECRET_KEY, region=None, **config):
+        config.setdefault("retries", {"max_attempts": 0})
+        if service == "s3":
+            config.setdefault("signature_version", "s3v4")
+            config.setdefault("s3", {"addressing_style": "path"})
+        return boto3.client(service, endpoint_url=self.endpoint, region_name=region or self.region,
+                            aws_access_key_id=access_key, aws_secret_access_key=secret_key,
+                            config=botocore.config.Config(inject_host_prefix=False, **config))
+
+    @property
+    def env(self):
+        """Environment in which AWS clients have the server's keys and region, and nobody else's configuration."""
+        keep = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+        return dict(keep, AWS_ACCESS_KEY_ID=ACCESS_KEY, AWS_SECRET_ACCESS_KEY=SECRET_KEY,
+                    AWS_DEFAULT_REGION=self.region, AWS_CONFIG_FILE=os.path.join(self.folder, "aws-config"),
+                    AWS_SHARED_CREDENTIALS_FILE=os.path.join(self.folder, "aws-credentials"),
+                    AWS_EC2_METADATA_DISABLED="true", AWS_PAGER="", AWS_MAX_ATTEMPTS="1", LC_ALL="C.UTF-8",
+                    PATH="/usr/bin:" + keep.get("PATH", ""))
+
+    def aws(self, *words, check=True, cwd=None, input=None):
+        """The AWS CLI against this server."""
+        done = subprocess.run(["aws", "--endpoint-url", self.endpoint, *words], env=self.env,
+                              cwd=cwd or self.folder, input=input, capture_output=True, text=True, timeout=300)
+        if check and done.returncode != 0:
+            raise AssertionError("aws %s: exit %d\n%s%s" % (" ".join(words), done.returncode, done.stdout,
+                                                            done.stderr))
+        return done
