@@ -62,10 +62,14 @@ int sh_err_prefix(sh_err *err, const char *format, ...)
     va_start(args, format);
     vsnprintf(prefix, sizeof(prefix), format, args);
     va_end(args);
-    memcpy(rest, err->message, sizeof(rest));
+    snprintf(rest, sizeof(rest), "%s", err->message);
     size_t used = strnlen(prefix, sizeof(prefix) - 3);
     memcpy(err->message, prefix, used);
-    snprintf(err->message + used, sizeof(err->message) - used, ": %s", rest);
+    memcpy(err->message + used, ": ", 2);
+    size_t left = sizeof(err->message) - used - 3;
+    size_t kept = strnlen(rest, left);
+    memcpy(err->message + used + 2, rest, kept);
+    err->message[used + 2 + kept] = '\0';
     return err->status ? err->status : SH_E_INTERNAL;
 }
 
