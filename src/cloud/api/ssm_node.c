@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The built-in node: what a command finds when it runs.
  *
- *   DATA/node/bin   first on PATH: `spyhop`, a link to this program; `aws`, a script that sends the AWS CLI
- * to this server DATA/node/work  where a command begins unless it names a workingDirectory DATA/commands   a
- * folder for each command (cloud/jobs/command.h)
+ *   DATA/node/bin    first on PATH: links to `spyhop`, this program, and to `run-sr.sh` of the pipelines, and
+ *                    `aws`, a script that sends the AWS CLI to this server
+ *   DATA/node/work   where a command begins unless it names a workingDirectory
+ *   DATA/commands    a folder for each command (cloud/jobs/command.h)
  *
  * The keys are in the environment of the command and nowhere else. */
 #include "base/file.h"
@@ -44,19 +45,39 @@ static const char aws_script[] =
     "echo 'aws: the AWS CLI is not installed on this node (apt-get install awscli)' >&2\n"
     "exit 127\n";
 
-static int place_program(const sh_node *node, sh_err *err)
+static int place_link(const sh_node *node, const char *name, const char *target, sh_err *err)
 {
     char link[PATH_MAX], temporary[PATH_MAX];
-    const char *program = node->cloud->settings.program;
-    if (!program)
-        return 0;
-    if ((size_t)snprintf(link, sizeof(link), "%s/spyhop", node->bin) >= sizeof(link) ||
-        (size_t)snprintf(temporary, sizeof(temporary), "%s/.spyhop", node->bin) >= sizeof(temporary))
+    if ((size_t)snprintf(link, sizeof(link), "%s/%s", node->bin, name) >= sizeof(link) ||
+        (size_t)snprintf(temporary, sizeof(temporary), "%s/.%s", node->bin, name) >= sizeof(temporary))
         return sh_fail(err, SH_E_LIMIT, "the path of the data folder is too long");
     unlink(temporary);
-    if (symlink(program, temporary) < 0 || rename(temporary, link) < 0)
+    if (symlink(target, temporary) < 0 || rename(temporary, link) < 0)
         return sh_fail_errno(err, errno, "cannot make the link %s", link);
     return 0;
+}
+
+/* The run script of the pipelines lies beside the program, in a source tree or in an installation. */
+static int place_script(const sh_node *node, const char *program, sh_err *err)
+{
+    static const char *const between[] = {"../pipelines", "../share/spyhop/pipelines"};
+    char path[PATH_MAX], resolved[PATH_MAX];
+    const char *slash = strrchr(program, '/');
+    int folder = slash ? (int)(slash - program) : 0;
+    for (size_t i = 0; i < sizeof(between) / sizeof(between[0]); i++) {
+        int length = snprintf(path, sizeof(path), "%.*s/%s/run-sr.sh", folder, program, between[i]);
+        if (length > 0 && length < (int)sizeof(path) && realpath(path, resolved))
+            return place_link(node, "run-sr.sh", resolved, err);
+    }
+    sh_log(SH_LOG_WARNING, "ssm", "run-sr.sh is not beside the program: pipelines that name it will fail");
+    return 0;
+}
+
+static int place_programs(const sh_node *node, sh_err *err)
+{
+    const char *program = node->cloud->settings.program;
+    int status = program ? place_link(node, "spyhop", program, err) : 0;
+    return program && status == 0 ? place_script(node, program, err) : status;
 }
 
 static int make_folders(sh_node *node, sh_err *err)
@@ -86,7 +107,7 @@ int sh_node_prepare(sh_node *out, const sh_cloud *cloud, sh_err *err)
         return sh_fail(err, SH_E_MEMORY, "no memory for the node");
     int status = make_folders(&node, err);
     if (status == 0)
-        status = place_program(&node, err);
+        status = place_programs(&node, err);
     if (status == 0 && (size_t)snprintf(path, sizeof(path), "%s/aws", node.bin) >= sizeof(path))
         status = sh_fail(err, SH_E_LIMIT, "the path of the data folder is too long");
     if (status == 0)
