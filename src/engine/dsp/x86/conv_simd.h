@@ -4,6 +4,7 @@
  *   vec, LANES             a vector of floats and how many it holds
  *   part                   which of its first lanes take part in a load or store
  *   v_part(n)              the first n lanes, 1 <= n <= LANES
+ *   v_keep(v)              makes the compiler hold v in a register here
  *   v_load, v_load_part, v_store, v_store_part, v_set, v_fma(a, b, c) = a * b + c, v_act
  *   WIDE, NARROW           vectors of x in a tile of WIDE_OUTPUTS and of SH_CONV_BLOCK outputs
  *   WIDE_OUTPUTS           a multiple of SH_CONV_BLOCK, or 0 for no wide tiles
@@ -52,13 +53,18 @@ ALWAYS void tile(float *const *out, const float *const *in, const sh_conv *conv,
             sums[o * vectors + v] = v_set(conv->bias[first + o]);
     for (int row = 0; row < rows; row++) {
         const float *from = in[row] + x;
+#pragma GCC unroll 8
+        for (int line = 0; line < vectors * LANES; line += 16)
+            __builtin_prefetch(from + vectors * LANES + line + 8);
 #pragma GCC unroll 3
         for (int kx = 0; kx < kw; kx++, w += SH_CONV_BLOCK) {
             vec inputs[6];
 #pragma GCC unroll 8
-            for (int v = 0; v < vectors; v++)
+            for (int v = 0; v < vectors; v++) {
                 inputs[v] =
                     masked ? v_load_part(from + kx + v * LANES, lanes) : v_load(from + kx + v * LANES);
+                v_keep(inputs[v]);
+            }
 #pragma GCC unroll 8
             for (int o = 0; o < outputs; o++) {
                 vec weight = v_set(w[(size_t)(o / SH_CONV_BLOCK) * block + (size_t)(o % SH_CONV_BLOCK)]);
@@ -66,6 +72,9 @@ ALWAYS void tile(float *const *out, const float *const *in, const sh_conv *conv,
                 for (int v = 0; v < vectors; v++)
                     sums[o * vectors + v] = v_fma(weight, inputs[v], sums[o * vectors + v]);
             }
+#pragma GCC unroll 24
+            for (int i = 0; i < outputs * vectors; i++)
+                v_keep(sums[i]);
         }
     }
     tile_store(out, sums, conv, first, x, outputs, vectors, masked, lanes);

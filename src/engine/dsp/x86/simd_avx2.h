@@ -14,6 +14,7 @@ static const int32_t part_table[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 
 #define v_store(p, v) _mm256_storeu_ps(p, v)
 #define v_store_part(p, v, lanes) _mm256_maskstore_ps(p, lanes, v)
 #define v_set(f) _mm256_set1_ps(f)
+#define v_keep(v) __asm__("" : "+x"(v))
 #define v_zero() _mm256_setzero_ps()
 #define v_fma(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define v_add(a, b) _mm256_add_ps(a, b)

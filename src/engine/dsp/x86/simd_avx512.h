@@ -12,6 +12,7 @@ typedef __mmask16 part;
 #define v_store(p, v) _mm512_storeu_ps(p, v)
 #define v_store_part(p, v, lanes) _mm512_mask_storeu_ps(p, lanes, v)
 #define v_set(f) _mm512_set1_ps(f)
+#define v_keep(v) __asm__("" : "+v"(v))
 #define v_zero() _mm512_setzero_ps()
 #define v_fma(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define v_add(a, b) _mm512_add_ps(a, b)
