@@ -391,6 +391,52 @@ static void test_cancelled(void **state)
     drive_free(&d);
 }
 
+/* previousEventId of every event, as AWS chains them. */
+static void check_chain(const char *definition, const char *input, const char *script, const char *wanted)
+{
+    char *text = NULL;
+    size_t size = 0, i;
+    FILE *out = open_memstream(&text, &size);
+    json_t *event;
+    drive d;
+
+    check_run(&d, definition, input, script);
+    json_array_foreach(d.history, i, event)
+        fprintf(out, " %lld", (long long)json_integer_value(json_object_get(event, "previousEventId")));
+    fclose(out);
+    check_equal(definition, text, wanted);
+    free(text);
+    drive_free(&d);
+}
+
+#define GO(name) "{'StartAt':'" name "','States':{'" name "':{'Type':'Pass','End':true}}}"
+static void test_chain(void **state)
+{
+    check_chain(ONE("'Type':'Pass','End':true"), "{}", NULL, " 0 0 2 3");
+    check_chain(ONE("'Type':'Parallel','Branches':[" GO("B") "," GO("C") "],'End':true"), "{}", NULL,
+                " 0 0 2 3 4 3 6 7 7 9");
+    check_chain(ONE("'Type':'Map','MaxConcurrency':1,'Iterator':" GO("B") ",'End':true"), "[1,2]", NULL,
+                " 0 0 2 3 4 5 6 6 8 9 10 11 11 13");
+    check_chain(ONE("'Type':'Map','MaxConcurrency':1,'Iterator':{'StartAt':'B','States':{'B':{'Type':'Fail'}}"
+                    "},'End':true,"
+                    "'Retry':[{'ErrorEquals':['States.ALL'],'MaxAttempts':1}]"),
+                "[1,2]", NULL, " 0 0 2 3 4 5 5 7 8 9 9 11");
+    check_chain(ONE(SSM ",'Retry':[{'ErrorEquals':['E']}],'End':true"), "{}", "[{'error':'E'}]",
+                " 0 0 2 3 4 5 6 7 8 9");
+}
+
+static void test_timed_out_task(void **state)
+{
+    drive d;
+
+    check_run(&d, ONE(SSM ",'TimeoutSeconds':3,'End':true,'Retry':[{'ErrorEquals':['States.Timeout']}]"),
+              "{}", "[{'silent':true},{'output':1}]");
+    assert_int_equal(d.status, SH_FLOW_SUCCEEDED);
+    assert_int_equal(json_array_size(d.cancelled), 1);
+    assert_int_equal(json_integer_value(json_array_get(d.cancelled, 0)), 1);
+    drive_free(&d);
+}
+
 /* A cycle without a wait ends at the limit of the history, and every step is short. */
 static void test_endless(void **state)
 {
@@ -552,6 +598,7 @@ int main(void)
         cmocka_unit_test(test_data),          cmocka_unit_test(test_waits),
         cmocka_unit_test(test_tasks),         cmocka_unit_test(test_retry_and_catch),
         cmocka_unit_test(test_nested),        cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_chain),         cmocka_unit_test(test_timed_out_task),
         cmocka_unit_test(test_endless),       cmocka_unit_test(test_too_much),
         cmocka_unit_test(test_step),          cmocka_unit_test(test_abort),
         cmocka_unit_test(test_foreign_state),

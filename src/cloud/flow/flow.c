@@ -85,18 +85,19 @@ static void add_json_problem(json_t *problems, const char *message, int line, in
 static int load(sh_flow *flow, const char *text, size_t length, json_t *problems, sh_err *err)
 {
     json_error_t error;
+    int status;
 
     if (length > SH_FLOW_DEFINITION_MAX)
         return sh_fail(err, SH_E_LIMIT,
                        "'INVALID_JSON_DESCRIPTION: the definition has %zu bytes, at most %d are allowed'",
                        length, SH_FLOW_DEFINITION_MAX);
-    flow->definition = json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    status = sh_value_load(text, length, JSON_REJECT_DUPLICATES, &flow->definition, &error);
     if (flow->definition && sh_value_deeper(flow->definition, SH_FLOW_DEPTH_MAX))
         return sh_fail(err, SH_E_LIMIT, "'INVALID_JSON_DESCRIPTION: nested deeper than %d levels'",
                        SH_FLOW_DEPTH_MAX);
-    if (flow->definition)
+    if (!status)
         return 0;
-    if (json_error_code(&error) == json_error_out_of_memory)
+    if (status == SH_E_MEMORY)
         return sh_fail(err, SH_E_MEMORY, "out of memory");
     add_json_problem(problems, error.text, error.line, error.column);
     return sh_fail(err, SH_E_FORMAT, "'INVALID_JSON_DESCRIPTION: %s at line %d, column %d'", error.text,

@@ -204,11 +204,15 @@ int sh_run_save(const sh_run *run, json_t **out)
     if (save_frame(run->root, &frame))
         return SH_E_MEMORY;
     state =
-        json_pack("{s:i, s:s, s:O, s:I, s:I, s:I, s:I, s:o}", "v", VERSION, "status", "RUNNING", "input",
+        json_pack("{s:i, s:s, s:O, s:I, s:I, s:I, s:I}", "v", VERSION, "status", "RUNNING", "input",
                   run->input, "start", (json_int_t)run->start_ms, "deadline", (json_int_t)run->deadline_ms,
-                  "events", (json_int_t)run->last_event, "tasks", (json_int_t)run->last_task, "frame", frame);
+                  "events", (json_int_t)run->last_event, "tasks", (json_int_t)run->last_task);
+    if (json_object_set_new(state, "frame", frame)) {
+        json_decref(state);
+        return SH_E_MEMORY;
+    }
     *out = state;
-    return state ? 0 : SH_E_MEMORY;
+    return 0;
 }
 
 /* ---- loading ---- */

@@ -40,8 +40,9 @@ static void skip_value(scan *s)
             open--;
             s->p++;
         } else {
-            while (s->p < s->end && !strchr(" \t\r\n,:{}[]\"", *s->p))
+            do
                 s->p++;
+            while (s->p < s->end && !strchr(" \t\r\n,:{}[]\"", *s->p));
         }
     } while (open > 0);
 }

@@ -285,7 +285,7 @@ static int put_name(const sh_step *step, json_t *old, json_t *value, json_t **ou
     if (status)
         return status;
     copy = old ? json_copy(old) : json_object();
-    if (!copy || json_object_set_new(copy, step->names[0], item)) {
+    if (json_object_set_new(copy, step->names[0], item)) {
         json_decref(copy);
         return SH_E_MEMORY;
     }
@@ -305,7 +305,7 @@ static int put_index(const sh_step *step, json_t *old, json_t *value, json_t **o
     if (status)
         return status;
     copy = json_copy(old);
-    if (!copy || json_array_set_new(copy, (size_t)step->indexes[0], item)) {
+    if (json_array_set_new(copy, (size_t)step->indexes[0], item)) {
         json_decref(copy);
         return SH_E_MEMORY;
     }

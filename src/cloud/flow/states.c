@@ -12,9 +12,10 @@
 
 /* ---- the context object ---- */
 
+/* The value is given away, also when it fails; object may be NULL. */
 static bool put(json_t *object, const char *key, json_t *value)
 {
-    return object && !json_object_set_new(object, key, value);
+    return !json_object_set_new(object, key, value);
 }
 
 static json_t *time_text(int64_t ms)
@@ -66,23 +67,31 @@ static bool add_state_context(const sh_frame *frame, json_t *context)
 static bool add_map_context(const sh_frame *frame, json_t *context)
 {
     const sh_frame *kid = frame;
-    json_t *item = NULL;
+    json_t *item, *map;
+    bool ok;
 
     while (kid->parent && kid->parent->state->type != SH_STATE_MAP)
         kid = kid->parent;
     if (!kid->parent)
         return true;
     item = json_object();
-    return put(item, "Index", json_integer((json_int_t)kid->index)) &&
-           !json_object_set(item, "Value", json_array_get(kid->parent->items, kid->index)) &&
-           put(context, "Map", json_pack("{s:o}", "Item", item));
+    map = json_object();
+    ok = put(item, "Index", json_integer((json_int_t)kid->index)) &&
+         !json_object_set(item, "Value", json_array_get(kid->parent->items, kid->index));
+    ok = put(map, "Item", item) && ok;
+    return put(context, "Map", map) && ok;
 }
 
 static bool add_token(const sh_run *run, const sh_frame *frame, json_t *context)
 {
+    json_t *task;
+    bool ok;
+
     if (!frame->token)
         return true;
-    return put(context, "Task", json_pack("{s:o}", "Token", sh_value_string(frame->token)));
+    task = json_object();
+    ok = put(task, "Token", sh_value_string(frame->token));
+    return put(context, "Task", task) && ok;
 }
 
 int sh_context(const sh_run *run, const sh_frame *frame, json_t **out)

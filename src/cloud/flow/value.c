@@ -326,14 +326,37 @@ bool sh_value_deeper(const json_t *value, int depth)
     return false;
 }
 
+int sh_value_load(const char *text, size_t length, size_t flags, json_t **out, json_error_t *error)
+{
+    const char *nul = memchr(text, 0, length);
+
+    *error = (json_error_t){.line = 1};
+    if (!nul) {
+        *out = json_loadb(text, length, flags | JSON_DECODE_ANY, error);
+        /* without memory jansson often leaves the text empty */
+        return *out ? 0
+               : json_error_code(error) == json_error_out_of_memory || !error->text[0] || error->line < 0
+                   ? SH_E_MEMORY
+                   : SH_E_FORMAT;
+    }
+    /* jansson lets a NUL byte pass between tokens */
+    for (const char *p = text; p < nul; p++) {
+        error->line += *p == '\n';
+        error->column = *p == '\n' ? 0 : error->column + 1;
+    }
+    error->column++;
+    snprintf(error->text, sizeof(error->text), "NUL byte");
+    return SH_E_FORMAT;
+}
+
 int sh_flow_load(json_t **out, const char *text, size_t length, sh_err *err)
 {
     json_error_t error;
-    json_t *value = json_loadb(text, length, JSON_DECODE_ANY, &error);
+    json_t *value = NULL;
+    int status = sh_value_load(text, length, 0, &value, &error);
 
-    if (!value)
-        return sh_fail(err, json_error_code(&error) == json_error_out_of_memory ? SH_E_MEMORY : SH_E_FORMAT,
-                       "%s (line %d, column %d)", error.text, error.line, error.column);
+    if (status)
+        return sh_fail(err, status, "%s (line %d, column %d)", error.text, error.line, error.column);
     if (sh_value_deeper(value, SH_FLOW_DEPTH_MAX)) {
         json_decref(value);
         return sh_fail(err, SH_E_LIMIT, "JSON nested deeper than %d levels", SH_FLOW_DEPTH_MAX);

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Every allocation of JSON failing in turn: a call either succeeds with the whole result or fails with
+ * SH_E_MEMORY and leaves its outputs alone; nothing leaks (the sanitizer's part) and nothing is half done. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "check.h"
+#include <stdlib.h>
+#include <string.h>
+
+static long countdown = -1; /* allocations until one fails; below 0: none does */
+
+static void *failing_malloc(size_t size)
+{
+    if (countdown == 0)
+        return NULL;
+    if (countdown > 0)
+        countdown--;
+    return malloc(size);
+}
+
+static const char machine[] =
+    "{'StartAt':'P','States':{'P':{'Type':'Pass','Parameters':{'a.$':'$.x','n':1,'f.$':'States.Format(`{} "
+    "{}`, $.x, "
+    "$$.Execution.Id)','l.$':'States.ArrayPartition(States.ArrayRange(1, 5, 1), "
+    "2)','u.$':'$..y'},'ResultPath':'$.r.s',"
+    "'Next':'C'},'C':{'Type':'Choice','Choices':[{'Variable':'$.x.y','StringMatches':'a*','Next':'M'}],'"
+    "Default':'F'},'M':{"
+    "'Type':'Map','ItemsPath':'$.r.s.l','ItemSelector':{'i.$':'$$.Map.Item.Value'},'Iterator':{'StartAt':'T',"
+    "'States':{'T':{"
+    "'Type':'Task','Resource':'arn:aws:states:::sqs:sendMessage.waitForTaskToken','TimeoutSeconds':5,'Retry':"
+    "[{'ErrorEquals':"
+    "['E']}],'End':true}}},'ResultSelector':{'all.$':'$[*]'},'Catch':[{'ErrorEquals':['States.ALL'],'"
+    "ResultPath':'$.err',"
+    "'Next':'F'}],'Next':'F'},'F':{'Type':'Fail','Error':'E','CausePath':'$.x.y'}}}";
+
+static const sh_flow_event events[] = {
+    {.kind = SH_FLOW_TASK_FAILED, .task = 1, .error = "E", .cause = "c"},
+    {.kind = SH_FLOW_TASK_SUCCEEDED, .task = 2},
+    {.kind = SH_FLOW_TASK_FAILED, .task = 3, .error = "G"},
+    {.kind = SH_FLOW_ABORT, .error = "x"},
+};
+
+/* The step with its nth allocation failing, for n from 0 until it succeeds. */
+static void torture_step(const sh_flow *flow, const sh_flow_env *env, const json_t *state,
+                         const sh_flow_event *event, sh_flow_result *result)
+{
+    for (long n = 0;; n++) {
+        sh_flow_result untouched = {.wake_ms = 77};
+        sh_err err = {0};
+        int status;
+
+        assert_true(n < 100000);
+        countdown = n;
+        status = sh_flow_step(flow, env, state, event, &untouched, &err);
+        countdown = -1;
+        if (!status) {
+            *result = untouched;
+            assert_true(n > 20);
+            return;
+        }
+        if (status != SH_E_MEMORY)
+            fail_msg("allocation %ld: %d %s", n, status, err.message);
+        assert_int_equal(untouched.wake_ms, 77);
+        assert_null(untouched.history);
+    }
+}
+
+static sh_flow *torture_parse(const char *text)
+{
+    for (long n = 0;; n++) {
+        json_t *problems = NULL;
+        sh_flow *flow = NULL;
+        sh_err err = {0};
+        int status;
+
+        assert_true(n < 100000);
+        countdown = n;
+        status = sh_flow_parse(&flow, text, strlen(text), &problems, &err);
+        countdown = -1;
+        json_decref(problems);
+        if (!status)
+            return flow;
+        assert_null(flow);
+        /* the JSON library itself takes a failed allocation for a syntax error in places */
+        if (status != SH_E_MEMORY && !strstr(err.message, "INVALID_JSON_DESCRIPTION"))
+            fail_msg("allocation %ld: %d %s", n, status, err.message);
+    }
+}
+
+static void test_torture(void **state)
+{
+    char *text = check_json(machine);
+    sh_flow *flow = torture_parse(text);
+    json_t *context = json_pack("{s:{s:s}}", "Execution", "Id", "e");
+    json_t *input = json_pack("{s:{s:s}}", "x", "y", "abc"), *stored;
+    sh_flow_env env = {.now_ms = 1000, .context = context};
+    sh_flow_event start = {.kind = SH_FLOW_START, .output = input};
+    sh_flow_result result = {0};
+
+    torture_step(flow, &env, NULL, &start, &result);
+    assert_int_equal(result.task_count, 3);
+    stored = json_incref(result.state);
+    sh_flow_result_free(&result);
+    for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++) {
+        torture_step(flow, &env, stored, &events[i], &result);
+        if (result.status == SH_FLOW_RUNNING) {
+            json_decref(stored);
+            stored = json_incref(result.state);
+        }
+        sh_flow_result_free(&result);
+        if (i == 2)
+            break; /* the execution has ended */
+    }
+    json_decref(stored);
+    json_decref(input);
+    json_decref(context);
+    sh_flow_free(flow);
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_torture)};
+
+    json_set_alloc_funcs(failing_malloc, free);
+    json_object_seed(1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
