@@ -68,7 +68,7 @@ static void set_parameters(AVCodecContext *encoder, const sh_h264_settings *sett
     if (!settings->scene_cuts)
         sh_buf_puts(&text, ":scenecut=0");
     if (settings->constant)
-        sh_buf_puts(&text, ":nal-hrd=cbr:force-cfr=0");
+        sh_buf_puts(&text, ":nal-hrd=cbr");
     av_opt_set(encoder->priv_data, "x264-params", sh_buf_cstr(&text), 0);
     sh_buf_free(&text);
     av_opt_set(encoder->priv_data, "preset", settings->preset, 0);

@@ -268,6 +268,19 @@ static int read_failed(sh_source *source, int error, sh_err *err)
                    frames_done(source), source->io.position, source->io.size, reason);
 }
 
+static int corrupt(sh_source *source, const AVPacket *packet, sh_err *err)
+{
+    int64_t promised = indexed(source), done = frames_done(source);
+    int64_t at = packet->pos >= 0 ? packet->pos : source->io.position;
+    if (promised > done)
+        return damaged(source, err,
+                       "the packet after frame %" PRId64 " (byte %" PRId64
+                       ") is damaged or cut short, %" PRId64 " of %" PRId64 " frames are lost at least",
+                       done, at, promised - done, promised);
+    return damaged(source, err,
+                   "the packet after frame %" PRId64 " (byte %" PRId64 ") is damaged or cut short", done, at);
+}
+
 /* One packet from the file. 1, or 0 at the end, or SH_E_*. */
 static int read_packet(sh_source *source, AVPacket *packet, sh_err *err)
 {
@@ -282,12 +295,7 @@ static int read_packet(sh_source *source, AVPacket *packet, sh_err *err)
         return read_failed(source, error, err);
     note_reached(source, packet);
     if (packet->flags & AV_PKT_FLAG_CORRUPT) {
-        int64_t promised = indexed(source);
-        int status = damaged(source, err,
-                             "the packet after frame %" PRId64 " (byte %" PRId64
-                             ") is damaged or cut short, %" PRId64 " of %" PRId64 " frames are lost at least",
-                             frames_done(source), packet->pos,
-                             promised > frames_done(source) ? promised - frames_done(source) : 1, promised);
+        int status = corrupt(source, packet, err);
         if (status < 0)
             av_packet_unref(packet);
         return status < 0 ? status : 1;

@@ -5,9 +5,10 @@
  * job is refused when it is made; the worker calls it again and builds the stream from the struct.
  *
  * Every field is looked up in one table: its type, range and values are those of the service model; it is
- * used, or it has no effect on the stream (StorageClass, TimecodeConfig) and is accepted, or it would have an
- * effect that we do not make, and then any value but the one we do make is refused. A field that is not in
- * the table is refused. A refusal names the field by its JSON path:
+ * used, or it has no effect on the stream (StorageClass, TimecodeConfig) and is accepted, or it is a hint to
+ * the inner workings of AWS's encoder (adaptive quantisation) and is accepted and listed, or it would have an
+ * effect that we do not make, and then any value but those we do make is refused. A field that is not in the
+ * table is refused. A refusal names the field by its JSON path:
  * "/outputGroups/0/outputs/0/containerSettings/container". Names are camelCase as in REST; the PascalCase of
  * the Step Functions integration is accepted as well (the first letter's case does not matter). */
 #include "base/err.h"
@@ -48,6 +49,8 @@ typedef struct sh_mc_job {
     bool integer_durations; /* ManifestDurationFormat INTEGER */
     size_t output_count;
     sh_mc_output outputs[SH_MC_MAX_OUTPUTS];
+    char *
+        hints; /* paths, one a line, of tuning hints of AWS's encoder that are accepted and not applied; "" */
     json_t *settings; /* keeps the strings alive */
 } sh_mc_job;
 

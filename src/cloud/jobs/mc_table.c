@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cloud/jobs/mc_table.h"
+#include "base/size.h"
+
+/* clang-format off */
+#define GROUP ".outputGroups[]"
+#define HLS GROUP ".outputGroupSettings.hlsGroupSettings"
+#define OUT GROUP ".outputs[]"
+#define M3U8 OUT ".containerSettings.m3u8Settings"
+#define VIDEO OUT ".videoDescription"
+#define H264 VIDEO ".codecSettings.h264Settings"
+#define AUDIO OUT ".audioDescriptions[]"
+#define AAC AUDIO ".codecSettings.aacSettings"
+#define IN ".inputs[]"
+#define ON_OFF "DISABLED ENABLED"
+#define BIG 2147483647
+
+#define OBJECT(path) {path, SH_MC_OBJECT, SH_MC_USED, NULL, NULL, 0, 0}
+#define ARRAY(path, min, max) {path, SH_MC_ARRAY, SH_MC_USED, NULL, NULL, min, max}
+#define MAP(path) {path, SH_MC_MAP, SH_MC_USED, NULL, NULL, 0, 0}
+#define TEXT(path, min, max) {path, SH_MC_STRING, SH_MC_USED, NULL, NULL, min, max}
+#define ENUM(path, values, made) {path, SH_MC_ENUM, SH_MC_USED, values, made, 0, 0}
+#define INTEGER(path, min, max) {path, SH_MC_INTEGER, SH_MC_USED, NULL, NULL, min, max}
+#define ONLY(path, made, min, max) {path, SH_MC_INTEGER, SH_MC_USED, NULL, made, min, max}
+#define NUMBER(path, min, max) {path, SH_MC_NUMBER, SH_MC_USED, NULL, NULL, min, max}
+#define FREE_TEXT(path, min, max) {path, SH_MC_STRING, SH_MC_FREE, NULL, NULL, min, max}
+#define FREE_ENUM(path, values) {path, SH_MC_ENUM, SH_MC_FREE, values, NULL, 0, 0}
+#define FREE_INTEGER(path, min, max) {path, SH_MC_INTEGER, SH_MC_FREE, NULL, NULL, min, max}
+#define HINT_ENUM(path, values) {path, SH_MC_ENUM, SH_MC_HINT, values, NULL, 0, 0}
+#define HINT_INTEGER(path, min, max) {path, SH_MC_INTEGER, SH_MC_HINT, NULL, NULL, min, max}
+#define NOT_MADE(path) {path, SH_MC_OBJECT, SH_MC_NOT_MADE, NULL, NULL, 0, 0}
+
+const sh_mc_row sh_mc_table[] = {
+    /* the job */
+    OBJECT(""),
+    ARRAY(".inputs", 1, 150),
+    ARRAY(".outputGroups", 1, 40),
+    FREE_INTEGER(".followSource", 1, 150),
+    FREE_INTEGER(".adAvailOffset", -1000, 1000),
+    OBJECT(".timecodeConfig"),
+    FREE_ENUM(".timecodeConfig.source", "EMBEDDED ZEROBASED SPECIFIEDSTART"),
+    FREE_TEXT(".timecodeConfig.start", 11, 11),
+    FREE_TEXT(".timecodeConfig.anchor", 11, 11),
+    FREE_TEXT(".timecodeConfig.timestampOffset", 10, 10),
+    NOT_MADE(".availBlanking"), NOT_MADE(".colorConversion3DLUTSettings"), NOT_MADE(".esam"),
+    NOT_MADE(".extendedDataServices"), NOT_MADE(".kantarWatermark"), NOT_MADE(".motionImageInserter"),
+    NOT_MADE(".nielsenConfiguration"), NOT_MADE(".nielsenNonLinearWatermark"), NOT_MADE(".timedMetadataInsertion"),
+
+    /* the input */
+    OBJECT(IN),
+    TEXT(IN ".fileInput", 1, 2048),
+    MAP(IN ".audioSelectors"),
+    OBJECT(IN ".audioSelectors{}"),
+    ENUM(IN ".audioSelectors{}.defaultSelection", "DEFAULT NOT_DEFAULT", NULL),
+    FREE_INTEGER(IN ".audioSelectors{}.programSelection", 0, 8),
+    ONLY(IN ".audioSelectors{}.offset", "0", -BIG, BIG),
+    FREE_ENUM(IN ".audioSelectors{}.audioDurationCorrection", "DISABLED AUTO TRACK FRAME FORCE"),
+    NOT_MADE(IN ".audioSelectors{}.selectorType"), NOT_MADE(IN ".audioSelectors{}.tracks"),
+    NOT_MADE(IN ".audioSelectors{}.pids"), NOT_MADE(IN ".audioSelectors{}.streams"),
+    NOT_MADE(IN ".audioSelectors{}.languageCode"), NOT_MADE(IN ".audioSelectors{}.customLanguageCode"),
+    NOT_MADE(IN ".audioSelectors{}.externalAudioFileInput"), NOT_MADE(IN ".audioSelectors{}.remixSettings"),
+    NOT_MADE(IN ".audioSelectors{}.hlsRenditionGroupSettings"),
+    OBJECT(IN ".videoSelector"),
+    ENUM(IN ".videoSelector.colorSpace", "FOLLOW REC_601 REC_709 HDR10 HLG_2020 P3DCI P3D65_SDR P3D65_HDR", "FOLLOW"),
+    FREE_ENUM(IN ".videoSelector.colorSpaceUsage", "FORCE FALLBACK"),
+    ENUM(IN ".videoSelector.rotate", "DEGREE_0 DEGREES_90 DEGREES_180 DEGREES_270 AUTO", "DEGREE_0"),
+    ENUM(IN ".videoSelector.alphaBehavior", "DISCARD REMAP_TO_LUMA", "DISCARD"),
+    FREE_ENUM(IN ".videoSelector.embeddedTimecodeOverride", "NONE USE_MDPM"),
+    ENUM(IN ".videoSelector.padVideo", "DISABLED BLACK", "DISABLED"),
+    ENUM(IN ".videoSelector.sampleRange", "FOLLOW FULL_RANGE LIMITED_RANGE", "FOLLOW"),
+    NOT_MADE(IN ".videoSelector.pid"), NOT_MADE(IN ".videoSelector.programNumber"),
+    NOT_MADE(IN ".videoSelector.hdr10Metadata"), NOT_MADE(IN ".videoSelector.maxLuminance"),
+    NOT_MADE(IN ".videoSelector.selectorType"), NOT_MADE(IN ".videoSelector.streams"),
+    FREE_ENUM(IN ".timecodeSource", "EMBEDDED ZEROBASED SPECIFIEDSTART"),
+    FREE_TEXT(IN ".timecodeStart", 11, 11),
+    ENUM(IN ".filterEnable", "AUTO DISABLE FORCE", "AUTO DISABLE"),
+    ONLY(IN ".filterStrength", "0", 0, 5),
+    FREE_ENUM(IN ".psiControl", "IGNORE_PSI USE_PSI"),
+    ENUM(IN ".deblockFilter", ON_OFF, "DISABLED"),
+    ENUM(IN ".denoiseFilter", ON_OFF, "DISABLED"),
+    ENUM(IN ".inputScanType", "AUTO PSF", "AUTO"),
+    ENUM(IN ".advancedInputFilter", ON_OFF, "DISABLED"),
+    NOT_MADE(IN ".audioSelectorGroups"), NOT_MADE(IN ".captionSelectors"), NOT_MADE(IN ".crop"),
+    NOT_MADE(IN ".position"), NOT_MADE(IN ".decryptionSettings"), NOT_MADE(IN ".imageInserter"),
+    NOT_MADE(IN ".inputClippings"), NOT_MADE(IN ".programNumber"), NOT_MADE(IN ".supplementalImps"),
+    NOT_MADE(IN ".videoGenerator"), NOT_MADE(IN ".videoOverlays"), NOT_MADE(IN ".dolbyVisionMetadataXml"),
+    NOT_MADE(IN ".advancedInputFilterSettings"), NOT_MADE(IN ".dynamicAudioSelectors"),
+
+    /* the output group */
+    OBJECT(GROUP),
+    TEXT(GROUP ".name", 0, 2048),
+    FREE_TEXT(GROUP ".customName", 0, 2048),
+    ARRAY(GROUP ".outputs", 1, 16),
+    OBJECT(GROUP ".outputGroupSettings"),
+    ENUM(GROUP ".outputGroupSettings.type", "HLS_GROUP_SETTINGS DASH_ISO_GROUP_SETTINGS FILE_GROUP_SETTINGS "
+         "MS_SMOOTH_GROUP_SETTINGS CMAF_GROUP_SETTINGS", "HLS_GROUP_SETTINGS"),
+    NOT_MADE(GROUP ".automatedEncodingSettings"), NOT_MADE(GROUP ".outputGroupSettings.cmafGroupSettings"),
+    NOT_MADE(GROUP ".outputGroupSettings.dashIsoGroupSettings"),
+    NOT_MADE(GROUP ".outputGroupSettings.fileGroupSettings"),
+    NOT_MADE(GROUP ".outputGroupSettings.msSmoothGroupSettings"),
+    NOT_MADE(GROUP ".outputGroupSettings.perFrameMetrics"),
+    OBJECT(HLS),
+    TEXT(HLS ".destination", 1, 2048),
+    OBJECT(HLS ".destinationSettings"),
+    OBJECT(HLS ".destinationSettings.s3Settings"),
+    FREE_ENUM(HLS ".destinationSettings.s3Settings.storageClass", "STANDARD REDUCED_REDUNDANCY STANDARD_IA ONEZONE_IA "
+              "INTELLIGENT_TIERING GLACIER DEEP_ARCHIVE"),
+    NOT_MADE(HLS ".destinationSettings.s3Settings.accessControl"),
+    NOT_MADE(HLS ".destinationSettings.s3Settings.encryption"),
+    INTEGER(HLS ".segmentLength", 1, BIG),
+    INTEGER(HLS ".minSegmentLength", 0, BIG),
+    ENUM(HLS ".segmentControl", "SINGLE_FILE SEGMENTED_FILES", "SEGMENTED_FILES"),
+    ENUM(HLS ".segmentLengthControl", "EXACT GOP_MULTIPLE MATCH", "EXACT"),
+    ENUM(HLS ".manifestDurationFormat", "FLOATING_POINT INTEGER", NULL),
+    ENUM(HLS ".directoryStructure", "SINGLE_DIRECTORY SUBDIRECTORY_PER_STREAM", "SINGLE_DIRECTORY"),
+    ENUM(HLS ".outputSelection", "MANIFESTS_AND_SEGMENTS SEGMENTS_ONLY", "MANIFESTS_AND_SEGMENTS"),
+    ENUM(HLS ".codecSpecification", "RFC_6381 RFC_4281", NULL),
+    ENUM(HLS ".streamInfResolution", "INCLUDE EXCLUDE", "INCLUDE"),
+    ENUM(HLS ".manifestCompression", "GZIP NONE", "NONE"),
+    ENUM(HLS ".programDateTime", "INCLUDE EXCLUDE", "EXCLUDE"),
+    FREE_INTEGER(HLS ".programDateTimePeriod", 0, 3600),
+    FREE_ENUM(HLS ".clientCache", ON_OFF),
+    ENUM(HLS ".captionLanguageSetting", "INSERT OMIT NONE", "OMIT NONE"),
+    FREE_ENUM(HLS ".audioOnlyHeader", "INCLUDE EXCLUDE"),
+    ENUM(HLS ".timedMetadataId3Frame", "NONE PRIV TDRL", "NONE PRIV"),
+    FREE_INTEGER(HLS ".timedMetadataId3Period", -BIG, BIG),
+    FREE_INTEGER(HLS ".timestampDeltaMilliseconds", -BIG, BIG),
+    ENUM(HLS ".imageBasedTrickPlay", "NONE THUMBNAIL THUMBNAIL_AND_FULLFRAME ADVANCED", "NONE"),
+    FREE_ENUM(HLS ".targetDurationCompatibilityMode", "LEGACY SPEC_COMPLIANT"),
+    FREE_ENUM(HLS ".progressiveWriteHlsManifest", ON_OFF),
+    NOT_MADE(HLS ".minFinalSegmentLength"), NOT_MADE(HLS ".segmentsPerSubdirectory"), NOT_MADE(HLS ".encryption"),
+    NOT_MADE(HLS ".baseUrl"), NOT_MADE(HLS ".additionalManifests"), NOT_MADE(HLS ".captionLanguageMappings"),
+    NOT_MADE(HLS ".imageBasedTrickPlaySettings"), NOT_MADE(HLS ".captionSegmentLengthControl"),
+    {HLS ".adMarkers", SH_MC_ARRAY, SH_MC_USED, NULL, NULL, 0, 0},
+
+    /* the output */
+    OBJECT(OUT),
+    TEXT(OUT ".nameModifier", 1, 256),
+    ENUM(OUT ".extension", "ts", NULL),
+    ARRAY(OUT ".audioDescriptions", 0, 1),
+    OBJECT(OUT ".outputSettings"),
+    OBJECT(OUT ".outputSettings.hlsSettings"),
+    FREE_TEXT(OUT ".outputSettings.hlsSettings.audioGroupId", 0, 2048),
+    FREE_ENUM(OUT ".outputSettings.hlsSettings.audioOnlyContainer", "AUTOMATIC M2TS"),
+    FREE_ENUM(OUT ".outputSettings.hlsSettings.descriptiveVideoServiceFlag", "DONT_FLAG FLAG"),
+    ENUM(OUT ".outputSettings.hlsSettings.iFrameOnlyManifest", "INCLUDE INCLUDE_AS_TS EXCLUDE", "EXCLUDE"),
+    NOT_MADE(OUT ".outputSettings.hlsSettings.audioTrackType"),
+    NOT_MADE(OUT ".outputSettings.hlsSettings.audioRenditionSets"),
+    NOT_MADE(OUT ".outputSettings.hlsSettings.segmentModifier"),
+    NOT_MADE(OUT ".captionDescriptions"), NOT_MADE(OUT ".preset"),
+    OBJECT(OUT ".containerSettings"),
+    ENUM(OUT ".containerSettings.container", "F4V GIF ISMV M2TS M3U8 CMFC MOV MP4 MPD MXF OGG WEBM RAW Y4M", "M3U8"),
+    OBJECT(M3U8),
+    FREE_INTEGER(M3U8 ".audioFramesPerPes", 0, BIG),
+    FREE_ENUM(M3U8 ".pcrControl", "PCR_EVERY_PES_PACKET CONFIGURED_PCR_PERIOD"),
+    FREE_INTEGER(M3U8 ".patInterval", 0, 1000),
+    FREE_INTEGER(M3U8 ".pmtInterval", 0, 1000),
+    FREE_INTEGER(M3U8 ".maxPcrInterval", 0, 500),
+    FREE_ENUM(M3U8 ".audioDuration", "DEFAULT_CODEC_DURATION MATCH_VIDEO_DURATION"),
+    ENUM(M3U8 ".nielsenId3", "INSERT NONE", "NONE"),
+    ENUM(M3U8 ".scte35Source", "PASSTHROUGH NONE", "NONE"),
+    ENUM(M3U8 ".timedMetadata", "PASSTHROUGH NONE", "NONE"),
+    FREE_ENUM(M3U8 ".dataPTSControl", "AUTO ALIGN_TO_VIDEO"),
+    FREE_INTEGER(M3U8 ".programNumber", 0, 65535),
+    FREE_INTEGER(M3U8 ".transportStreamId", 0, 65535),
+    FREE_INTEGER(M3U8 ".pcrPid", 32, 8182),
+    FREE_INTEGER(M3U8 ".pmtPid", 32, 8182),
+    FREE_INTEGER(M3U8 ".videoPid", 32, 8182),
+    FREE_INTEGER(M3U8 ".privateMetadataPid", 32, 8182),
+    FREE_INTEGER(M3U8 ".scte35Pid", 32, 8182),
+    FREE_INTEGER(M3U8 ".timedMetadataPid", 32, 8182),
+    {M3U8 ".audioPids", SH_MC_ARRAY, SH_MC_FREE, NULL, NULL, 0, 1000},
+    FREE_INTEGER(M3U8 ".audioPids[]", 32, 8182),
+    ONLY(M3U8 ".audioPtsOffsetDelta", "0", -10000, 10000),
+
+    /* pictures */
+    OBJECT(VIDEO),
+    INTEGER(VIDEO ".width", 32, 8192),
+    INTEGER(VIDEO ".height", 32, 8192),
+    ENUM(VIDEO ".scalingBehavior", "DEFAULT STRETCH_TO_OUTPUT FIT FIT_NO_UPSCALE FILL SMART_CROP",
+         "DEFAULT STRETCH_TO_OUTPUT FIT"),
+    HINT_INTEGER(VIDEO ".sharpness", 0, 100),
+    HINT_ENUM(VIDEO ".antiAlias", ON_OFF),
+    FREE_ENUM(VIDEO ".timecodeInsertion", "DISABLED PIC_TIMING_SEI"),
+    FREE_ENUM(VIDEO ".dropFrameTimecode", ON_OFF),
+    ENUM(VIDEO ".afdSignaling", "NONE AUTO FIXED", "NONE"),
+    ENUM(VIDEO ".respondToAfd", "NONE RESPOND PASSTHROUGH", "NONE"),
+    ENUM(VIDEO ".colorMetadata", "IGNORE INSERT", "INSERT"),
+    ENUM(VIDEO ".chromaPositionMode", "AUTO FORCE_CENTER FORCE_TOP_LEFT", "AUTO"),
+    NOT_MADE(VIDEO ".crop"), NOT_MADE(VIDEO ".position"), NOT_MADE(VIDEO ".fixedAfd"),
+    NOT_MADE(VIDEO ".videoPreprocessors"), NOT_MADE(VIDEO ".timecodeTrack"),
+    OBJECT(VIDEO ".codecSettings"),
+    ENUM(VIDEO ".codecSettings.codec", "AV1 AVC_INTRA FRAME_CAPTURE GIF H_264 H_265 MPEG2 PASSTHROUGH PRORES UNCOMPRESSED "
+         "VC3 VP8 VP9 XAVC", "H_264"),
+    OBJECT(H264),
+    ENUM(H264 ".rateControlMode", "VBR CBR QVBR", NULL),
+    INTEGER(H264 ".bitrate", 1000, 1152000000),
+    INTEGER(H264 ".maxBitrate", 1000, 1152000000),
+    INTEGER(H264 ".hrdBufferSize", 0, 1152000000),
+    HINT_INTEGER(H264 ".hrdBufferInitialFillPercentage", 0, 100),
+    HINT_INTEGER(H264 ".hrdBufferFinalFillPercentage", 0, 100),
+    OBJECT(H264 ".qvbrSettings"),
+    INTEGER(H264 ".qvbrSettings.qvbrQualityLevel", 1, 10),
+    NUMBER(H264 ".qvbrSettings.qvbrQualityLevelFineTune", 0, 1),
+    NOT_MADE(H264 ".qvbrSettings.maxAverageBitrate"),
+    ENUM(H264 ".codecProfile", "BASELINE HIGH HIGH_10BIT HIGH_422 HIGH_422_10BIT MAIN", "BASELINE HIGH MAIN"),
+    ENUM(H264 ".codecLevel", "AUTO LEVEL_1 LEVEL_1_1 LEVEL_1_2 LEVEL_1_3 LEVEL_2 LEVEL_2_1 LEVEL_2_2 LEVEL_3 LEVEL_3_1 "
+         "LEVEL_3_2 LEVEL_4 LEVEL_4_1 LEVEL_4_2 LEVEL_5 LEVEL_5_1 LEVEL_5_2", NULL),
+    ENUM(H264 ".qualityTuningLevel", "SINGLE_PASS SINGLE_PASS_HQ MULTI_PASS_HQ", NULL),
+    ENUM(H264 ".sceneChangeDetect", "DISABLED ENABLED TRANSITION_DETECTION", NULL),
+    NUMBER(H264 ".gopSize", 0, 100000),
+    ENUM(H264 ".gopSizeUnits", "FRAMES SECONDS AUTO", NULL),
+    ONLY(H264 ".gopClosedCadence", "1", 0, BIG),
+    INTEGER(H264 ".numberBFramesBetweenReferenceFrames", 0, 7),
+    INTEGER(H264 ".numberReferenceFrames", 1, 6),
+    ENUM(H264 ".framerateControl", "INITIALIZE_FROM_SOURCE SPECIFIED", "INITIALIZE_FROM_SOURCE"),
+    FREE_ENUM(H264 ".framerateConversionAlgorithm", "DUPLICATE_DROP INTERPOLATE FRAMEFORMER MAINTAIN_FRAME_COUNT"),
+    NOT_MADE(H264 ".framerateNumerator"), NOT_MADE(H264 ".framerateDenominator"),
+    ENUM(H264 ".parControl", "INITIALIZE_FROM_SOURCE SPECIFIED", "INITIALIZE_FROM_SOURCE"),
+    NOT_MADE(H264 ".parNumerator"), NOT_MADE(H264 ".parDenominator"),
+    ENUM(H264 ".interlaceMode", "PROGRESSIVE TOP_FIELD BOTTOM_FIELD FOLLOW_TOP_FIELD FOLLOW_BOTTOM_FIELD", "PROGRESSIVE"),
+    ENUM(H264 ".telecine", "NONE SOFT HARD", "NONE"),
+    ENUM(H264 ".slowPal", ON_OFF, "DISABLED"),
+    ENUM(H264 ".entropyEncoding", "CABAC CAVLC", "CABAC"),
+    ENUM(H264 ".endOfStreamMarkers", "INCLUDE SUPPRESS", NULL),
+    FREE_ENUM(H264 ".fieldEncoding", "PAFF FORCE_FIELD MBAFF"),
+    FREE_ENUM(H264 ".writeMp4PackagingType", "AVC1 AVC3"),
+    FREE_ENUM(H264 ".scanTypeConversionMode", "INTERLACED INTERLACED_OPTIMIZE"),
+    FREE_ENUM(H264 ".unregisteredSeiTimecode", ON_OFF),
+    FREE_ENUM(H264 ".repeatPps", ON_OFF),
+    FREE_ENUM(H264 ".syntax", "DEFAULT RP2027"),
+    HINT_ENUM(H264 ".adaptiveQuantization", "OFF AUTO LOW MEDIUM HIGH HIGHER MAX"),
+    HINT_ENUM(H264 ".spatialAdaptiveQuantization", ON_OFF),
+    HINT_ENUM(H264 ".temporalAdaptiveQuantization", ON_OFF),
+    HINT_ENUM(H264 ".flickerAdaptiveQuantization", ON_OFF),
+    HINT_ENUM(H264 ".dynamicSubGop", "ADAPTIVE STATIC"),
+    HINT_ENUM(H264 ".gopBReference", ON_OFF),
+    HINT_ENUM(H264 ".saliencyAwareEncoding", "DISABLED PREFERRED"),
+    HINT_INTEGER(H264 ".minIInterval", 0, 30),
+    HINT_INTEGER(H264 ".slices", 1, 32),
+    HINT_INTEGER(H264 ".softness", 0, 128),
+    NOT_MADE(H264 ".bandwidthReductionFilter"), NOT_MADE(H264 ".perFrameMetrics"),
+
+    /* sound */
+    OBJECT(AUDIO),
+    TEXT(AUDIO ".audioSourceName", 0, 2048),
+    FREE_INTEGER(AUDIO ".audioType", 0, 255),
+    FREE_ENUM(AUDIO ".audioTypeControl", "FOLLOW_INPUT USE_CONFIGURED"),
+    ENUM(AUDIO ".languageCodeControl", "FOLLOW_INPUT USE_CONFIGURED", "FOLLOW_INPUT"),
+    FREE_TEXT(AUDIO ".streamName", 0, 2048),
+    NOT_MADE(AUDIO ".languageCode"), NOT_MADE(AUDIO ".customLanguageCode"), NOT_MADE(AUDIO ".remixSettings"),
+    NOT_MADE(AUDIO ".audioNormalizationSettings"), NOT_MADE(AUDIO ".audioChannelTaggingSettings"),
+    NOT_MADE(AUDIO ".audioPitchCorrectionSettings"),
+    OBJECT(AUDIO ".codecSettings"),
+    ENUM(AUDIO ".codecSettings.codec", "AAC MP2 MP3 WAV AIFF AC3 AC4 EAC3 EAC3_ATMOS VORBIS OPUS PASSTHROUGH FLAC", "AAC"),
+    OBJECT(AAC),
+    INTEGER(AAC ".bitrate", 6000, 1024000),
+    ENUM(AAC ".codingMode", "AD_RECEIVER_MIX CODING_MODE_1_0 CODING_MODE_1_1 CODING_MODE_2_0 CODING_MODE_5_1 "
+         "CODING_MODE_AUTO", "CODING_MODE_1_0 CODING_MODE_2_0 CODING_MODE_5_1"),
+    INTEGER(AAC ".sampleRate", 8000, 96000),
+    ENUM(AAC ".codecProfile", "LC HEV1 HEV2 XHE", "LC"),
+    ENUM(AAC ".rateControlMode", "CBR VBR", "CBR"),
+    ENUM(AAC ".rawFormat", "LATM_LOAS NONE", "NONE"),
+    FREE_ENUM(AAC ".specification", "MPEG2 MPEG4"),
+    FREE_ENUM(AAC ".audioDescriptionBroadcasterMix", "BROADCASTER_MIXED_AD NORMAL"),
+    FREE_ENUM(AAC ".vbrQuality", "LOW MEDIUM_LOW MEDIUM_HIGH HIGH"),
+};
+/* clang-format on */
+
+const size_t sh_mc_table_rows = SH_COUNT(sh_mc_table);
