@@ -25,6 +25,11 @@ static const struct {
     {ONE("'Type':'Pass','End':true,'End':true"), "duplicate"},
     {ONE("'Type':'Pass','End':true,'Comment':'\\ud800'"), "INVALID_JSON_DESCRIPTION"},
     {ONE("'Type':'Pass','End':true,'Result':123456789012345678901"), "too big"},
+    /* one brace too many, noticed by a parser only at the end */
+    {"{\n 'StartAt':'A',\n 'States':{\n  'A':{\n   'Type':'Pass',\n   'Parameters':{\n    'a':{\n     "
+     "'b':1\n    }\n    }\n   },"
+     "\n   'End':true\n  }\n }\n}",
+     "at line 15, column 1; the brackets do not line up from line 10, column 5 on"},
     {"[]", "Expected value of type Object at /"},
     {"1", "Expected value of type Object at /"},
     /* the machine */

@@ -82,6 +82,23 @@ static void add_json_problem(json_t *problems, const char *message, int line, in
     json_array_append_new(problems, problem);
 }
 
+static int refuse_json(const char *text, size_t length, const json_error_t *error, json_t *problems,
+                       sh_err *err)
+{
+    char message[400];
+    int line, column;
+
+    snprintf(message, sizeof(message), "%s at line %d, column %d", error->text, error->line, error->column);
+    if (sh_misaligned(text, length, &line, &column) && line < error->line)
+        snprintf(message, sizeof(message),
+                 "%s at line %d, column %d; the brackets do not line up from line %d, column %d on: is one "
+                 "missing or too "
+                 "many there?",
+                 error->text, error->line, error->column, line, column);
+    add_json_problem(problems, message, error->line, error->column);
+    return sh_fail(err, SH_E_FORMAT, "'INVALID_JSON_DESCRIPTION: %s'", message);
+}
+
 static int load(sh_flow *flow, const char *text, size_t length, json_t *problems, sh_err *err)
 {
     json_error_t error;
@@ -99,9 +116,7 @@ static int load(sh_flow *flow, const char *text, size_t length, json_t *problems
         return 0;
     if (status == SH_E_MEMORY)
         return sh_fail(err, SH_E_MEMORY, "out of memory");
-    add_json_problem(problems, error.text, error.line, error.column);
-    return sh_fail(err, SH_E_FORMAT, "'INVALID_JSON_DESCRIPTION: %s at line %d, column %d'", error.text,
-                   error.line, error.column);
+    return refuse_json(text, length, &error, problems, err);
 }
 
 static int read_all(sh_flow *flow, const char *text, size_t length, json_t *problems, sh_err *err)

@@ -115,7 +115,8 @@ typedef enum sh_flow_event_kind {
     SH_FLOW_TASK_SUBMITTED, /* task, output: answer of the call that started a .sync job or passed a token on
                              */
     SH_FLOW_TASK_SUCCEEDED, /* task, output */
-    SH_FLOW_TASK_FAILED,    /* task, error ("Ssm.InvocationDoesNotExistException"), cause */
+    SH_FLOW_TASK_FAILED,    /* task, error ("Ssm.InvocationDoesNotExistException"), cause. "States.Runtime" is
+                             * beyond Retry and Catch: the execution fails */
     SH_FLOW_TASK_HEARTBEAT, /* task: SendTaskHeartbeat */
     SH_FLOW_TIMER,          /* something is due at env->now_ms */
     SH_FLOW_ABORT,          /* error and cause of StopExecution, both may be NULL */

@@ -111,3 +111,36 @@ bool sh_locate(const char *text, size_t length, const sh_place *places, size_t d
     }
     return true;
 }
+
+bool sh_misaligned(const char *text, size_t length, int *line, int *column)
+{
+    int indents[SH_FLOW_DEPTH_MAX], depth = 0, indent = 0;
+    const char *line_start = text, *end = text + length;
+    bool blank = true; /* nothing but blanks on this line so far */
+
+    *line = 1;
+    for (scan s = {text, end}; s.p < end; s.p++) {
+        if (*s.p == '\n') {
+            line_start = s.p + 1;
+            blank = true;
+            ++*line;
+            continue;
+        }
+        if (*s.p == ' ' || *s.p == '\t' || *s.p == '\r')
+            continue;
+        if (blank)
+            indent = (int)(s.p - line_start);
+        if ((*s.p == '{' || *s.p == '[') && depth < SH_FLOW_DEPTH_MAX)
+            indents[depth++] = indent;
+        if ((*s.p == '}' || *s.p == ']') && (!depth || (indents[--depth] != indent && blank))) {
+            *column = (int)(s.p - line_start) + 1;
+            return true;
+        }
+        blank = false;
+        if (*s.p == '"') {
+            skip_string(&s);
+            s.p--;
+        }
+    }
+    return false;
+}

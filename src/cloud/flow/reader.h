@@ -47,6 +47,9 @@ bool sh_read_time(sh_reader *r, const json_t *value, int64_t *ms);
 
 /* The line and column (from 1) of the value at a place of a valid JSON text. False when there is none. */
 bool sh_locate(const char *text, size_t length, const sh_place *places, size_t depth, int *line, int *column);
+/* Of text that is not JSON: the first closing bracket at the start of a line that is not indented as the line
+ * with its opening bracket. False when there is none. */
+bool sh_misaligned(const char *text, size_t length, int *line, int *column);
 /* ARN -> parts; false with the reason in `why` when it is not a resource that a Task can have. */
 bool sh_resource_parse(sh_build *build, const char *arn, sh_flow_resource *out, char *why, size_t size);
 /* choice.c: one rule of "Choices" without its Next. */

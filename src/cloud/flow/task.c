@@ -126,6 +126,7 @@ static int failed(sh_run *run, sh_frame *frame, sh_task_event event, const char 
     if (!status)
         status = sh_fault_take(&fault, error, cause);
     fault.heartbeat = heartbeat;
+    fault.runtime = !strcmp(error, "States.Runtime");
     if (status == SH_FAULT)
         status = sh_frame_fail(run, frame, &fault, status);
     sh_fault_clear(&fault);

@@ -38,8 +38,8 @@ bool sh_value_equal(const json_t *a, const json_t *b);
 int sh_value_number(sh_buf *buf, double number);
 /* A JSON string of any text: bytes that are not UTF-8 become '?'. */
 json_t *sh_value_string(const char *text);
-/* Strict JSON text -> value, with jansson's flags besides JSON_DECODE_ANY. 0, SH_E_FORMAT (text, line and column in
- * *error) or SH_E_MEMORY. */
+/* Strict JSON text -> value, with jansson's flags besides JSON_DECODE_ANY. 0, SH_E_FORMAT (text, line and
+ * column in *error) or SH_E_MEMORY. */
 int sh_value_load(const char *text, size_t length, size_t flags, json_t **out, json_error_t *error);
 /* Whether value is nested deeper than `depth` levels. */
 bool sh_value_deeper(const json_t *value, int depth);
