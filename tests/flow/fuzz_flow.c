@@ -193,7 +193,7 @@ static void change(char *text, size_t length, uint32_t *random)
 int main(int argc, char **argv)
 {
     uint32_t random = 1;
-    long runs = 0, wanted = argc > 1 ? atol(argv[1]) : 200;
+    long runs = 0, wanted = argc > 1 ? strtol(argv[1], NULL, 10) : 200;
 
     for (size_t i = 0; i < sizeof(corpus) / sizeof(*corpus); i++) {
         size_t length = strlen(corpus[i]);
