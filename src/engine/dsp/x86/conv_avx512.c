@@ -9,6 +9,7 @@
 #define v_act(v, conv, output)                                                                               \
     v_activate(v, (conv)->act, v_set((conv)->act == SH_ACT_CLIP ? (conv)->low : (conv)->slope[output]),      \
                v_set((conv)->high))
+#define v_tap(sums, from, w, outputs, vectors) 0
 #include "engine/dsp/x86/conv_simd.h"
 
 void sh_conv_init_avx512(sh_dsp *dsp)

@@ -4,10 +4,11 @@
  *   vec, LANES             a vector of floats and how many it holds
  *   part                   which of its first lanes take part in a load or store
  *   v_part(n)              the first n lanes, 1 <= n <= LANES
- *   v_keep(v)              makes the compiler hold v in a register here
- *   v_load, v_load_part, v_store, v_store_part, v_set, v_fma(a, b, c) = a * b + c, v_act
- *   WIDE, NARROW           vectors of x in a tile of WIDE_OUTPUTS and of SH_CONV_BLOCK outputs
- *   WIDE_OUTPUTS           a multiple of SH_CONV_BLOCK, or 0 for no wide tiles
+ *   v_tap(sums, from, w, outputs, vectors)  one tap of a whole tile in a form of its own, or 0 when it has
+ * none v_keep(v)              makes the compiler hold v in a register here v_load, v_load_part, v_store,
+ * v_store_part, v_set, v_fma(a, b, c) = a * b + c, v_act WIDE, NARROW           vectors of x in a tile of
+ * WIDE_OUTPUTS and of SH_CONV_BLOCK outputs WIDE_OUTPUTS           a multiple of SH_CONV_BLOCK, or 0 for no
+ * wide tiles
  *
  * A tile is `outputs` rows by `vectors` vectors, all of whose sums stay in registers while the taps go by:
  * for each tap `vectors` loads of input, then for each output one broadcast weight and `vectors`
@@ -58,6 +59,8 @@ ALWAYS void tile(float *const *out, const float *const *in, const sh_conv *conv,
             __builtin_prefetch(from + vectors * LANES + line + 8);
 #pragma GCC unroll 3
         for (int kx = 0; kx < kw; kx++, w += SH_CONV_BLOCK) {
+            if (!masked && v_tap(sums, from + kx, w, outputs, vectors))
+                continue;
             vec inputs[6];
 #pragma GCC unroll 8
             for (int v = 0; v < vectors; v++) {
