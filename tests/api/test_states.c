@@ -385,7 +385,9 @@ static void test_pages(void **state)
         assert_null(strstr(text, "secret"));
         free(text);
         const char *next = json_string_value(json_object_get(page, "nextToken"));
-        snprintf(token, sizeof(token), next ? ",'nextToken':'%s'" : "", next);
+        token[0] = '\0';
+        if (next)
+            snprintf(token, sizeof(token), ",'nextToken':'%s'", next);
         json_decref(page);
     } while (token[0]);
     assert_int_equal(seen, 6);

@@ -8,11 +8,7 @@
 #include <string.h>
 
 const sh_service *const sh_services[] = {
-    &sh_service_states,
-    &sh_service_events,
-    &sh_service_ssm,
-    &sh_service_mediaconvert,
-    NULL,
+    &sh_service_states, &sh_service_events, &sh_service_ssm, &sh_service_mediaconvert, NULL,
 };
 
 const sh_service *sh_service_find(const char *name)
