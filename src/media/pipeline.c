@@ -396,6 +396,7 @@ int sh_upscale_child_main(void *opaque, int channel, sh_err *err)
     p->channel = p->source.channel = p->mux.channel = channel;
     p->source.name = sh_shown_path(child->job->input, p->input_name);
     p->source.accept_damage = child->job->accept_damage;
+    p->source.advice = ". Nothing was written; --accept-damage takes what can be decoded";
     p->mux.name = sh_shown_path(child->job->output, p->output_name);
     sh_shown_path(child->job->model, p->model_name);
     pthread_mutex_init(&p->lock, NULL);

@@ -59,9 +59,8 @@ static int damaged(sh_source *source, sh_err *err, const char *format, ...)
     if (source->damages++ == 0)
         memcpy(source->damage, text, sizeof(text));
     if (!source->accept_damage)
-        return sh_fail(err, SH_E_FORMAT,
-                       "%s: %s. Nothing was written; --accept-damage takes what can be decoded", source->name,
-                       text);
+        return sh_fail(err, SH_E_FORMAT, "%s: %s%s", source->name, text,
+                       source->advice ? source->advice : "");
     if (source->damages <= 20)
         sh_channel_log(source->channel, SH_LOG_WARNING, "%s: %s", source->name, text);
     return 0;

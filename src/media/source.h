@@ -21,8 +21,9 @@ typedef struct sh_source {
     AVStream *video;
     AVCodecContext *decoder;
     bool accept_damage;
-    int channel;     /* where log lines go; -1: sh_log */
-    int64_t packets; /* of the video track, discarded ones not counted */
+    const char *advice; /* what to do about damage, after its description; may be NULL */
+    int channel;        /* where log lines go; -1: sh_log */
+    int64_t packets;    /* of the video track, discarded ones not counted */
     int64_t discarded;
     int64_t frames;   /* decoded */
     int64_t expected; /* promised by the container; 0: it promises nothing */
