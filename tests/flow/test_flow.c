@@ -425,6 +425,25 @@ static void test_chain(void **state)
                 " 0 0 2 3 4 5 6 7 8 9");
 }
 
+static void test_timed_out_execution(void **state)
+{
+    json_t *last, *details;
+    char *text;
+    drive d;
+
+    check_run(&d, "{'TimeoutSeconds':3,'StartAt':'A','States':{'A':{" SSM ",'End':true}}}", "{}",
+              "[{'silent':true}]");
+    assert_int_equal(d.status, SH_FLOW_TIMED_OUT);
+    assert_int_equal(json_array_size(d.cancelled), 1);
+    last = json_array_get(d.history, json_array_size(d.history) - 1);
+    details = json_object_get(last, "executionTimedOutEventDetails");
+    text = sh_flow_text(details);
+    assert_string_equal(text, "{\"error\":\"States.Timeout\"}");
+    assert_int_equal(json_integer_value(json_object_get(last, "previousEventId")), 0);
+    free(text);
+    drive_free(&d);
+}
+
 static void test_timed_out_task(void **state)
 {
     drive d;
@@ -595,12 +614,19 @@ static void test_foreign_state(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_data),          cmocka_unit_test(test_waits),
-        cmocka_unit_test(test_tasks),         cmocka_unit_test(test_retry_and_catch),
-        cmocka_unit_test(test_nested),        cmocka_unit_test(test_cancelled),
-        cmocka_unit_test(test_chain),         cmocka_unit_test(test_timed_out_task),
-        cmocka_unit_test(test_endless),       cmocka_unit_test(test_too_much),
-        cmocka_unit_test(test_step),          cmocka_unit_test(test_abort),
+        cmocka_unit_test(test_data),
+        cmocka_unit_test(test_waits),
+        cmocka_unit_test(test_tasks),
+        cmocka_unit_test(test_retry_and_catch),
+        cmocka_unit_test(test_nested),
+        cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_chain),
+        cmocka_unit_test(test_timed_out_task),
+        cmocka_unit_test(test_timed_out_execution),
+        cmocka_unit_test(test_endless),
+        cmocka_unit_test(test_too_much),
+        cmocka_unit_test(test_step),
+        cmocka_unit_test(test_abort),
         cmocka_unit_test(test_foreign_state),
     };
 

@@ -216,7 +216,10 @@ int sh_emit_end(sh_run *run, int64_t previous)
 
     if (result->status == SH_FLOW_SUCCEEDED)
         details = with_value(details, "output", result->output);
-    details = with_text(with_text(details, "error", result->error), "cause", result->cause);
+    /* AWS names this error here only, DescribeExecution shows none */
+    details =
+        with_text(details, "error", result->status == SH_FLOW_TIMED_OUT ? "States.Timeout" : result->error);
+    details = with_text(details, "cause", result->cause);
     if (!details)
         return SH_E_MEMORY;
     status = append(run, previous, rows[result->status].type, rows[result->status].key, details, &id);
