@@ -33,7 +33,7 @@ static int split(sh_output *output, const char *path, sh_err *err)
     output->path = real ? real : strdup(path);
     if (!output->path)
         return sh_fail(err, SH_E_MEMORY, "memory is short");
-    char *slash = strrchr(output->shown, '/');
+    char *slash = strrchr(output->path, '/');
     output->name = slash ? slash + 1 : output->path;
     if (!*output->name)
         return sh_fail(err, SH_E_ARGUMENT, "%s: is a folder, not a file name", output->shown);
