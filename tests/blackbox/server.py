@@ -41,8 +41,9 @@ class Server:
         self.account = account
         self.instance_id = instance_id
         self.arguments = list(arguments)
-        self.environment = dict(os.environ, SPYHOP_ACCESS_KEY_ID=ACCESS_KEY,
-                                SPYHOP_SECRET_ACCESS_KEY=SECRET_KEY, **(environment or {}))
+        self.environment = {**os.environ, "SPYHOP_ACCESS_KEY_ID": ACCESS_KEY, "SPYHOP_SECRET_ACCESS_KEY": SECRET_KEY,
+                            **(environment or {})}
+        self.environment = {k: v for k, v in self.environment.items() if v is not None}
         self.process = None
         self.endpoint = None
         self.log = open(os.path.join(self.folder, "log"), "ab")

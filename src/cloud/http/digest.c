@@ -107,6 +107,8 @@ uint64_t sh_crc_combine(unsigned one, uint64_t a, uint64_t b, uint64_t length_b)
 struct sh_digest {
     unsigned which;
     EVP_MD_CTX *contexts[SH_DIGEST_COUNT];
+    size_t lengths[SH_DIGEST_COUNT]; /* of results that were asked for already */
+    unsigned char results[SH_DIGEST_COUNT][SH_DIGEST_BYTES];
     uint64_t crcs[SH_DIGEST_COUNT];
 };
 
@@ -174,11 +176,13 @@ size_t sh_digest_final(sh_digest *digest, unsigned one, unsigned char out[SH_DIG
         return 0;
     if (kind < 0) {
         unsigned char value[EVP_MAX_MD_SIZE];
-        if (!digest->contexts[i] || EVP_DigestFinal_ex(digest->contexts[i], value, &length) != 1 ||
-            length > SH_DIGEST_BYTES)
-            return 0;
-        memcpy(out, value, length);
-        return length;
+        if (!digest->lengths[i] && digest->contexts[i] &&
+            EVP_DigestFinal_ex(digest->contexts[i], value, &length) == 1 && length <= SH_DIGEST_BYTES) {
+            memcpy(digest->results[i], value, length);
+            digest->lengths[i] = length;
+        }
+        memcpy(out, digest->results[i], digest->lengths[i]);
+        return digest->lengths[i];
     }
     length = (unsigned)crc_kinds[kind].width / 8;
     for (unsigned byte = 0; byte < length; byte++)
