@@ -1,33 +1,45 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The vector form of the convolution, included once by each instruction set's file after it has defined
+/* The vector form of the convolution, included once by each instruction set's
+ * file after it has defined
  *
  *   vec, LANES             a vector of floats and how many it holds
- *   part                   which of its first lanes take part in a load or store
- *   v_part(n)              the first n lanes, 1 <= n <= LANES
- *   v_tap(sums, from, w, outputs, vectors)  one tap of a whole tile in a form of its own, or 0 when it has
- * none v_keep(v)              makes the compiler hold v in a register here v_load, v_load_part, v_store,
- * v_store_part, v_set, v_fma(a, b, c) = a * b + c, v_act WIDE, NARROW           vectors of x in a tile of
- * WIDE_OUTPUTS and of SH_CONV_BLOCK outputs WIDE_OUTPUTS           a multiple of SH_CONV_BLOCK, or 0 for no
- * wide tiles
+ *   part                   which of its first lanes take part in a load or
+ * store v_part(n)              the first n lanes, 1 <= n <= LANES v_tap(sums,
+ * from, w, outputs, vectors)  one tap of a whole tile in a form of its own, or
+ * 0 when it has none v_keep(v)              makes the compiler hold v in a
+ * register here v_load, v_load_part, v_store, v_store_part, v_set, v_fma(a, b,
+ * c) = a * b + c, v_act WIDE, NARROW           vectors of x in a tile of
+ * WIDE_OUTPUTS and of SH_CONV_BLOCK outputs WIDE_OUTPUTS           a multiple
+ * of SH_CONV_BLOCK, or 0 for no wide tiles
  *
- * A tile is `outputs` rows by `vectors` vectors, all of whose sums stay in registers while the taps go by:
- * for each tap `vectors` loads of input, then for each output one broadcast weight and `vectors`
- * multiply-adds. What does not fill a tile at the end of a row goes in tiles of one vector, the last of them
- * with some lanes masked out, through the same operations. Everything is inlined with constant counts, or the
- * sums would not stay in registers. */
+ * A tile is `outputs` rows by `vectors` vectors, all of whose sums stay in
+ * registers while the taps go by: for each tap `vectors` loads of input, then
+ * for each output one broadcast weight and `vectors` multiply-adds. What does
+ * not fill a tile at the end of a row goes in tiles of one vector, the last of
+ * them with some lanes masked out, through the same operations. Everything is
+ * inlined with constant counts, or the sums would not stay in registers. */
 #include "engine/act.h"
 #include "engine/dsp/dsp.h"
+
+/* Loops of a constant count below are unrolled whole. */
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#define UNROLL_TAPS
+#else
+#define UNROLL _Pragma("GCC unroll 24")
+#define UNROLL_TAPS _Pragma("GCC unroll 3")
+#endif
 
 #define ALWAYS static inline __attribute__((always_inline))
 
 ALWAYS void tile_store(float *const *out, const vec *sums, const sh_conv *conv, int first, int x,
                        const int outputs, const int vectors, const int masked, part lanes)
 {
-#pragma GCC unroll 8
+    UNROLL
     for (int o = 0; o < outputs; o++) {
         if (first + o >= conv->outputs)
             break;
-#pragma GCC unroll 8
+        UNROLL
         for (int v = 0; v < vectors; v++) {
             vec sum = v_act(sums[o * vectors + v], conv, first + o);
             float *to = out[first + o] + x + v * LANES;
@@ -47,35 +59,36 @@ ALWAYS void tile(float *const *out, const float *const *in, const sh_conv *conv,
     const size_t block = (size_t)rows * (size_t)kw * SH_CONV_BLOCK;
     const float *w = conv->weights + (size_t)(first / SH_CONV_BLOCK) * block;
     vec sums[8 * 6];
-#pragma GCC unroll 8
-    for (int o = 0; o < outputs; o++)
-#pragma GCC unroll 8
+    UNROLL
+    for (int o = 0; o < outputs; o++) {
+        UNROLL
         for (int v = 0; v < vectors; v++)
             sums[o * vectors + v] = v_set(conv->bias[first + o]);
+    }
     for (int row = 0; row < rows; row++) {
         const float *from = in[row] + x;
-#pragma GCC unroll 8
+        UNROLL
         for (int line = 0; line < vectors * LANES; line += 16)
             __builtin_prefetch(from + vectors * LANES + line + 8);
-#pragma GCC unroll 3
+        UNROLL_TAPS
         for (int kx = 0; kx < kw; kx++, w += SH_CONV_BLOCK) {
             if (!masked && v_tap(sums, from + kx, w, outputs, vectors))
                 continue;
             vec inputs[6];
-#pragma GCC unroll 8
+            UNROLL
             for (int v = 0; v < vectors; v++) {
                 inputs[v] =
                     masked ? v_load_part(from + kx + v * LANES, lanes) : v_load(from + kx + v * LANES);
                 v_keep(inputs[v]);
             }
-#pragma GCC unroll 8
+            UNROLL
             for (int o = 0; o < outputs; o++) {
                 vec weight = v_set(w[(size_t)(o / SH_CONV_BLOCK) * block + (size_t)(o % SH_CONV_BLOCK)]);
-#pragma GCC unroll 8
+                UNROLL
                 for (int v = 0; v < vectors; v++)
                     sums[o * vectors + v] = v_fma(weight, inputs[v], sums[o * vectors + v]);
             }
-#pragma GCC unroll 24
+            UNROLL
             for (int i = 0; i < outputs * vectors; i++)
                 v_keep(sums[i]);
         }
@@ -101,7 +114,8 @@ ALWAYS void conv_taps(float *const *out, const float *const *in, const sh_conv *
     int wide = 0, x;
 #if WIDE_OUTPUTS
     wide = all / WIDE_OUTPUTS * WIDE_OUTPUTS;
-    /* x outside: a strip of all inputs stays in the first cache while every output passes over it */
+    /* x outside: a strip of all inputs stays in the first cache while every
+     * output passes over it */
     for (x = 0; wide && x + WIDE * LANES <= n; x += WIDE * LANES)
         for (int o = 0; o < wide; o += WIDE_OUTPUTS)
             tile(out, in, conv, o, x, WIDE_OUTPUTS, WIDE, taps, 0, v_part(LANES));
