@@ -136,6 +136,33 @@ static void test_template_without_json(void **state)
     assert_non_null(strstr(reason, "InvalidExecutionInput"));
 }
 
+/* A delivery that is to be tried again is, when its time has come, also by the server that follows. */
+static void test_late_delivery(void **state)
+{
+    bed *b = *state;
+    int64_t next_ms;
+    char text[2048];
+    make(b, "m");
+    snprintf(text, sizeof(text), "%s", quoted(TARGET("t", "m", "")));
+    sh_delivery late = {.event = quoted(event),
+                        .rule = "r",
+                        .target_id = "t",
+                        .target = text,
+                        .reason = "busy",
+                        .attempts = 1,
+                        .first_ms = b->now_ms,
+                        .due_ms = b->now_ms + 2000};
+    assert_int_equal(sh_delivery_add(b->cloud->db, &late, NULL), 0);
+    assert_int_equal(sh_events_pump(b->cloud, &next_ms, NULL), 0);
+    assert_int_equal(next_ms, late.due_ms);
+    assert_int_equal(executions(b, "m", NULL, 0), 0);
+    bed_restart(b);
+    b->now_ms = late.due_ms;
+    assert_int_equal(sh_events_pump(b->cloud, &next_ms, NULL), 0);
+    assert_int_equal(next_ms, -1);
+    assert_int_equal(executions(b, "m", NULL, 0), 1);
+}
+
 static void test_put_events(void **state)
 {
     bed *b = *state;
@@ -233,6 +260,7 @@ int main(void)
         BED(test_hopeless_target),
         BED(test_template_without_json),
         BED(test_put_events),
+        BED(test_late_delivery),
         BED(test_refusals),
         BED(test_lists),
         BED(test_test_pattern),

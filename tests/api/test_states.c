@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Step Functions with a clock that stands still: what an execution does, and that a restart changes nothing.
  */
+#include "cloud/api/mediaconvert.h"
 #include "cloud/api/states.h"
 #include "test_cloud_help.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <signal.h>
+#include <sys/stat.h>
 
 #define PASS "{'StartAt':'A','States':{'A':{'Type':'Pass','End':true}}}"
 #define WAIT5                                                                                                \
@@ -459,6 +463,144 @@ static void test_broken_state(void **state)
     assert_string_equal(bed_history(b, arn), "ExecutionStarted WaitStateEntered ExecutionFailed");
 }
 
+#define JOB                                                                                                  \
+    "{'StartAt':'J','States':{'J':{'Type':'Task','Resource':'arn:aws:states:::mediaconvert:createJob.sync'," \
+    "'Parameters':{'Role':'" TEST_ROLE                                                                       \
+    "','UserMetadata':{'Film':'x'},'Settings':{'TimecodeConfig':{'Source':"                                  \
+    "'ZEROBASED'},'OutputGroups':[{'Name':'Apple HLS','Outputs':[{'ContainerSettings':{'Container':'M3U8',"  \
+    "'M3u8Settings':{}},'NameModifier':'_x','VideoDescription':{'CodecSettings':{'Codec':'H_264',"           \
+    "'H264Settings':{'MaxBitrate':1000000,'RateControlMode':'QVBR'}}}}],'OutputGroupSettings':{'Type':"      \
+    "'HLS_GROUP_SETTINGS','HlsGroupSettings':{'SegmentLength':6,'MinSegmentLength':0,'Destination':"         \
+    "'s3://streams/hls/'}}}],'Inputs':[{'VideoSelector':{},'TimecodeSource':'ZEROBASED','FileInput':"        \
+    "'s3://source/a.mp4'}]}},'End':true}}}"
+
+static int take_job(void *opaque, const sh_mcjob *job)
+{
+    snprintf(opaque, 64, "%s", job->id);
+    return 1;
+}
+
+/* Ends the only job there is, as its runner would. */
+static void end_job(bed *b, const char *status)
+{
+    char id[64] = "";
+    sh_mcjob job;
+    sh_arena *arena = sh_arena_new(1 << 20);
+    assert_int_equal(sh_mcjob_list(b->cloud->db, NULL, false, 0, 1, take_job, id, NULL), 0);
+    assert_int_equal(sh_db_begin(b->cloud->db, NULL), 0);
+    assert_int_equal(sh_mcjob_get(b->cloud->db, arena, id, &job, NULL), 0);
+    job.status = status;
+    job.finished_ms = b->now_ms;
+    job.error = strcmp(status, "ERROR") == 0 ? "not a video" : "";
+    assert_int_equal(sh_mcjob_save(b->cloud->db, &job, "SUBMITTED", NULL), 0);
+    assert_int_equal(sh_mc_announce(b->cloud, &job, b->now_ms, NULL), 0);
+    assert_int_equal(sh_db_end(b->cloud->db, 0, NULL), 0);
+    sh_arena_free(arena);
+}
+
+static void test_job_completes(void **state)
+{
+    bed *b = *state;
+    const char *arn = bed_start(b, "job", JOB, "{}");
+    assert_int_equal(bed_pump(b), -1);
+    json_t *now = describe(b, arn);
+    if (json_object_get(now, "cause"))
+        fail_msg("%s", json_string_value(json_object_get(now, "cause")));
+    json_decref(now);
+    bed_restart(b);
+    end_job(b, "COMPLETE");
+    bed_restart(b);
+    bed_pump(b);
+    assert_string_equal(bed_status(b, arn), "SUCCEEDED");
+    json_t *out = json_loads(output_of(b, arn), 0, NULL);
+    json_t *job = json_object_get(out, "Job");
+    assert_string_equal(json_string_value(json_object_get(job, "Status")), "COMPLETE");
+    assert_string_equal(json_string_value(json_object_get(json_object_get(job, "UserMetadata"), "Film")),
+                        "x");
+    json_decref(out);
+}
+
+static void test_job_fails(void **state)
+{
+    bed *b = *state;
+    const char *arn = bed_start(b, "job", JOB, "{}");
+    bed_pump(b);
+    end_job(b, "ERROR");
+    bed_pump(b);
+    json_t *out = describe(b, arn);
+    assert_string_equal(json_string_value(json_object_get(out, "error")), "States.TaskFailed");
+    json_t *cause = json_loads(json_string_value(json_object_get(out, "cause")), 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(cause, "ErrorMessage")), "not a video");
+    json_decref(cause);
+    json_decref(out);
+}
+
+static void test_stop_cancels_job(void **state)
+{
+    bed *b = *state;
+    int64_t count = 0;
+    const char *arn = bed_start(b, "job", JOB, "{}");
+    bed_pump(b);
+    json_decref(bed_call(b, "states", "StopExecution", "{'executionArn':'%s'}", arn));
+    assert_string_equal(b->code, "");
+    assert_int_equal(sh_mcjob_count(b->cloud->db, "CANCELED", &count, NULL), 0);
+    assert_int_equal(count, 1);
+    bed_pump(b);
+    assert_string_equal(bed_status(b, arn), "ABORTED");
+}
+
+static void test_bad_job(void **state)
+{
+    bed *b = *state;
+    const char *arn = bed_start(
+        b, "job",
+        "{'StartAt':'J','States':{'J':{'Type':'Task','End':true,'Parameters':{'Role':'x','Settings':{}},"
+        "'Resource':'arn:aws:states:::mediaconvert:createJob.sync'}}}",
+        "{}");
+    bed_pump(b);
+    json_t *out = describe(b, arn);
+    assert_string_equal(json_string_value(json_object_get(out, "error")), "MediaConvert.BadRequestException");
+    assert_non_null(strstr(json_string_value(json_object_get(out, "cause")),
+                           "(Service: AWSMediaConvert; Status "
+                           "Code: 400; Error Code: "
+                           "BadRequestException; Request ID: "));
+    json_decref(out);
+}
+
+/* A full disk: nothing can be started or stepped, and all goes on as if nothing had been once there is room.
+ */
+static void test_full_disk(void **state)
+{
+    bed *b = *state;
+    char path[128];
+    int64_t next_ms;
+    struct stat st;
+    struct rlimit kept, low;
+    sh_err err = {0};
+    const char *arn = bed_start(b, "m", WAIT5, "{}");
+    bed_pump(b);
+    b->now_ms += 5000;
+    snprintf(path, sizeof(path), "%s/spyhop.db-wal", b->folder);
+    assert_int_equal(stat(path, &st), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &kept);
+    low = (struct rlimit){(rlim_t)st.st_size, kept.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &low);
+    json_decref(bed_call(b, "states", "StartExecution", "{'stateMachineArn':'" TEST_ARN "stateMachine:m'}"));
+    char code[128];
+    snprintf(code, sizeof(code), "%s", b->code);
+    int status = sh_flows_pump(b->cloud, &next_ms, &err);
+    setrlimit(RLIMIT_FSIZE, &kept);
+    assert_true(strcmp(code, "ServiceUnavailable") == 0 || strcmp(code, "InternalServerError") == 0);
+    assert_true(sh_run_outage(status));
+    assert_string_equal(bed_status(b, arn), "RUNNING");
+    bed_pump(b);
+    assert_string_equal(bed_status(b, arn), "SUCCEEDED");
+    assert_string_equal(bed_history(b, arn),
+                        "ExecutionStarted WaitStateEntered WaitStateExited PassStateEntered "
+                        "PassStateExited ExecutionSucceeded");
+}
+
 #define BED(test) cmocka_unit_test_setup_teardown(test, bed_setup, bed_teardown)
 
 int main(void)
@@ -482,6 +624,11 @@ int main(void)
         BED(test_pages),
         BED(test_machines),
         BED(test_broken_state),
+        BED(test_job_completes),
+        BED(test_job_fails),
+        BED(test_stop_cancels_job),
+        BED(test_bad_job),
+        BED(test_full_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
