@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The vector form of the convolution, included once by each instruction set's
- * file after it has defined
+/* The vector form of the convolution, included once by each instruction set's file after it has defined
  *
  *   vec, LANES             a vector of floats and how many it holds
- *   part                   which of its first lanes take part in a load or
- * store v_part(n)              the first n lanes, 1 <= n <= LANES v_tap(sums,
- * from, w, outputs, vectors)  one tap of a whole tile in a form of its own, or
- * 0 when it has none v_keep(v)              makes the compiler hold v in a
- * register here v_load, v_load_part, v_store, v_store_part, v_set, v_fma(a, b,
- * c) = a * b + c, v_act WIDE, NARROW           vectors of x in a tile of
- * WIDE_OUTPUTS and of SH_CONV_BLOCK outputs WIDE_OUTPUTS           a multiple
- * of SH_CONV_BLOCK, or 0 for no wide tiles
+ *   part, v_part(n)        which lanes take part in a load or store: the first n, 1 <= n <= LANES
+ *   v_load, v_load_part, v_store, v_store_part, v_set
+ *   v_fma(a, b, c)         a * b + c, rounded once
+ *   v_act(v, conv, output) the activation
+ *   v_keep(v)              makes the compiler hold v in a register here
+ *   v_tap(sums, from, w, outputs, vectors)
+ *                          one tap of a whole tile in a form of its own and 1, or 0 when it has none
+ *   WIDE, NARROW           vectors of x in a tile of WIDE_OUTPUTS and of SH_CONV_BLOCK outputs
+ *   WIDE_OUTPUTS           a multiple of SH_CONV_BLOCK, or 0 for no wide tiles
  *
- * A tile is `outputs` rows by `vectors` vectors, all of whose sums stay in
- * registers while the taps go by: for each tap `vectors` loads of input, then
- * for each output one broadcast weight and `vectors` multiply-adds. What does
- * not fill a tile at the end of a row goes in tiles of one vector, the last of
- * them with some lanes masked out, through the same operations. Everything is
- * inlined with constant counts, or the sums would not stay in registers. */
+ * A tile is `outputs` rows by `vectors` vectors, all of whose sums stay in registers while the taps go by:
+ * for each tap `vectors` loads of input, then for each output one broadcast weight and `vectors`
+ * multiply-adds. What does not fill a tile at the end of a row goes in tiles of one vector, the last of them
+ * with some lanes masked out, through the same operations. Everything is inlined with constant counts, or the
+ * sums would not stay in registers; v_keep after each tap stops the compiler from weaving the taps into one
+ * another until registers run out. The input of the next tile is fetched meanwhile: so many rows at once are
+ * more than the processor's own prefetching follows. */
 #include "engine/act.h"
 #include "engine/dsp/dsp.h"
 
