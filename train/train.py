@@ -88,15 +88,16 @@ def train(net, optimiser, crops, pack, first, args):
         for group in optimiser.param_groups:
             group["lr"] = rate(step, args)
         low, high = crops.next()
-        loss = ((net(low) - high).abs() * weights).mean()
+        miss = net(low) - high
+        loss = ((miss * miss if args.loss == "l2" else miss.abs()) * weights).mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
-        total += loss.item()
+        total += float(miss.detach().abs().mean())
         if (step + 1) % args.every == 0 or step + 1 == args.steps:
             save(args.checkpoint, net, optimiser, crops, step + 1, args)
             each = (time.monotonic() - started) / (step + 1 - first)
-            print(f"step {step + 1}/{args.steps} loss {total / args.every * 255:.4f} "
+            print(f"step {step + 1}/{args.steps} error {total / args.every * 255:.4f} "
                   f"validation {validate(net, pack):.3f} dB {each * 1000:.1f} ms/step "
                   f"ETA {each * (args.steps - step - 1) / 60:.1f} min", flush=True)
             total = 0.0
@@ -107,7 +108,9 @@ def parse():
     parser.add_argument("pack")
     parser.add_argument("checkpoint")
     parser.add_argument("--arch", choices=sorted(model.ARCHITECTURES), default="fast")
-    parser.add_argument("--steps", type=int, default=42000)
+    parser.add_argument("--weights", help="checkpoint of an earlier training to begin with")
+    parser.add_argument("--loss", choices=("l1", "l2"), default="l1")
+    parser.add_argument("--steps", type=int, default=36000)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--crop", type=int, default=48)
     parser.add_argument("--wide", type=int, default=256)
@@ -128,6 +131,8 @@ def main():
     net = model.ARCHITECTURES[args.arch](wide=args.wide)
     optimiser = torch.optim.Adam(net.parameters(), lr=args.rate)
     crops = Crops(pack, args.crop, args.batch, args.seed)
+    if args.weights:
+        net.load_state_dict(torch.load(args.weights)["net"])
     first = restore(args.checkpoint, net, optimiser, crops)
     print(f"{args.arch}: {net.cost()} multiply-adds an input pixel, {len(pack['hr'])} tiles, from step {first}; "
           f"validation {validate(net, pack):.3f} dB", flush=True)
