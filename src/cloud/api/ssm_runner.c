@@ -196,7 +196,8 @@ static int finish(runner *r, const sh_invocation *row, const char *folder, sh_er
     change.out = sh_buf_cstr(&out);
     change.err = sh_buf_cstr(&error);
     status = settle(r, &change, err);
-    sh_log(SH_LOG_INFO, "ssm", "command %s: %s", row->id, change.details);
+    if (status == 0)
+        sh_log(SH_LOG_INFO, "ssm", "command %s: %s", row->id, change.details);
 done:
     sh_buf_free(&out);
     sh_buf_free(&error);

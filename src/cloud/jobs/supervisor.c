@@ -25,10 +25,12 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define RESULT_ROOM 4096
+#define DISK_RESERVE ((uint64_t)64 << 20) /* or a twentieth of the disk, if that is less */
 
 typedef struct stream {
     int pipe; /* read end; -1: closed */
@@ -82,23 +84,38 @@ static void stop(supervisor *s, sh_command_end why)
     sh_child_signal_group(&s->child, SIGCONT);
 }
 
+static void keep_no_more(supervisor *s, stream *from, const char *why)
+{
+    close(from->file);
+    from->file = -1;
+    snprintf(s->result.message, sizeof(s->result.message), "the rest of the output is lost: %.400s", why);
+}
+
+/* A script's output may not take the last space, which the server needs to say how the script ended. */
+static bool disk_is_low(int fd)
+{
+    struct statvfs disk;
+    if (fstatvfs(fd, &disk) < 0)
+        return false;
+    uint64_t unit = disk.f_frsize, reserve = disk.f_blocks * unit / 20;
+    return disk.f_bavail * unit < (reserve < DISK_RESERVE ? reserve : DISK_RESERVE);
+}
+
 static void keep(supervisor *s, stream *from, const char *bytes, size_t length)
 {
     int64_t room = s->output_max - from->kept;
+    sh_err err = {0};
     from->seen += (int64_t)length;
     if (from->file < 0 || room <= 0)
         return;
     if ((int64_t)length > room)
         length = (size_t)room;
-    sh_err err = {0};
-    if (sh_fd_write(from->file, bytes, length, &err) < 0) {
-        close(from->file);
-        from->file = -1;
-        snprintf(s->result.message, sizeof(s->result.message), "the rest of the output is lost: %.400s",
-                 err.message);
-        return;
-    }
-    from->kept += (int64_t)length;
+    if (disk_is_low(from->file))
+        keep_no_more(s, from, "the disk is nearly full");
+    else if (sh_fd_write(from->file, bytes, length, &err) < 0)
+        keep_no_more(s, from, err.message);
+    else
+        from->kept += (int64_t)length;
 }
 
 static void drain(supervisor *s, stream *from)
