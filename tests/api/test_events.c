@@ -172,7 +172,7 @@ static void test_put_events(void **state)
     ok(b, "PutTargets", "{'Rule':'r','Targets':[" TARGET("t", "m", "") "]}");
     json_t *out = bed_call(b, "events", "PutEvents",
                            "{'Entries':[{'Source':'my.app','DetailType':'d','Detail':'{\\'n\\':2}'},"
-                           "{'Source':'my.app','DetailType':'d','Detail':'{\\'n\\':1}'},"
+                           "{'Source':'my.app','DetailType':'d','Detail':'{\\'n\\':1}','Time':1e300},"
                            "{'Source':'my.app','DetailType':'d','Detail':'{'},"
                            "{'Source':'aws.s3','DetailType':'d','Detail':'{}'},{'Source':'x'}]}");
     assert_int_equal(json_integer_value(json_object_get(out, "FailedEntryCount")), 3);

@@ -10,6 +10,7 @@
 
 #define ENTRIES_MAX 10
 #define ENTRY_BYTES (256 * 1024)
+#define SECONDS_MAX 253402300799.0 /* end of the year 9999 */
 
 /* ---- PutEvents ---- */
 
@@ -63,7 +64,7 @@ static int64_t entry_time(const sh_call *call, const json_t *entry)
     int64_t ms;
     const json_t *time = json_object_get(entry, "Time");
     const char *text = json_string_value(time);
-    if (json_is_number(time))
+    if (json_is_number(time) && json_number_value(time) >= 0 && json_number_value(time) <= SECONDS_MAX)
         return (int64_t)(json_number_value(time) * 1000.0);
     return text && sh_time_parse_iso(text, strlen(text), &ms) ? ms : call->now_ms;
 }

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define CALL_MEMORY (64u << 20)
+#define SECONDS_MAX 253402300799.0 /* end of the year 9999 */
 #define PATTERN(p) (1u << (p))
 
 /* How to follow what a .sync task started. */
@@ -54,7 +55,8 @@ static void date_member(json_t *object, const char *name, json_t *value, bool is
     bool known = false;
     for (size_t i = 0; i < SH_COUNT(names); i++)
         known |= strcmp(name, names[i]) == 0;
-    if (!known || !json_is_number(value))
+    if (!known || !json_is_number(value) || !(json_number_value(value) >= 0) ||
+        json_number_value(value) > SECONDS_MAX)
         return;
     int64_t ms = (int64_t)(json_number_value(value) * 1000.0 + 0.5);
     sh_time_iso_ms(ms, text);
