@@ -63,6 +63,21 @@ typedef struct spyhop_error {
     char message[512]; /* one line of UTF-8, NUL-terminated, no newline at its end */
 } spyhop_error;
 
+/*
+ * What a model file may hold. ONNX of operator sets 7 to 21, one input and one output, both [N, C, H, W] of
+ * float32 with C of 1 or 3, values of 0..1 standing for the code values. H and W are those of whatever plane
+ * is run: where the file gives numbers for them, they are taken as an example. Weights are float32 or float16
+ * inside the file. Operators: Conv          2-D, group 1, strides 1, dilations 1, pads (or auto_pad) that
+ * keep the picture's size Relu, LeakyRelu, PRelu (a slope for all, or one a channel), Clip (constant bounds)
+ *     Add           of two tensors (the channels of one may be 1), or of a constant for all or one a channel
+ *     Concat        of channels
+ *     DepthToSpace  both modes
+ *     Resize        by constant scales, one whole factor of 1 to 8: nearest, linear, cubic; half_pixel,
+ *                   pytorch_half_pixel, asymmetric, tf_half_pixel_for_nn (nearest only); Upsample likewise
+ *     Identity, Constant
+ * Anything else is refused with SPYHOP_E_UNSUPPORTED and its name. Arithmetic is in single precision.
+ */
+
 /* Limits on what a model file may ask for. A file past one of them is refused with SPYHOP_E_LIMIT. */
 #define SPYHOP_MAX_FILE_BYTES ((size_t)256 << 20) /* of the ONNX file */
 #define SPYHOP_MAX_NODES 4096                     /* operators in the graph */
@@ -104,22 +119,23 @@ typedef struct spyhop_settings {
     size_t size; /* sizeof(spyhop_settings), set by spyhop_settings_default: room for later fields */
     int threads; /* 1..256 threads, the caller's own among them; 0 (default): one for each CPU */
     int cpu; /* a spyhop_cpu; SPYHOP_CPU_AUTO by default. A level the machine lacks is SPYHOP_E_ARGUMENT */
-    int band_rows; /* input rows of one band, 1..SPYHOP_MAX_SIDE; 0 (default): chosen so that a band stays in
-                      L2. The output does not depend on it, nor on threads. For tests and tuning */
+    int band_rows; /* input rows of one band, 1..SPYHOP_MAX_SIDE; 0 (default): chosen so that all threads end
+                      together. The output does not depend on it, nor on threads. For tests and tuning */
 } spyhop_settings;
 
 /*
  * A plane of samples, owned by the caller, rows from top to bottom.
  */
 typedef struct spyhop_plane {
-    void
-        *data; /* the first sample of the first row; uint8_t for depth 8, uint16_t in native order for more */
-    ptrdiff_t stride; /* bytes from one row to the next, negative for bottom-up pictures; |stride| >= width *
-                         bytes */
-    int width;        /* samples, 1..SPYHOP_MAX_SIDE */
-    int height;       /* rows, 1..SPYHOP_MAX_SIDE */
-    int depth; /* bits of a sample, 8..16, right-aligned: code value / (2^depth - 1) is what the network sees
-                */
+    /* the first sample of the first row: uint8_t for depth 8, uint16_t in native order for more */
+    void *data;
+    /* bytes from one row to the next, negative for bottom-up pictures; |stride| >= width * bytes of a sample
+     */
+    ptrdiff_t stride;
+    int width;  /* samples, 1..SPYHOP_MAX_SIDE */
+    int height; /* rows, 1..SPYHOP_MAX_SIDE */
+    int depth;  /* bits of a sample, 8..16, right-aligned: code value / (2^depth - 1) is what the network sees
+                 */
 } spyhop_plane;
 
 /* The version of the library that is running, as "0.1.0". Static; never NULL. */
