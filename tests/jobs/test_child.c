@@ -7,7 +7,9 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -74,6 +76,19 @@ static void resets_signals_and_mask(void **state)
     sigprocmask(SIG_SETMASK, &before, NULL);
     signal(SIGPIPE, SIG_DFL);
     assert_string_equal(output, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+}
+
+static void lowers_the_limit_of_files(void **state)
+{
+    char output[64];
+    struct rlimit before, raised;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    raised = before;
+    raised.rlim_cur = raised.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &raised), 0);
+    run_shell("ulimit -Sn", (sh_child_spec){0}, output, sizeof(output));
+    setrlimit(RLIMIT_NOFILE, &before);
+    assert_in_range(strtol(output, NULL, 10), 1, 1024);
 }
 
 static void stdin_is_empty(void **state)
@@ -158,10 +173,15 @@ static void destroy_takes_anything(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gives_exit_status_and_output), cmocka_unit_test(inherits_nothing_unintended),
-        cmocka_unit_test(resets_signals_and_mask),      cmocka_unit_test(stdin_is_empty),
-        cmocka_unit_test(places_many_descriptors),      cmocka_unit_test(says_why_it_cannot_start),
-        cmocka_unit_test(kills_the_whole_group),        cmocka_unit_test(destroy_takes_anything),
+        cmocka_unit_test(gives_exit_status_and_output),
+        cmocka_unit_test(inherits_nothing_unintended),
+        cmocka_unit_test(resets_signals_and_mask),
+        cmocka_unit_test(lowers_the_limit_of_files),
+        cmocka_unit_test(stdin_is_empty),
+        cmocka_unit_test(places_many_descriptors),
+        cmocka_unit_test(says_why_it_cannot_start),
+        cmocka_unit_test(kills_the_whole_group),
+        cmocka_unit_test(destroy_takes_anything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -246,8 +246,11 @@ static void scan(runner *r)
     for (size_t i = 0; i < r->count; i++)
         if (!is_progressing(r, r->works[i].id))
             stop(&r->works[i]);
-    if (r->stranded && r->count == 0 && sh_mcjob_requeue(r->cloud->db, &err) == 0)
-        r->stranded = false;
+    if (r->stranded && r->count == 0) {
+        int requeued = sh_mcjob_requeue(r->cloud->db, &err);
+        r->stranded = requeued < 0;
+        status = requeued < 0 ? requeued : 1;
+    }
     while (status > 0 && r->count < r->limit && !r->stranded)
         status = begin_next(r, &err);
     if (status < 0)
@@ -275,11 +278,9 @@ static bool wait_for_news(runner *r)
 
 int sh_mcjobs_run(sh_cloud *cloud)
 {
-    runner r = {.cloud = cloud, .limit = worker_limit()};
+    runner r = {.cloud = cloud, .limit = worker_limit(), .stranded = true}; /* by the server before us */
     sh_err err = {0};
-    int status = sh_mcjob_requeue(cloud->db, &err);
-    if (status == 0)
-        status = sh_bell_open(&r.bell, cloud, SH_WAKE_MCJOBS, &err);
+    int status = sh_bell_open(&r.bell, cloud, SH_WAKE_MCJOBS, &err);
     if (status < 0) {
         sh_log(SH_LOG_ERROR, "mediaconvert", "jobs cannot be made: %s", err.message);
         return status;

@@ -30,6 +30,8 @@
 #define SOON_MS 50
 #define RETRY_MS 1000
 #define PRUNE_MS 3600000
+#define CLOCK_MS 30000 /* the wall clock may be set meanwhile */
+#define START_RETRY_MS 5000
 
 typedef struct slot {
     char id[40];
@@ -487,8 +489,10 @@ static void end_slot(runner *r, slot *s)
 
 static int timeout_of(const runner *r)
 {
-    int64_t left = r->look_ms == INT64_MAX ? PRUNE_MS : r->look_ms - now(r);
-    return left < 0 ? 0 : left > PRUNE_MS ? PRUNE_MS : (int)left;
+    if (r->look_ms == INT64_MAX)
+        return PRUNE_MS;
+    int64_t left = r->look_ms - now(r);
+    return left < 0 ? 0 : left > CLOCK_MS ? CLOCK_MS : (int)left;
 }
 
 static void wait_for_news(runner *r)
@@ -504,13 +508,27 @@ static void wait_for_news(runner *r)
             end_slot(r, &r->slots[i]);
 }
 
+/* Until the folders of the node are there, as they cannot be on a full disk. */
+static int prepare(runner *r)
+{
+    sh_err err = {0};
+    int status;
+    while ((status = sh_node_prepare(&r->node, r->cloud, &err)) < 0) {
+        sh_log(SH_LOG_ERROR, "ssm", "commands cannot be run yet: %s", err.message);
+        if (!sh_cloud_wait(r->cloud, 0, sh_monotonic_us() / 1000 + START_RETRY_MS))
+            break;
+    }
+    return status;
+}
+
 int sh_commands_run(sh_cloud *cloud)
 {
     runner r = {.cloud = cloud, .look_ms = INT64_MAX};
     sh_err err = {0};
-    int status = sh_node_prepare(&r.node, cloud, &err);
-    if (status == 0)
-        status = sh_bell_open(&r.bell, cloud, SH_WAKE_COMMANDS, &err);
+    int status = prepare(&r);
+    if (status < 0)
+        return status;
+    status = sh_bell_open(&r.bell, cloud, SH_WAKE_COMMANDS, &err);
     if (status < 0) {
         sh_log(SH_LOG_ERROR, "ssm", "commands cannot be run: %s", err.message);
         sh_node_free(&r.node);
@@ -521,9 +539,8 @@ int sh_commands_run(sh_cloud *cloud)
         scan(&r);
         wait_for_news(&r);
     }
-    while (r.count > 0) { /* their commands go on, and are found again */
+    while (r.count > 0) /* their commands go on, and are found again */
         close(r.slots[--r.count].pidfd);
-    }
     sh_bell_close(&r.bell);
     sh_node_free(&r.node);
     return 0;

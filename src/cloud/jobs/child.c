@@ -18,6 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define USUAL_FILES 1024 /* open files at once, as a login shell has it */
+
 typedef struct failure {
     int error;
     char step; /* index of step_names */
@@ -44,6 +46,16 @@ static void reset_signals(void)
         sigaction(i, &standard, NULL); /* refused for SIGKILL, SIGSTOP and the C library's own */
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* The server raises its own limit; programs that use select() count on the usual one. */
+static void lower_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur <= USUAL_FILES)
+        return;
+    limit.rlim_cur = USUAL_FILES;
+    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static void close_between(unsigned first, unsigned last)
@@ -92,6 +104,7 @@ static _Noreturn void become(const sh_child_spec *spec, int report, pid_t parent
     int kept = place_files(spec, report);
     if (kept < 0)
         give_up(report, STEP_FILES);
+    lower_file_limit();
     if (spec->death_signal) {
         if (prctl(PR_SET_PDEATHSIG, spec->death_signal) < 0)
             give_up(kept, STEP_DEATH);

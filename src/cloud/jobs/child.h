@@ -3,8 +3,8 @@
 #define SH_JOBS_CHILD_H
 /* Child processes. A child inherits exactly what its sh_child_spec says: the argument and environment lists,
  * the descriptors of `fds` (numbered from 0), the working folder. Everything else is closed, signals are at
- * their defaults and none is blocked, and it leads a process group or session of its own, so that the whole
- * of it can be killed. No shell is involved.
+ * their defaults and none is blocked, the soft limit of open files is at most 1,024, and it leads a process
+ * group or session of its own, so that the whole of it can be killed. No shell is involved.
  *
  * A child is watched through its pidfd: it becomes readable when the child has ended, so that one poll loop
  * looks after any number of them. */
