@@ -12,12 +12,15 @@
 
 static atomic_int channel = -1;
 static atomic_int lines;
+static atomic_bool premature;
 
 static void forward(void *avcl, int level, const char *format, va_list arguments)
 {
     char text[400];
     const AVClass *class = avcl ? *(const AVClass *const *)avcl : NULL;
     const int to = atomic_load(&channel);
+    if (level <= AV_LOG_WARNING && strstr(format, "ended prematurely"))
+        atomic_store(&premature, true);
     if (level > AV_LOG_WARNING || to < 0 || atomic_fetch_add(&lines, 1) >= LINES_MAX)
         return;
     int length = vsnprintf(text, sizeof(text), format, arguments);
@@ -39,6 +42,11 @@ void sh_avlog_start(int to)
 void sh_avlog_stop(void)
 {
     atomic_store(&channel, -1);
+}
+
+bool sh_avlog_premature(void)
+{
+    return atomic_load(&premature);
 }
 
 void sh_avlog_quiet(void)

@@ -47,16 +47,35 @@ static void copy_metadata(AVDictionary **to, const AVDictionary *from)
         av_dict_set(to, of_the_file[i], NULL, 0);
 }
 
+/* MPEG-TS takes any codec as private data, which nobody can play. */
+static bool transport_holds(enum AVCodecID codec)
+{
+    static const enum AVCodecID held[] = {
+        AV_CODEC_ID_AAC,  AV_CODEC_ID_MP2,          AV_CODEC_ID_MP3,
+        AV_CODEC_ID_AC3,  AV_CODEC_ID_EAC3,         AV_CODEC_ID_DTS,
+        AV_CODEC_ID_OPUS, AV_CODEC_ID_DVB_SUBTITLE, AV_CODEC_ID_DVB_TELETEXT};
+    for (size_t i = 0; i < SH_COUNT(held); i++)
+        if (held[i] == codec)
+            return true;
+    return false;
+}
+
 static bool container_holds(const sh_mux *mux, const AVStream *from)
 {
     const enum AVMediaType type = from->codecpar->codec_type;
+    const enum AVCodecID codec = from->codecpar->codec_id;
+    const bool matroska = strcmp(mux->format->oformat->name, "matroska") == 0;
     if (from->disposition & AV_DISPOSITION_ATTACHED_PIC)
         return is_mov(mux);
-    if (type != AVMEDIA_TYPE_AUDIO && type != AVMEDIA_TYPE_SUBTITLE && type != AVMEDIA_TYPE_ATTACHMENT)
+    if (type == AVMEDIA_TYPE_ATTACHMENT)
+        return matroska;
+    if (type != AVMEDIA_TYPE_AUDIO && type != AVMEDIA_TYPE_SUBTITLE)
         return false;
-    if (type == AVMEDIA_TYPE_ATTACHMENT && strcmp(mux->format->oformat->name, "matroska") != 0)
-        return false;
-    return avformat_query_codec(mux->format->oformat, from->codecpar->codec_id, FF_COMPLIANCE_NORMAL) == 1;
+    if (strcmp(mux->format->oformat->name, "mpegts") == 0)
+        return transport_holds(codec);
+    /* Matroska has a form for whatever a WAV file may hold, which the query does not know */
+    return (matroska && type == AVMEDIA_TYPE_AUDIO) ||
+           avformat_query_codec(mux->format->oformat, codec, FF_COMPLIANCE_NORMAL) == 1;
 }
 
 static int copy_side_data(AVStream *to, const AVStream *from, bool doubled)

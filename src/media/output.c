@@ -37,11 +37,12 @@ static int split(sh_output *output, const char *path, sh_err *err)
     output->name = slash ? slash + 1 : output->path;
     if (!*output->name)
         return sh_fail(err, SH_E_ARGUMENT, "%s: is a folder, not a file name", output->shown);
-    char saved = *output->name;
-    *output->name = '\0';
-    output->folder = open(slash ? output->path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char *folder = slash ? strndup(output->path, (size_t)(output->name - output->path)) : strdup(".");
+    if (!folder)
+        return sh_fail(err, SH_E_MEMORY, "memory is short");
+    output->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int error = errno;
-    *output->name = saved;
+    free(folder);
     if (output->folder < 0)
         return sh_fail_errno(err, error, "%s: its folder", output->shown);
     return 0;

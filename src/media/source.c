@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "media/source.h"
 #include "base/log.h"
+#include "media/avlog.h"
 #include "media/sandbox.h"
 
 #include <errno.h>
@@ -84,7 +85,7 @@ static int open_container(sh_source *source, int fd, sh_err *err)
     source->format->protocol_whitelist = av_strdup("");
     source->format->flags |= AVFMT_FLAG_CUSTOM_IO;
     error = avformat_open_input(&source->format, NULL, NULL, NULL);
-    if (error == AVERROR_INVALIDDATA)
+    if (error == AVERROR_INVALIDDATA || error == AVERROR(EINVAL)) /* the latter: none of `containers` */
         return sh_av_fail(err, error, &source->io,
                           "%s: not a video that can be read; its %" PRId64
                           " bytes are of no known container, or its index is missing because it is cut short",
@@ -200,13 +201,31 @@ static int check_duration(sh_source *source, sh_err *err)
         return 0;
     int64_t start = format->start_time == AV_NOPTS_VALUE ? 0 : format->start_time;
     int64_t missing = start + format->duration - source->reached;
-    if (missing < AV_TIME_BASE / 2)
-        return 0;
+    AVRational rate = av_guess_frame_rate(source->format, source->video, NULL);
+    double frame = rate.num > 0 && rate.den > 0 ? AV_TIME_BASE / av_q2d(rate) : 0;
+    if ((double)missing < AV_TIME_BASE / 10 + 1.5 * frame)
+        return sh_avlog_premature()
+                   ? damaged(source, err, "the file breaks off at byte %" PRId64 ", after frame %" PRId64,
+                             source->io.size, source->packets)
+                   : 0;
     return damaged(source, err,
                    "the file ends at %.3f s (byte %" PRId64
                    ") of the %.3f s that its header promises, %" PRId64 " frames were read",
                    (double)(source->reached - start) / AV_TIME_BASE, source->io.size,
                    (double)format->duration / AV_TIME_BASE, source->packets);
+}
+
+/* A transport stream promises no length, only whole packets: of 188 bytes, or 192 and 204 with additions. */
+static int check_transport(sh_source *source, sh_err *err)
+{
+    const int64_t size = source->io.size;
+    if (strcmp(source->format->iformat->name, "mpegts") != 0 || size < 0 || size % 188 == 0 ||
+        size % 192 == 0 || size % 204 == 0)
+        return 0;
+    return damaged(source, err,
+                   "the file ends within a packet, at byte %" PRId64 ": it is cut short after frame %" PRId64
+                   ", how many frames are lost is not known",
+                   size, source->packets);
 }
 
 static int check_end(sh_source *source, sh_err *err)
@@ -218,7 +237,8 @@ static int check_end(sh_source *source, sh_err *err)
                        " of %" PRId64 " lost), it ends at byte %" PRId64,
                        frames_done(source) + 1, promised, promised - frames_done(source), promised,
                        source->io.size);
-    return check_duration(source, err);
+    int status = check_transport(source, err);
+    return status < 0 ? status : check_duration(source, err);
 }
 
 /* Pictures in against pictures out, where a packet is a picture. */
