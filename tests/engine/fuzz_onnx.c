@@ -92,15 +92,15 @@ int main(void)
 {
     nm_model net;
     nm_random(&net, 12);
-    try_network(&net, 1, 20000, 1);
+    try_network(&net, 1, 5000, 1);
     nm_free(&net);
     for (uint32_t seed = 1000; seed < 1100; seed++) {
         nm_random(&net, seed);
-        try_network(&net, seed % 50 == 0, 200, seed);
+        try_network(&net, seed % 50 == 0, 100, seed);
         nm_free(&net);
     }
     nm_fast(&net, 0, 1);
-    try_network(&net, 1, 5000, 2);
+    try_network(&net, 1, 3000, 2);
     nm_free(&net);
     puts("fuzz_onnx: every input was answered");
     return 0;
