@@ -451,7 +451,7 @@ static void test_broken_state(void **state)
     bed_pump(b);
     assert_int_equal(sh_execution_get(b->cloud->db, arena, arn, &e, NULL), 0);
     e.state = "{\"no\":\"state\"}";
-    assert_int_equal(sh_execution_save(b->cloud->db, &e, e.timer_ms, NULL), 0);
+    assert_int_equal(sh_execution_save(b->cloud->db, &e, e.timer_ms, false, NULL), 0);
     sh_arena_free(arena);
     b->now_ms += 5000;
     assert_int_equal(bed_pump(b), -1);

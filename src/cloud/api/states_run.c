@@ -382,9 +382,12 @@ static int save_running(sh_run *run, sh_err *err)
     if (status == 0 && !text)
         status = sh_fail(err, SH_E_MEMORY, "no memory for the state of an execution");
     run->execution.state = text;
-    int64_t due_ms = any ? sh_now_ms(run->cloud->clock) : run->execution.timer_ms;
+    int64_t now_ms = sh_now_ms(run->cloud->clock);
+    int64_t timer_ms = run->execution.timer_ms;
+    bool gives_way = any || (timer_ms >= 0 && timer_ms <= now_ms);
     if (status == 0)
-        status = sh_execution_save(run->cloud->db, &run->execution, due_ms, err);
+        status =
+            sh_execution_save(run->cloud->db, &run->execution, gives_way ? now_ms : timer_ms, gives_way, err);
     run->execution.state = NULL;
     free(text);
     return status;
@@ -396,7 +399,7 @@ static int save_end(sh_cloud *cloud, sh_execution *execution, sh_err *err)
     execution->stopped_ms = now_ms;
     execution->timer_ms = -1;
     execution->state = NULL;
-    int status = sh_execution_save(cloud->db, execution, -1, err);
+    int status = sh_execution_save(cloud->db, execution, -1, false, err);
     if (status == 0)
         status = sh_wait_clear(cloud->db, execution->id, err);
     if (status == 0)

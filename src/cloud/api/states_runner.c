@@ -5,22 +5,32 @@
 #include "cloud/api/states.h"
 
 #define BATCH 64
-#define BATCH_US 50000 /* how long one transaction keeps others waiting */
+#define BATCH_AGAIN 4  /* of them at most, and at least one, executions that gave way to others */
+#define BATCH_US 20000 /* how long one transaction keeps others waiting */
 #define RETRY_MS 1000
 #define LOOK_MS 60000 /* at the latest, for the wall clock may be set */
 
-static int step_batch(sh_cloud *cloud, size_t *stepped, sh_err *err)
+static int step_some(sh_cloud *cloud, bool gave_way, size_t limit, int64_t deadline_us, size_t *stepped,
+                     sh_err *err)
 {
     int64_t ids[BATCH];
-    size_t count = BATCH;
-    int64_t deadline_us = sh_monotonic_us() + BATCH_US;
-    int status = sh_execution_due(cloud->db, sh_now_ms(cloud->clock), ids, &count, err);
-    for (*stepped = 0; status == 0 && *stepped < count; ++*stepped) {
-        if (*stepped > 0 && sh_monotonic_us() >= deadline_us)
+    size_t count = limit;
+    int status = sh_execution_due(cloud->db, sh_now_ms(cloud->clock), gave_way, ids, &count, err);
+    for (size_t i = 0; status == 0 && i < count; i++) {
+        if (i > 0 && sh_monotonic_us() >= deadline_us)
             break;
-        status = sh_run_execution(cloud, ids[*stepped], NULL, err);
+        status = sh_run_execution(cloud, ids[i], NULL, err);
+        ++*stepped;
     }
     return status;
+}
+
+static int step_batch(sh_cloud *cloud, size_t *stepped, sh_err *err)
+{
+    int64_t deadline_us = sh_monotonic_us() + BATCH_US;
+    *stepped = 0;
+    int status = step_some(cloud, false, BATCH, deadline_us, stepped, err);
+    return status == 0 ? step_some(cloud, true, BATCH_AGAIN, deadline_us, stepped, err) : status;
 }
 
 int sh_flows_pump(sh_cloud *cloud, int64_t *next_ms, sh_err *err)

@@ -16,8 +16,9 @@ const char sh_schema_flows[] =
     "  id INTEGER PRIMARY KEY, arn TEXT NOT NULL UNIQUE, name TEXT NOT NULL, machine_arn TEXT NOT NULL,"
     "  revision_row INTEGER NOT NULL REFERENCES revisions, status TEXT NOT NULL, input TEXT NOT NULL,"
     "  output TEXT, error TEXT, cause TEXT, state TEXT, started_ms INTEGER NOT NULL,"
-    "  stopped_ms INTEGER NOT NULL, timer_ms INTEGER NOT NULL, due_ms INTEGER);"
-    "CREATE INDEX IF NOT EXISTS executions_due ON executions (due_ms) WHERE due_ms IS NOT NULL;"
+    "  stopped_ms INTEGER NOT NULL, timer_ms INTEGER NOT NULL, due_ms INTEGER,"
+    "  turn INTEGER NOT NULL);"
+    "CREATE INDEX IF NOT EXISTS executions_due ON executions (turn, due_ms) WHERE due_ms IS NOT NULL;"
     "CREATE INDEX IF NOT EXISTS executions_machine ON executions (machine_arn, id);"
     "CREATE TABLE IF NOT EXISTS history ("
     "  execution INTEGER NOT NULL, id INTEGER NOT NULL, event TEXT NOT NULL, PRIMARY KEY (execution, id))"
@@ -172,8 +173,8 @@ int sh_execution_insert(sh_db *db, sh_execution *e, sh_err *err)
     int status =
         sh_db_run(db, err,
                   "INSERT INTO executions (arn, name, machine_arn, revision_row, status, input,"
-                  " started_ms, stopped_ms, timer_ms, due_ms)"
-                  " VALUES (?1, ?2, ?3, ?4, 'RUNNING', ?5, ?6, -1, -1, ?6)",
+                  " started_ms, stopped_ms, timer_ms, due_ms, turn)"
+                  " VALUES (?1, ?2, ?3, ?4, 'RUNNING', ?5, ?6, -1, -1, ?6, 0)",
                   "sssisi", e->arn, e->name, e->machine_arn, e->revision_row, e->input, e->started_ms);
     e->id = sh_db_last_id(db);
     return status;
@@ -261,13 +262,14 @@ int sh_execution_list(sh_db *db, const char *machine_arn, const char *status, in
                       take_execution, &t, "sisi", machine_arn, from, status, limit);
 }
 
-int sh_execution_save(sh_db *db, const sh_execution *e, int64_t due_ms, sh_err *err)
+int sh_execution_save(sh_db *db, const sh_execution *e, int64_t due_ms, bool gave_way, sh_err *err)
 {
-    return sh_db_run(db, err,
-                     "UPDATE executions SET status = ?2, output = ?3, error = ?4, cause = ?5, state = ?6,"
-                     " stopped_ms = ?7, timer_ms = ?8, due_ms = iif(?9 < 0, NULL, ?9) WHERE id = ?1",
-                     "isssssiii", e->id, e->status, e->output, e->error, e->cause, e->state, e->stopped_ms,
-                     e->timer_ms, due_ms);
+    return sh_db_run(
+        db, err,
+        "UPDATE executions SET status = ?2, output = ?3, error = ?4, cause = ?5, state = ?6,"
+        " stopped_ms = ?7, timer_ms = ?8, due_ms = iif(?9 < 0, NULL, ?9), turn = ?10 WHERE id = ?1",
+        "isssssiiii", e->id, e->status, e->output, e->error, e->cause, e->state, e->stopped_ms, e->timer_ms,
+        due_ms, (int64_t)gave_way);
 }
 
 typedef struct id_taker {
@@ -282,34 +284,34 @@ static int take_id(void *opaque, const sh_row *row)
     return 0;
 }
 
-int sh_execution_due(sh_db *db, int64_t now_ms, int64_t *ids, size_t *count, sh_err *err)
+int sh_execution_due(sh_db *db, int64_t now_ms, bool gave_way, int64_t *ids, size_t *count, sh_err *err)
 {
     id_taker t = {ids, 0};
-    int status = sh_db_each(db, err,
-                            "SELECT id FROM executions WHERE due_ms IS NOT NULL AND due_ms <= ?1"
-                            " ORDER BY due_ms LIMIT ?2",
-                            take_id, &t, "ii", now_ms, (int64_t)*count);
+    int status =
+        sh_db_each(db, err,
+                   "SELECT id FROM executions WHERE due_ms IS NOT NULL AND turn = ?1 AND due_ms <= ?2"
+                   " ORDER BY due_ms LIMIT ?3",
+                   take_id, &t, "iii", (int64_t)gave_way, now_ms, (int64_t)*count);
     *count = t.count;
     return status;
 }
 
 static int take_due(void *opaque, const sh_row *row)
 {
-    *(int64_t *)opaque = sh_row_int(row, 0);
-    return 1;
+    int64_t *earliest = opaque, due_ms = sh_row_int(row, 0);
+    if (!sh_row_is_null(row, 0) && (*earliest < 0 || due_ms < *earliest))
+        *earliest = due_ms;
+    return 0;
 }
 
 int sh_execution_next(sh_db *db, int64_t *due_ms, sh_err *err)
 {
     *due_ms = -1;
-    return sh_db_each(db, err,
-                      "SELECT due_ms FROM executions WHERE due_ms IS NOT NULL ORDER BY due_ms LIMIT 1",
-                      take_due, due_ms, "");
-}
-
-int sh_execution_postpone(sh_db *db, int64_t id, int64_t due_ms, sh_err *err)
-{
-    return sh_db_run(db, err, "UPDATE executions SET due_ms = ?2 WHERE id = ?1", "ii", id, due_ms);
+    return sh_db_each(
+        db, err,
+        "SELECT (SELECT min(due_ms) FROM executions WHERE due_ms IS NOT NULL AND turn = 0) UNION ALL"
+        " SELECT (SELECT min(due_ms) FROM executions WHERE due_ms IS NOT NULL AND turn = 1)",
+        take_due, due_ms, "");
 }
 
 /* ---- history ---- */

@@ -60,13 +60,14 @@ int sh_execution_by_id(sh_db *db, sh_arena *arena, int64_t id, sh_execution *out
 typedef int (*sh_execution_fn)(void *opaque, const sh_execution *execution);
 int sh_execution_list(sh_db *db, const char *machine_arn, const char *status, int64_t below, int64_t limit,
                       sh_execution_fn fn, void *opaque, sh_err *err);
-/* Writes state, timer_ms, status, output, error, cause, stopped_ms; due_ms: -1 for none. */
-int sh_execution_save(sh_db *db, const sh_execution *execution, int64_t due_ms, sh_err *err);
-/* Ids that are due at now_ms, those that are so longest first; *count in: room, out: how many. */
-int sh_execution_due(sh_db *db, int64_t now_ms, int64_t *ids, size_t *count, sh_err *err);
+/* Writes state, timer_ms, status, output, error, cause, stopped_ms; due_ms: -1 for none. gave_way: it could
+ * have gone on, but has had its time: those that have not come first. */
+int sh_execution_save(sh_db *db, const sh_execution *execution, int64_t due_ms, bool gave_way, sh_err *err);
+/* Ids that are due at now_ms, of those that gave way or of the others, those that are so longest first;
+ * *count in: room, out: how many. */
+int sh_execution_due(sh_db *db, int64_t now_ms, bool gave_way, int64_t *ids, size_t *count, sh_err *err);
 /* *due_ms: the earliest due_ms of all, -1 when there is none. */
 int sh_execution_next(sh_db *db, int64_t *due_ms, sh_err *err);
-int sh_execution_postpone(sh_db *db, int64_t id, int64_t due_ms, sh_err *err);
 
 /* ---- history: events as JSON text, ids from 1 without gaps ---- */
 int sh_history_add(sh_db *db, int64_t execution, int64_t id, const char *event, sh_err *err);
