@@ -149,7 +149,7 @@ static const char *exchange(const char *request)
 static void assert_has(const char *text, const char *part)
 {
     if (!strstr(text, part))
-        fail_msg("no \"%s\" in \"%s\"", part, text);
+        fail_msg("no \"%s\" in \"%s\"", part, text ? text : "");
 }
 
 static void target_arrives_raw(void **state)
