@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The whole path with real clients: a clip uploaded with the AWS CLI becomes an upscaled film and an HLS stream by
+pipelines/vod-sr.asl.json; bad files end as FAILED with the reason where a user looks; `kill -9` of the server at any
+moment leaves an execution that ends, and never a part of a stream."""
+import json
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+import time
+import unittest
+
+from server import Server
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SOURCE, RESULT = "films", "streams"
+FRAMES = 50
+
+
+def make_clip(path):
+    subprocess.run(
+        ["ffmpeg", "-nostdin", "-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25", "-f", "lavfi",
+         "-i", "sine=frequency=440:sample_rate=48000", "-frames:v", str(FRAMES), "-t", str(FRAMES / 25), "-c:v", "libx264",
+         "-pix_fmt", "yuv420p", "-c:a", "aac", "-f", "mp4", path], check=True)
+
+
+def frames_of(path):
+    counted = subprocess.run(
+        ["ffprobe", "-v", "error", "-select_streams", "v:0", "-count_frames", "-show_entries", "stream=nb_read_frames",
+         "-of", "default=nk=1:nw=1", path], check=True, capture_output=True, text=True)
+    if counted.stderr:
+        raise AssertionError(counted.stderr)
+    return int(counted.stdout.split()[0])
+
+
+class Pipeline(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="pipeline-")
+        cls.clip = os.path.join(cls.folder.name, "clip.mp4")
+        make_clip(cls.clip)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def setUp(self):
+        self.server = Server()
+        self.addCleanup(self.server.stop)
+        self.machine = self.install()
+        self.s3 = self.server.client("s3")
+
+    def install(self):
+        done = subprocess.run(
+            [ROOT / "pipelines/install.sh", "--endpoint-url", self.server.endpoint, "--source", SOURCE, "--result", RESULT,
+             "--instance-id", self.server.instance_id, "--account", self.server.account],
+            check=True, capture_output=True, text=True, env=self.server.env)
+        return done.stdout.strip()
+
+    def upload(self, path, key):
+        self.server.aws("s3", "cp", "--only-show-errors", path, f"s3://{SOURCE}/{key}")
+
+    def executions(self):
+        return self.server.client("stepfunctions").list_executions(stateMachineArn=self.machine)["executions"]
+
+    def wait_execution(self, seconds=120):
+        """Waits for the one execution; the server may be new since the upload."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            found = self.executions()
+            self.assertLessEqual(len(found), 1)
+            if found and found[0]["status"] != "RUNNING":
+                return self.server.client("stepfunctions").describe_execution(executionArn=found[0]["executionArn"])
+            time.sleep(0.1)
+        self.fail(f"no execution ended in {seconds} s: {self.executions()}")
+
+    def keys(self, prefix=""):
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=RESULT, Prefix=prefix)
+        return [item["Key"] for page in pages for item in page.get("Contents", [])]
+
+    def check_results(self, key):
+        self.assertIn(f"{key}/upscaled.mp4", self.keys())
+        with tempfile.TemporaryDirectory(prefix="result-") as folder:
+            for name in self.keys(f"{key}/"):
+                target = pathlib.Path(folder, name[len(key) + 1:])
+                target.parent.mkdir(parents=True, exist_ok=True)
+                self.s3.download_file(RESULT, name, str(target))
+            self.assertEqual(frames_of(f"{folder}/upscaled.mp4"), FRAMES)
+            self.assertEqual(frames_of(f"{folder}/hls/index.m3u8"), FRAMES)
+            self.assertEqual(frames_of(f"{folder}/hls/index_sr.m3u8"), FRAMES)
+
+    def check_no_part(self, key):
+        """Whatever happened, a playlist is there only with all that it names."""
+        names = self.keys(f"{key}/hls/")
+        if not names:
+            return
+        body = self.s3.get_object(Bucket=RESULT, Key=f"{key}/hls/index_sr.m3u8")["Body"].read().decode()
+        self.assertIn("#EXT-X-ENDLIST", body)
+        for segment in re.findall(r"^[^#\n].*$", body, re.M):
+            self.assertIn(f"{key}/hls/{segment}", names)
+
+    def expect_failure(self, key, *words):
+        ended = self.wait_execution()
+        self.assertEqual(ended["status"], "FAILED", ended)
+        self.assertEqual(ended["error"], "UpscaleFailed")
+        for word in words:
+            self.assertRegex(ended["cause"], word)
+        self.assertEqual(self.keys(), [])
+        self.s3.head_bucket(Bucket=SOURCE)  # the server is up
+
+    def test_clip_becomes_a_stream(self):
+        self.upload(self.clip, "clip.mp4")
+        ended = self.wait_execution()
+        self.assertEqual(ended["status"], "SUCCEEDED", ended)
+        self.check_results("clip.mp4")
+        self.assertEqual(json.loads(ended["output"])["stream"]["Status"], "COMPLETE")
+
+    def test_key_that_a_shell_would_run(self):
+        key = "a folder/it's; touch PWNED $(id) `id` \"q\" & %41 +ü\u4e16.mp4"
+        self.s3.upload_file(self.clip, SOURCE, key)
+        ended = self.wait_execution()
+        self.assertEqual(ended["status"], "SUCCEEDED", ended)
+        self.check_results(key)
+        self.assertEqual(list(pathlib.Path(self.server.data).rglob("PWNED")), [])
+
+    def test_key_of_1024_bytes(self):
+        """The source may have it, the result's key would be longer: said in the cause."""
+        self.s3.upload_file(self.clip, SOURCE, "k" * 1024)
+        self.expect_failure("k" * 1024, "KeyTooLong")
+
+    def test_not_a_video(self):
+        self.s3.put_object(Bucket=SOURCE, Key="notes.mp4", Body=b"these are words, not pictures\n" * 1000)
+        self.expect_failure("notes.mp4", "s3://films/notes.mp4", "source")
+
+    def test_zero_bytes(self):
+        self.s3.put_object(Bucket=SOURCE, Key="empty.mp4", Body=b"")
+        self.expect_failure("empty.mp4", "(?i)empty|zero|0 bytes")
+
+    def test_truncated(self):
+        data = pathlib.Path(self.clip).read_bytes()
+        self.s3.put_object(Bucket=SOURCE, Key="cut.mp4", Body=data[: len(data) * 2 // 3])
+        self.expect_failure("cut.mp4", "s3://films/cut.mp4", "source")
+
+    def test_folder_marker(self):
+        self.s3.put_object(Bucket=SOURCE, Key="folder/", Body=b"")
+        self.expect_failure("folder/", "folder")
+
+    def kill_after(self, state):
+        """kill -9 as soon as the execution has entered `state` and a moment has passed, then a new server on the same data."""
+        sfn = self.server.client("stepfunctions")
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            found = self.executions()
+            if found:
+                events = sfn.get_execution_history(executionArn=found[0]["executionArn"], maxResults=1000)["events"]
+                names = [e["stateEnteredEventDetails"]["name"] for e in events if "stateEnteredEventDetails" in e]
+                if state in names:
+                    break
+            time.sleep(0.02)
+        else:
+            self.fail(f"{state} was not entered in a minute")
+        address = self.server.endpoint.split("//")[1]
+        self.server.kill()
+        self.server.start(address)  # the running command talks to this address
+        self.s3 = self.server.client("s3")
+
+    def check_after_kill(self, state):
+        self.upload(self.clip, "clip.mp4")
+        self.kill_after(state)
+        self.check_no_part("clip.mp4")
+        ended = self.wait_execution()
+        if ended["status"] == "SUCCEEDED":
+            self.check_results("clip.mp4")
+        else:
+            self.assertEqual(ended["status"], "FAILED", ended)
+            self.assertTrue(ended["cause"])
+            self.check_no_part("clip.mp4")
+
+    def test_kill_while_upscaling(self):
+        self.check_after_kill("WaitForUpscale")
+
+    def test_kill_while_polling(self):
+        self.check_after_kill("IsUpscaleDone")
+
+    def test_kill_while_making_the_stream(self):
+        self.check_after_kill("CreateStream")
+        self.assertEqual(self.wait_execution()["status"], "SUCCEEDED")
+
+
+if __name__ == "__main__":
+    unittest.main()
