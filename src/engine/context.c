@@ -216,7 +216,8 @@ static int divide_up(int a, int b)
 }
 
 /* Rows of a band: of all ways to cut the picture, the one whose last thread ends first, counting what each
- * band computes of its neighbours. */
+ * band computes of its neighbours, and an eighth of a band for what other programs take from one of the
+ * threads: the smaller the bands, the more of it the others make up. */
 static int choose_rows(const spyhop_context *context, int height, int tiles_across)
 {
     int threads = context->settings.threads, best_rows = height;
@@ -226,7 +227,8 @@ static int choose_rows(const spyhop_context *context, int height, int tiles_acro
     for (int bands = 1; bands <= height && bands <= 4 * threads; bands++) {
         int rows = divide_up(height, bands);
         int64_t cost = (int64_t)divide_up(divide_up(height, rows) * tiles_across, threads) *
-                       (rows + context->model->halo);
+                       (rows + context->model->halo) * 8;
+        cost += threads > 1 ? rows : 0;
         if (cost < best) {
             best = cost;
             best_rows = rows;

@@ -190,7 +190,7 @@ static void put_node(sh_buf *out, const nm_node *node)
 }
 
 /* ValueInfoProto: [N, channels, H, W] with names for all but the channels. */
-static void put_port(sh_buf *out, int field, const char *name, int channels)
+static void put_port(sh_buf *out, int field, const char *name, int channels, int side)
 {
     static const char *const names[] = {"N", "C", "H", "W"};
     sh_buf port, type, tensor, shape, dim;
@@ -202,6 +202,8 @@ static void put_port(sh_buf *out, int field, const char *name, int channels)
         sh_buf_init(&dim, 4096);
         if (i == 1 && channels > 0)
             put_int(&dim, 1, channels);
+        else if (side > 0)
+            put_int(&dim, 1, i < 2 ? 1 : side);
         else
             put_text(&dim, 2, names[i]);
         put_message(&shape, 1, &dim);
@@ -224,10 +226,10 @@ void nm_write(const nm_model *model, sh_buf *out)
     put_text(&graph, 2, "test");
     for (int i = 0; i < model->tensor_count; i++)
         put_tensor(&graph, 5, &model->tensors[i]);
-    put_port(&graph, 11, model->input, model->input_channels);
+    put_port(&graph, 11, model->input, model->input_channels, model->fixed_side);
     for (int i = 0; model->inputs_list_weights && i < model->tensor_count; i++)
-        put_port(&graph, 11, model->tensors[i].name, 1);
-    put_port(&graph, 12, model->output, model->output_channels);
+        put_port(&graph, 11, model->tensors[i].name, 1, 0);
+    put_port(&graph, 12, model->output, model->output_channels, 0);
     put_int(out, 1, 8);
     put_message(out, 7, &graph);
     put_text(&opset, 1, "");

@@ -51,6 +51,7 @@ typedef struct nm_model {
     int node_count;
     nm_tensor tensors[NM_TENSORS];
     int tensor_count;
+    int fixed_side;          /* the file tells the input's size: so many rows and columns; 0: names */
     int inputs_list_weights; /* as files before IR version 4 do */
 } nm_model;
 

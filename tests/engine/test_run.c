@@ -80,6 +80,18 @@ static void random_networks(void **state)
     }
 }
 
+/* A size in the file is an example: any other runs too. */
+static void told_sizes_do_not_bind(void **state)
+{
+    nm_model net;
+    (void)state;
+    nm_fast(&net, 1, 3);
+    net.fixed_side = 24;
+    each_level(&net, 24, 24, 8, 0.501);
+    each_level(&net, 31, 5, 8, 0.501);
+    nm_free(&net);
+}
+
 /* The same bits however the picture is cut and whoever runs it. */
 static void check_invariance(const nm_model *net, int cpu, int width, int height, int depth)
 {
@@ -253,7 +265,7 @@ int main(void)
         cmocka_unit_test(any_width),        cmocka_unit_test(random_networks),
         cmocka_unit_test(levels_agree),     cmocka_unit_test(threads_and_bands_change_nothing),
         cmocka_unit_test(flat_stays_exact), cmocka_unit_test(strides),
-        cmocka_unit_test(three_planes),
+        cmocka_unit_test(three_planes),     cmocka_unit_test(told_sizes_do_not_bind),
     };
     return cmocka_run_group_tests_name("engine/run", tests, NULL, NULL);
 }
