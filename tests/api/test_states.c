@@ -127,6 +127,26 @@ static void test_task_of_own_service(void **state)
         "ExecutionSucceeded");
 }
 
+static void test_put_events(void **state)
+{
+    bed *b = *state;
+    const char *machine =
+        "{'StartAt':'T','States':{'T':{'Type':'Task','End':true,"
+        "'Resource':'arn:aws:states:::events:putEvents','Parameters':{'Entries':[{'Source.$':"
+        "'$.source','DetailType':'t','Detail':{'a.$':'$.n'}}]}}}}";
+    const char *good = bed_start(b, "put", machine, "{'source':'mine','n':[1]}");
+    bed_pump(b);
+    json_t *out = json_loads(output_of(b, good), 0, NULL);
+    assert_int_equal(json_integer_value(json_object_get(out, "FailedEntryCount")), 0);
+    json_decref(out);
+    const char *bad = bed_start(b, "put", machine, "{'source':'aws.s3','n':1}");
+    bed_pump(b);
+    out = describe(b, bad);
+    assert_string_equal(json_string_value(json_object_get(out, "error")), "EventBridge.FailedEntry");
+    assert_non_null(strstr(json_string_value(json_object_get(out, "cause")), "NotAuthorizedForSource"));
+    json_decref(out);
+}
+
 static void test_error_names(void **state)
 {
     bed *b = *state;
@@ -611,6 +631,7 @@ int main(void)
         BED(test_execution_timeout),
         BED(test_many_waits),
         BED(test_task_of_own_service),
+        BED(test_put_events),
         BED(test_error_names),
         BED(test_sync_2),
         BED(test_sync_failure),

@@ -14,8 +14,8 @@
 #define DEPTH_MAX 512
 
 static const char *const user_maps[] = {
-    "audioSelectors", "audioSelectorGroups", "captionSelectors",      "userMetadata",
-    "tags",           "userMetadataTags",    "dynamicAudioSelectors",
+    "audioSelectors",        "audioSelectorGroups", "captionSelectors",
+    "dynamicAudioSelectors", "userMetadata",        "tags",
 };
 
 static char lower(char c)

@@ -38,6 +38,8 @@ typedef struct integration {
     const char *legacy;           /* service as messages name it */
     unsigned patterns;
     const follow *follow;
+    json_t *(*prepare)(const json_t *parameters); /* new reference; NULL: only names are changed */
+    const char *(*refused)(const json_t *out);    /* error name when an answer is a failure, else NULL */
 } integration;
 
 /* ---- members of answers ---- */
@@ -167,12 +169,48 @@ static json_t *prepare_execution(json_t *parameters)
     return parameters;
 }
 
+/* ---- events:putEvents ---- */
+
+/* Detail may be an object in a state machine; the API wants its text. */
+static int detail_to_text(json_t *entry)
+{
+    const json_t *detail = json_object_get(entry, "Detail");
+    if (!json_is_object(detail))
+        return 0;
+    char *text = sh_flow_text(detail);
+    int status = text ? json_object_set_new(entry, "Detail", json_string(text)) : -1;
+    free(text);
+    return status;
+}
+
+static json_t *prepare_events(const json_t *parameters)
+{
+    size_t index;
+    json_t *entry, *in = json_deep_copy(parameters);
+    json_array_foreach(json_object_get(in, "Entries"), index, entry)
+    {
+        if (detail_to_text(entry) < 0 && json_is_object(entry)) {
+            json_decref(in);
+            return NULL;
+        }
+    }
+    return in;
+}
+
+static const char *events_refused(const json_t *out)
+{
+    return json_integer_value(json_object_get(out, "FailedEntryCount")) > 0 ? "EventBridge.FailedEntry"
+                                                                            : NULL;
+}
+
 static const integration optimized[] = {
     {"mediaconvert", "createJob", "MediaConvert", "AWSMediaConvert",
-     PATTERN(SH_FLOW_REQUEST_RESPONSE) | PATTERN(SH_FLOW_SYNC), &follow_job},
+     PATTERN(SH_FLOW_REQUEST_RESPONSE) | PATTERN(SH_FLOW_SYNC), &follow_job, NULL, NULL},
     {"states", "startExecution", "StepFunctions", "AWSStepFunctions",
-     PATTERN(SH_FLOW_REQUEST_RESPONSE) | PATTERN(SH_FLOW_SYNC) | PATTERN(SH_FLOW_SYNC_2), &follow_execution},
-    {"events", "putEvents", "EventBridge", "AmazonCloudWatchEvents", PATTERN(SH_FLOW_REQUEST_RESPONSE), NULL},
+     PATTERN(SH_FLOW_REQUEST_RESPONSE) | PATTERN(SH_FLOW_SYNC) | PATTERN(SH_FLOW_SYNC_2), &follow_execution,
+     NULL, NULL},
+    {"events", "putEvents", "EventBridge", "AmazonCloudWatchEvents", PATTERN(SH_FLOW_REQUEST_RESPONSE), NULL,
+     prepare_events, events_refused},
 };
 
 static const integration *find_optimized(const sh_flow_resource *resource)
@@ -280,8 +318,10 @@ static int describe_error(sh_arena *arena, const sh_flow_resource *resource, con
     return answer->error && answer->cause ? 0 : sh_fail(err, SH_E_MEMORY, "no memory for a task's error");
 }
 
-static json_t *prepare(const sh_service *service, const json_t *parameters)
+static json_t *prepare(const sh_service *service, const integration *row, const json_t *parameters)
 {
+    if (row && row->prepare)
+        return row->prepare(parameters);
     if (!is_camel(service))
         return json_incref((json_t *)parameters);
     json_t *in = sh_case_lower(parameters);
@@ -304,6 +344,14 @@ static int keep_subject(sh_arena *arena, const integration *row, const json_t *o
     return answer->wait_for ? 0 : sh_fail(err, SH_E_MEMORY, "no memory for a task's subject");
 }
 
+static int fail_task(sh_arena *arena, const char *error, const char *cause, sh_task_answer *answer,
+                     sh_err *err)
+{
+    answer->error = error;
+    answer->cause = sh_arena_strdup(arena, cause);
+    return answer->cause ? 0 : sh_fail(err, SH_E_MEMORY, "no memory for a task's error");
+}
+
 static int take_answer(sh_arena *arena, const sh_flow_resource *resource, const sh_call *call, int status,
                        sh_task_answer *answer, sh_err *err)
 {
@@ -314,6 +362,14 @@ static int take_answer(sh_arena *arena, const sh_flow_resource *resource, const 
         status = keep_subject(arena, row, call->out, answer, err);
         if (status < 0)
             return status;
+    }
+    const char *refused = row && row->refused ? row->refused(call->out) : NULL;
+    if (refused) {
+        char *text = sh_flow_text(call->out);
+        status = text ? fail_task(arena, refused, text, answer, err)
+                      : sh_fail(err, SH_E_MEMORY, "no memory for a task's error");
+        free(text);
+        return status;
     }
     answer->output = present(call->out, resource->kind == SH_FLOW_AWS_SDK);
     return answer->output ? 0 : sh_fail(err, SH_E_MEMORY, "no memory for a task's output");
@@ -336,14 +392,6 @@ static int call_action(sh_cloud *cloud, sh_arena *arena, const char *role, const
     return status;
 }
 
-static int fail_task(sh_arena *arena, const char *error, const char *cause, sh_task_answer *answer,
-                     sh_err *err)
-{
-    answer->error = error;
-    answer->cause = sh_arena_strdup(arena, cause);
-    return answer->cause ? 0 : sh_fail(err, SH_E_MEMORY, "no memory for a task's error");
-}
-
 int sh_task_call(sh_cloud *cloud, sh_arena *arena, const char *role, const sh_flow_resource *resource,
                  const json_t *parameters, sh_task_answer *answer, sh_err *err)
 {
@@ -357,7 +405,8 @@ int sh_task_call(sh_cloud *cloud, sh_arena *arena, const char *role, const sh_fl
         return fail_task(arena, "States.Runtime", "The Parameters of a service integration are not an object",
                          answer, err);
     const sh_action *action = find_action(resource, &service);
-    json_t *in = prepare(service, parameters);
+    const integration *row = resource->kind == SH_FLOW_OPTIMIZED ? find_optimized(resource) : NULL;
+    json_t *in = prepare(service, row, parameters);
     sh_arena *own = sh_arena_new(CALL_MEMORY);
     int status = SH_E_MEMORY;
     if (in && own)
