@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The confined child: what it may not do, how it is heard, how it ends; and files that appear whole or not at
+ * all. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "media/media.h"
+#include "media/output.h"
+#include "media/sandbox.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+typedef struct heard {
+    int64_t sum;
+    char text[520];
+} heard;
+
+static int hear(void *receiver, const sh_message *message, sh_err *err)
+{
+    heard *h = receiver;
+    if (message->kind == SH_MSG_DATA)
+        h->sum += message->number[0];
+    if (message->kind == SH_MSG_LOG)
+        snprintf(h->text, sizeof(h->text), "%s", message->text);
+    if (message->kind == SH_MSG_PROGRESS)
+        return sh_fail(err, SH_E_CONFLICT, "enough");
+    return 0;
+}
+
+static int run(sh_sandbox_main fn, heard *h, const int *keep, size_t count, sh_err *err)
+{
+    const sh_sandbox_job job = {.what = "test",
+                                .main = fn,
+                                .opaque = h,
+                                .descriptors = keep,
+                                .descriptor_count = count,
+                                .message = hear,
+                                .receiver = h};
+    return sh_sandbox_run(&job, err);
+}
+
+static void *nothing(void *opaque)
+{
+    return opaque;
+}
+
+static int refused(int result, int wanted)
+{
+    return result < 0 && errno == wanted;
+}
+
+/* Each bit of the answer is one thing that was refused as it must be. */
+static int try_everything(void *opaque, int channel, sh_err *err)
+{
+    sh_message message = {.kind = SH_MSG_DATA};
+    pthread_t thread;
+    char *const argv[] = {NULL};
+    const char *const self = "/bin/true";
+    int64_t bits = 0;
+    bits |= refused(socket(AF_INET, SOCK_STREAM, 0), EPERM) ? 1 : 0;
+    bits |= refused(socket(AF_UNIX, SOCK_STREAM, 0), EPERM) ? 2 : 0;
+    bits |= refused(open("/etc/passwd", O_RDONLY), EACCES) ? 4 : 0;
+    bits |= refused(open("/tmp/spyhop-must-not-be", O_CREAT | O_WRONLY, 0600), EACCES) ? 8 : 0;
+    bits |= refused(execve(self, argv, argv), EPERM) ? 16 : 0;
+    bits |= refused((int)syscall(SYS_fork), EPERM) ? 32 : 0;
+    bits |= refused(unlink("/tmp/nothing"), EACCES) ? 64 : 0;
+    bits |= refused(kill(getppid(), 0), EPERM) ? 128 : 0;
+    bits |= pthread_create(&thread, NULL, nothing, NULL) == 0 && pthread_join(thread, NULL) == 0 ? 256 : 0;
+    bits |= fcntl(77, F_GETFD) < 0 ? 512 : 0;
+    message.number[0] = bits;
+    return sh_channel_send(channel, &message);
+}
+
+static void child_is_confined(void **state)
+{
+    sh_err err = {0};
+    heard h = {0};
+    int fd = open("/dev/null", O_RDONLY);
+    assert_int_equal(dup2(fd, 77), 77);
+    assert_int_equal(run(try_everything, &h, NULL, 0, &err), 0);
+    assert_int_equal(h.sum, 1023);
+    close(77);
+    close(fd);
+}
+
+static int read_kept(void *opaque, int channel, sh_err *err)
+{
+    const int *fd =
+        ((heard *)opaque)->text[0] == 'k' ? (const int *)(const void *)(((heard *)opaque)->text + 8) : NULL;
+    char byte = 0;
+    if (!fd || read(*fd, &byte, 1) != 1 || byte != 'x')
+        return sh_fail(err, SH_E_IO, "the descriptor was not kept");
+    sh_channel_log(channel, SH_LOG_INFO, "read %c", byte);
+    return 0;
+}
+
+static void descriptors_are_kept(void **state)
+{
+    int pair[2];
+    heard h = {.text = "keep"};
+    sh_err err = {0};
+    assert_int_equal(pipe(pair), 0);
+    assert_int_equal(write(pair[1], "x", 1), 1);
+    memcpy(h.text + 8, &pair[0], sizeof(int));
+    assert_int_equal(run(read_kept, &h, pair, 1, &err), 0);
+    assert_string_equal(h.text, "read x");
+    close(pair[0]);
+    close(pair[1]);
+}
+
+static int fail_with_words(void *opaque, int channel, sh_err *err)
+{
+    return sh_fail(err, SH_E_LIMIT, "no more than %d", 7);
+}
+
+static int crash(void *opaque, int channel, sh_err *err)
+{
+    signal(SIGSEGV, SIG_DFL);
+    raise(SIGSEGV);
+    return 0;
+}
+
+static int leave(void *opaque, int channel, sh_err *err)
+{
+    _exit(3);
+}
+
+static int talk(void *opaque, int channel, sh_err *err)
+{
+    sh_message message = {.kind = SH_MSG_PROGRESS};
+    for (;;)
+        if (sh_channel_send(channel, &message) < 0)
+            return SH_E_IO;
+}
+
+static void ends_are_told_apart(void **state)
+{
+    sh_err err = {0};
+    heard h = {0};
+    assert_int_equal(run(fail_with_words, &h, NULL, 0, &err), SH_E_LIMIT);
+    assert_string_equal(err.message, "no more than 7");
+    assert_int_equal(run(crash, &h, NULL, 0, &err), SH_E_FORMAT);
+    assert_non_null(strstr(err.message, "signal 11"));
+    assert_int_equal(run(leave, &h, NULL, 0, &err), SH_E_INTERNAL);
+    assert_non_null(strstr(err.message, "code 3"));
+    assert_int_equal(run(talk, &h, NULL, 0, &err), SH_E_CONFLICT);
+    assert_string_equal(err.message, "enough");
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
+    assert_int_equal(errno, ECHILD);
+}
+
+/* ---- files asked for ---- */
+
+static int give(void *receiver, int64_t number, sh_err *err)
+{
+    return number == 1 ? dup(*(int *)receiver) : sh_fail(err, SH_E_FULL, "no room for %d", (int)number);
+}
+
+static int ask(void *opaque, int channel, sh_err *err)
+{
+    int fd = sh_channel_open(channel, 1, err);
+    if (fd < 0 || write(fd, "hello", 5) != 5)
+        return SH_E_IO;
+    close(fd);
+    return sh_channel_open(channel, 2, err);
+}
+
+static void files_are_given(void **state)
+{
+    char name[] = "/tmp/spyhop-test-XXXXXX", text[6] = "";
+    sh_err err = {0};
+    int fd = mkstemp(name);
+    const sh_sandbox_job job = {.what = "test", .main = ask, .open = give, .receiver = &fd};
+    unlink(name);
+    assert_int_equal(sh_sandbox_run(&job, &err), SH_E_FULL);
+    assert_string_equal(err.message, "no room for 2");
+    assert_int_equal(pread(fd, text, 5, 0), 5);
+    assert_string_equal(text, "hello");
+    close(fd);
+}
+
+/* ---- output files ---- */
+
+static int entries(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    int count = 0;
+    assert_non_null(dir);
+    while (readdir(dir))
+        count++;
+    closedir(dir);
+    return count - 2;
+}
+
+static void in_folder(char folder[64], char path[96], const char *name)
+{
+    snprintf(folder, 64, "/tmp/spyhop-test-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, 96, "%s/%s", folder, name);
+}
+
+static void output_is_whole_or_nothing(void **state)
+{
+    char folder[64], path[96];
+    sh_output output;
+    sh_err err = {0};
+    in_folder(folder, path, "o");
+    assert_int_equal(sh_output_open(&output, path, false, -1, &err), 0);
+    assert_int_equal(write(output.fd, "new", 3), 3);
+    sh_output_close(&output);
+    assert_int_equal(entries(folder), 0);
+    assert_int_equal(sh_output_open(&output, path, false, -1, &err), 0);
+    assert_int_equal(write(output.fd, "new", 3), 3);
+    assert_int_equal(sh_output_commit(&output, &err), 0);
+    sh_output_close(&output);
+    assert_int_equal(entries(folder), 1);
+    unlink(path);
+    rmdir(folder);
+}
+
+static void output_replaces_only_when_asked(void **state)
+{
+    char folder[64], path[96], link[80];
+    sh_output output;
+    sh_err err = {0};
+    in_folder(folder, path, "o");
+    snprintf(link, sizeof(link), "%s/l", folder);
+    int old = open(path, O_CREAT | O_RDWR, 0600);
+    assert_int_equal(symlink("o", link), 0);
+    assert_int_equal(sh_output_open(&output, path, false, -1, &err), SH_E_CONFLICT);
+    assert_int_equal(sh_output_open(&output, path, true, old, &err), SH_E_CONFLICT);
+    assert_non_null(strstr(err.message, "same file"));
+    assert_int_equal(sh_output_open(&output, folder, true, -1, &err), SH_E_CONFLICT);
+    assert_int_equal(sh_output_open(&output, link, true, -1, &err), 0);
+    assert_int_equal(write(output.fd, "new", 3), 3);
+    assert_int_equal(sh_output_commit(&output, &err), 0);
+    sh_output_close(&output);
+    struct stat info;
+    assert_int_equal(lstat(link, &info), 0);
+    assert_true(S_ISLNK(info.st_mode)); /* the link stays, its target is new */
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_size, 3);
+    assert_int_equal(entries(folder), 2);
+    close(old);
+    unlink(link);
+    unlink(path);
+    rmdir(folder);
+}
+
+/* Somebody else makes the file while we work: theirs stays. */
+static void output_does_not_win_a_race(void **state)
+{
+    char folder[64], path[96];
+    sh_output output;
+    sh_err err = {0};
+    in_folder(folder, path, "o");
+    assert_int_equal(sh_output_open(&output, path, false, -1, &err), 0);
+    close(open(path, O_CREAT | O_RDWR, 0600));
+    assert_true(sh_output_commit(&output, &err) < 0);
+    sh_output_close(&output);
+    struct stat info;
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_size, 0);
+    assert_int_equal(entries(folder), 1);
+    unlink(path);
+    rmdir(folder);
+}
+
+static void names_are_shown(void **state)
+{
+    char shown[SH_SHOWN], name[2000];
+    assert_string_equal(sh_shown_path("a b'\"", shown), "a b'\"");
+    assert_string_equal(sh_shown_path("a\nb\x01", shown), "a?b?");
+    assert_string_equal(sh_shown_path("\xc3\xa4 \xff \xc3", shown), "\xc3\xa4 ? ?");
+    for (size_t i = 0; i < sizeof(name); i += 2)
+        memcpy(name + i, "\xc3\xa4", 2);
+    for (size_t length = 100; length < sizeof(name) - 1; length += 13) {
+        char end = name[length];
+        name[length] = '\0';
+        assert_true(strlen(sh_shown_path(name, shown)) < SH_SHOWN);
+        name[length] = end;
+    }
+}
+
+/* Last: it stays cancelled. */
+static int wait_for_ever(void *opaque, int channel, sh_err *err)
+{
+    pause();
+    return SH_E_INTERNAL;
+}
+
+static void cancelling_kills(void **state)
+{
+    sh_err err = {0};
+    heard h = {0};
+    sh_media_catch_signals();
+    assert_false(sh_media_cancelled());
+    alarm(30); /* a hang is a failure */
+    raise(SIGTERM);
+    assert_true(sh_media_cancelled());
+    assert_int_equal(run(wait_for_ever, &h, NULL, 0, &err), SH_E_CANCELLED);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    alarm(0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(child_is_confined),          cmocka_unit_test(descriptors_are_kept),
+        cmocka_unit_test(ends_are_told_apart),        cmocka_unit_test(files_are_given),
+        cmocka_unit_test(output_is_whole_or_nothing), cmocka_unit_test(output_replaces_only_when_asked),
+        cmocka_unit_test(output_does_not_win_a_race), cmocka_unit_test(names_are_shown),
+        cmocka_unit_test(cancelling_kills),
+    };
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
