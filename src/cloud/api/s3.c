@@ -208,6 +208,8 @@ void sh_s3_begin(sh_s3 **out, sh_cloud *cloud, sh_http_request *http, const sh_s
 void sh_s3_finish(sh_s3 *s3)
 {
     bool overflow;
+    if (!s3->operation) /* it was refused, but there was no memory to say so */
+        return;
     if (!s3->operation->begin) {
         s3->body = sh_http_body(s3->http, &s3->body_length, &overflow);
         if (overflow) {

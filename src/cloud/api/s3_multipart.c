@@ -328,6 +328,30 @@ static bool claimed_whole_good(completion *c)
     return false;
 }
 
+/* What the request says of the whole besides its parts. False after having answered. */
+static bool conditions_good(completion *c)
+{
+    const char *none = sh_http_field_get(c->s3->head, "if-none-match");
+    const char *size = sh_http_field_get(c->s3->head, "x-amz-mp-object-size");
+    int64_t claimed, total = 0;
+    for (size_t i = 0; i < c->use_count; i++)
+        total += c->use[i].size;
+    if (sh_http_field_get(c->s3->head, "if-match") || (none && strcmp(none, "*") != 0)) {
+        sh_s3_fail(
+            c->s3, 501, "NotImplemented",
+            "A header you provided implies functionality that is not implemented: If-Match, or If-None-Match "
+            "other than *");
+        return false;
+    }
+    if (size && (!sh_parse_i64(size, strlen(size), 0, INT64_MAX, &claimed) || claimed != total)) {
+        sh_s3_fail(c->s3, 400, "InvalidRequest",
+                   "The provided 'x-amz-mp-object-size' header does not match what was computed: %lld bytes",
+                   (long long)total);
+        return false;
+    }
+    return claimed_whole_good(c);
+}
+
 static void answer_completion(completion *c)
 {
     sh_buf out;
@@ -413,7 +437,7 @@ void sh_s3_complete_upload(sh_s3 *s3)
         sh_s3_fail_store(s3, &err);
     } else if (match_parts(&c, root)) {
         c.checksum = whole_checksum(&c);
-        if (claimed_whole_good(&c))
+        if (conditions_good(&c))
             join_and_publish(&c);
     }
 }

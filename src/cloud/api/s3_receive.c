@@ -328,6 +328,8 @@ bool sh_s3_receive_finish(sh_s3 *s3)
     sh_s3_receiver *r = &s3->receiver;
     sh_err err = {0};
     close_stage(s3);
+    if (!r->digest) /* it was refused, but there was no memory to say so */
+        return false;
     if (r->chunked && sh_chunked_finish(r->chunked, &err) < 0) {
         sh_s3_fail(s3, 400, "IncompleteBody", "%s", err.message);
         return false;

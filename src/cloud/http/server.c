@@ -50,6 +50,7 @@ struct sh_http_request {
     void *user;
     int64_t content_length;
     bool begun;
+    bool handled; /* the handler's begin() was called */
     bool expects; /* Expect: 100-continue */
     bool too_large;
     bool keep;
@@ -267,6 +268,7 @@ static void refuse(sh_http_request *request, int status, const char *message)
     char text[512];
     int length = snprintf(text, sizeof(text), "%.400s\n", message);
     sh_http_add_field(request, "Content-Type", "text/plain");
+    sh_http_add_field(request, "x-amz-request-id", request->id);
     sh_http_answer(request, status, text, (size_t)length);
 }
 
@@ -299,8 +301,10 @@ static void begin(sh_http_request *request, const char *method)
         refuse(request, 431, "too many header fields");
     else if (status < 0)
         refuse(request, status == SH_E_LIMIT ? 414 : 400, err.message);
-    else
+    else {
+        request->handled = true;
         request->server->handler.begin(request->server->handler.opaque, request);
+    }
 }
 
 static void take_body(sh_http_request *request, const void *bytes, size_t length)
@@ -343,7 +347,7 @@ static enum MHD_Result on_request(void *opaque, struct MHD_Connection *connectio
         *length = 0;
         return request->drained > SH_HTTP_DRAIN_MAX ? MHD_NO : MHD_YES;
     }
-    if (!request->response)
+    if (!request->response && request->handled)
         server->handler.finish(server->handler.opaque, request);
     if (!request->response)
         refuse(request, 500, "the request was not answered");
@@ -360,7 +364,7 @@ static void on_completed(void *opaque, struct MHD_Connection *connection, void *
     if (!request)
         return;
     bool begun = request->begun;
-    if (begun)
+    if (request->handled)
         server->handler.end(server->handler.opaque, request);
     request_free(request);
     if (!begun)

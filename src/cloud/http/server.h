@@ -4,11 +4,12 @@
 /* An HTTP/1.1 server on libmicrohttpd that knows no service.
  *
  * A request's life: begin() when the head is there; the body goes into the buffer or the sink that begin()
- * chose; finish() when the body is complete; end() in every case, also when the client went away. An answer
- * may be given once, from begin(), the sink or finish(). Answered before its body is read, a request that
- * said "Expect: 100-continue" gets its answer at once; another has the rest of its body read and thrown away
- * first (up to SH_HTTP_DRAIN_MAX bytes, past which the connection is cut), because a client that is still
- * writing would see a broken pipe instead of the answer.
+ * chose; finish() when the body is complete; end() in every case, also when the client went away (a request
+ * whose head is malformed or too large is refused here and the handler never hears of it). An answer may be
+ * given once, from begin(), the sink or finish(). Answered before its body is read, a request that said
+ * "Expect: 100-continue" gets its answer at once; another has the rest of its body read and thrown away first
+ * (up to SH_HTTP_DRAIN_MAX bytes, past which the connection is cut), because a client that is still writing
+ * would see a broken pipe instead of the answer.
  *
  * Callbacks run on one of the server's threads and may block on files. Several requests run at once, one
  * request never on two threads at once. */
