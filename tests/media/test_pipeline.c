@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The work of the confined children, in this process: so that the sanitizers see its memory and its threads
+ * to the end. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "media/hls_child.h"
+#include "media/pipeline.h"
+#include "media/sandbox.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <spyhop/spyhop.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+static char clip[] = "/tmp/spyhop-test-XXXXXX";
+static sh_buf model;
+
+/* ---- the other end of the channel ---- */
+
+typedef struct parent {
+    int channel;
+    int data, opened; /* messages of these kinds */
+} parent;
+
+static void give_file(int channel)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    sh_message message = {.kind = SH_MSG_OPEN};
+    struct iovec part = {&message, sizeof(message)};
+    struct msghdr header = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control)};
+    int fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0)
+        fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    struct cmsghdr *extra = CMSG_FIRSTHDR(&header);
+    extra->cmsg_level = SOL_SOCKET;
+    extra->cmsg_type = SCM_RIGHTS;
+    extra->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(extra), &fd, sizeof(int));
+    if (sendmsg(channel, &header, 0) < 0)
+        abort();
+    close(fd);
+}
+
+static void *be_parent(void *opaque)
+{
+    parent *p = opaque;
+    sh_message message;
+    while (read(p->channel, &message, sizeof(message)) == (ssize_t)sizeof(message)) {
+        if (message.kind == SH_MSG_DATA)
+            p->data++;
+        if (message.kind == SH_MSG_OPEN) {
+            p->opened++;
+            give_file(p->channel);
+        }
+    }
+    return NULL;
+}
+
+static int run(sh_sandbox_main fn, void *opaque, parent *p, sh_err *err)
+{
+    int pair[2];
+    pthread_t thread;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    *p = (parent){.channel = pair[0]};
+    assert_int_equal(pthread_create(&thread, NULL, be_parent, p), 0);
+    int status = fn(opaque, pair[1], err);
+    close(pair[1]);
+    pthread_join(thread, NULL);
+    close(pair[0]);
+    return status;
+}
+
+/* ---- upscaling ---- */
+
+static int upscale(const char *input, int limit, bool accept, parent *p, sh_err *err)
+{
+    const sh_upscale_job job = {.input = input,
+                                .output = "out.mp4",
+                                .model = "model",
+                                .crf = 30,
+                                .preset = "ultrafast",
+                                .threads = 2,
+                                .cpu = SPYHOP_CPU_AUTO,
+                                .accept_damage = accept};
+    char cut[] = "/tmp/spyhop-test-XXXXXX";
+    FILE *out = tmpfile();
+    sh_upscale_child child = {.job = &job,
+                              .muxer = sh_mux_find(job.output, NULL),
+                              .input = open(input, O_RDONLY | O_CLOEXEC),
+                              .output = fileno(out),
+                              .model = model.data,
+                              .model_size = model.length};
+    if (limit) {
+        sh_buf bytes;
+        int fd = mkstemp(cut);
+        sh_buf_init(&bytes, 1 << 24);
+        assert_int_equal(sh_file_read(input, &bytes, NULL), 0);
+        assert_int_equal(sh_fd_write(fd, bytes.data, bytes.length * (size_t)limit / 100, NULL), 0);
+        sh_buf_free(&bytes);
+        close(child.input);
+        child.input = fd;
+        unlink(cut);
+    }
+    int status = run(sh_upscale_child_main, &child, p, err);
+    close(child.input);
+    fclose(out);
+    return status;
+}
+
+static void upscaling_leaves_nothing(void **state)
+{
+    parent p;
+    sh_err err = {0};
+    if (upscale(clip, 0, false, &p, &err) < 0)
+        fail_msg("%s", err.message);
+    assert_int_equal(p.data, 1);
+}
+
+static void failing_leaves_nothing(void **state)
+{
+    parent p;
+    sh_err err = {0};
+    for (int percent = 5; percent < 100; percent += 19)
+        assert_int_equal(upscale(clip, percent, false, &p, &err), SH_E_FORMAT);
+    assert_int_equal(upscale(clip, 70, true, &p, &err), 0);
+}
+
+/* ---- streams ---- */
+
+static void streams_leave_nothing(void **state)
+{
+    parent p;
+    sh_err err = {0};
+    sh_hls_job job = {
+        .input = clip,
+        .segment_prefix = "s",
+        .segment_ticks = SH_HLS_CLOCK / 2,
+        .video = {.crf = 30, .b_frames = -1, .references = -1, .profile = "main", .preset = "ultrafast"},
+        .audio = {true, 64000, 2, 48000},
+        .threads = 2};
+    for (int shape = 0; shape < 2; shape++) {
+        job.video.width = job.video.height = shape ? 80 : 0;
+        sh_hls_child child = {&job, open(clip, O_RDONLY | O_CLOEXEC)};
+        if (run(sh_hls_child_main, &child, &p, &err) < 0)
+            fail_msg("%s", err.message);
+        assert_int_equal(p.opened, 3);
+        assert_int_equal(p.data, 3 + 2);
+        close(child.input);
+    }
+}
+
+static int make_clip(void **state)
+{
+    char words[] = "ffmpeg -nostdin -v error -y -f lavfi -i testsrc2=s=64x48:r=25:d=1.2 -f lavfi -i "
+                   "sine=d=1.2 -c:v libx264 "
+                   "-pix_fmt yuv420p -c:a aac -movflags +faststart -f mp4";
+    char *argv[40], *rest = words;
+    int count = 0, status = -1;
+    pid_t pid;
+    close(mkstemp(clip));
+    while ((argv[count] = strsep(&rest, " ")))
+        count++;
+    argv[count++] = clip;
+    argv[count] = NULL;
+    if (posix_spawnp(&pid, "ffmpeg", NULL, NULL, argv, environ) != 0 || waitpid(pid, &status, 0) < 0 ||
+        status != 0)
+        return -1;
+    sh_buf_init(&model, 1 << 24);
+    return sh_file_read(SH_TEST_MODEL, &model, NULL);
+}
+
+static int remove_clip(void **state)
+{
+    sh_buf_free(&model);
+    return unlink(clip);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(upscaling_leaves_nothing),
+        cmocka_unit_test(failing_leaves_nothing),
+        cmocka_unit_test(streams_leave_nothing),
+    };
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, make_clip, remove_clip);
+}
