@@ -113,16 +113,19 @@ done:
 }
 
 /* -1 when the supervisor has not said its pid yet. The caller knows that the lock was held; it is tried again
- * once the pidfd is there, so that the pid is the supervisor's and not one that came after it. */
+ * once the pidfd is there, so that the pid is the supervisor's and not one that came after it. The start is
+ * compared because a process of ours that is about to become a program has a copy of the lock, too, for a
+ * moment. */
 static int supervisor_pidfd(const char *folder, int lock)
 {
     json_t *running = NULL;
     if (read_json(folder, "running.json", &running, NULL) < 0)
         return -1;
     pid_t pid = (pid_t)json_integer_value(json_object_get(running, "pid"));
+    int64_t start = json_integer_value(json_object_get(running, "start"));
     json_decref(running);
     int pidfd = pid > 1 ? pidfd_open(pid, 0) : -1;
-    if (pidfd >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0) {
+    if (pidfd >= 0 && (sh_process_start(pid) != start || flock(lock, LOCK_EX | LOCK_NB) == 0)) {
         close(pidfd);
         return -1;
     }
@@ -170,7 +173,9 @@ int sh_command_cancel(int pidfd, sh_err *err)
 
 int sh_command_write_running(const char *folder, sh_err *err)
 {
-    return write_json(folder, "running.json", json_pack("{s:i}", "pid", (int)getpid()), err);
+    json_t *json =
+        json_pack("{s:i, s:I}", "pid", (int)getpid(), "start", (json_int_t)sh_process_start(getpid()));
+    return write_json(folder, "running.json", json, err);
 }
 
 static const char *const end_names[] = {"exited", "timed-out", "cancelled", "unable"};

@@ -5,7 +5,7 @@
  *
  *   command.json  what to run; written by who starts it
  *   lock          flock()ed by the supervisor from before it starts until it ends, by whatever death
- *   running.json  the supervisor's pid; on disk before the script's first instruction
+ *   running.json  the supervisor's pid and start; on disk before the script's first instruction
  *   _script.sh    the script
  *   stdout stderr what it wrote, at most output_max bytes each
  *   result.json   how it ended; on disk before the supervisor ends
@@ -75,6 +75,10 @@ int sh_supervisor_main(const char *folder);
 int sh_strays_kill(const char *marker);
 /* Kills every descendant of this process (which must be a subreaper) but `spare`. */
 void sh_descendants_kill(pid_t spare);
+
+/* When a process started, in clock ticks after the machine's start: with its pid, its identity. 0: there is
+ * none. */
+int64_t sh_process_start(pid_t pid);
 
 /* Used between start and supervisor. */
 int sh_command_write_result(int fd, const char *folder, const sh_command_result *result, sh_err *err);

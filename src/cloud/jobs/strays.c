@@ -69,29 +69,46 @@ int sh_strays_kill(const char *marker)
     return total;
 }
 
-static pid_t parent_of(pid_t pid, char *state)
+typedef struct process {
+    char state;
+    int parent;
+    unsigned long long start; /* clock ticks after the machine's start */
+} process;
+
+/* All zero when there is no such process. */
+static process read_process(pid_t pid)
 {
     char path[64];
     sh_buf text;
-    int parent = 0;
+    process p = {0};
     sh_buf_init(&text, 4096);
     snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
     if (sh_file_read(path, &text, NULL) == 0) {
         const char *after = strrchr(sh_buf_cstr(&text), ')'); /* the name may hold anything */
-        if (!after || sscanf(after + 1, " %c %d", state, &parent) != 2)
-            parent = 0;
+        if (!after ||
+            sscanf(after + 1,
+                   " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+                   &p.state, &p.parent, &p.start) != 3)
+            p = (process){0};
     }
     sh_buf_free(&text);
-    return (pid_t)parent;
+    return p;
+}
+
+int64_t sh_process_start(pid_t pid)
+{
+    return (int64_t)read_process(pid).start;
 }
 
 /* True when `pid` descends from this process. */
 static bool is_descendant(pid_t pid, char *state)
 {
     pid_t self = getpid(), at = pid;
-    char ignored;
     for (int depth = 0; at > 1 && depth < 10000; depth++) {
-        at = parent_of(at, depth ? &ignored : state);
+        process p = read_process(at);
+        if (depth == 0)
+            *state = p.state;
+        at = (pid_t)p.parent;
         if (at == self)
             return true;
     }

@@ -196,8 +196,8 @@ static void watch(supervisor *s)
             {.fd = s->streams[0].pipe, .events = POLLIN},
             {.fd = s->streams[1].pipe, .events = POLLIN},
         };
-        if (poll(ready, 4, poll_timeout(s)) < 0 && errno != EINTR)
-            return;
+        if (poll(ready, 4, poll_timeout(s)) < 0)
+            continue; /* interrupted, or memory is short for a moment: the script is still ours */
         if (ready[0].revents)
             take_signals(s);
         if (ready[1].revents)
