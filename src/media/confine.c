@@ -12,7 +12,6 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -142,7 +141,8 @@ static void close_others(const int *keep, size_t count, int channel)
     int kept[KEEP_MAX + 2] = {STDERR_FILENO, channel};
     unsigned next = 0;
     count = count < KEEP_MAX ? count : KEEP_MAX;
-    memcpy(kept + 2, keep, count * sizeof(int));
+    for (size_t i = 0; i < count; i++)
+        kept[i + 2] = keep[i];
     count += 2;
     qsort(kept, count, sizeof(int), compare);
     for (size_t i = 0; i < count; i++) {

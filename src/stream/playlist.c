@@ -297,9 +297,9 @@ static int take_master_line(reader *r, sh_master_playlist *p, sh_playlist_varian
     if (r->length == 0)
         return 0;
     if (r->line[0] != '#') {
-        sh_playlist_variant *grown = grow(p->variants, p->count, sizeof(*grown));
         if (!pending->bandwidth)
             return bad(r, "master-uri: a variant has no EXT-X-STREAM-INF");
+        sh_playlist_variant *grown = grow(p->variants, p->count, sizeof(*grown));
         if (!grown)
             return sh_fail(r->err, SH_E_LIMIT, "%s: more than %d variants", r->name, ENTRIES_MAX);
         p->variants = grown;

@@ -370,10 +370,10 @@ class Stopped(Clips):
     def test_child_that_crashes(self):
         child, folder = self.start("crash")
         inner = int(run("pgrep", "-P", str(child.pid)).stdout.split()[0])
-        os.kill(inner, signal.SIGSEGV)
+        os.kill(inner, signal.SIGSYS)
         _, err = child.communicate(timeout=30)
         self.assertEqual(child.returncode, 1, err)
-        self.assertIn(b"signal 11", err)
+        self.assertIn(b"signal 31", err)
         self.assertEqual(os.listdir(folder), [])
 
     def test_child_is_confined(self):
