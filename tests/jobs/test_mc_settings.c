@@ -125,7 +125,8 @@ static void change(json_t *root, const char *path, const char *value)
         step[length] = '\0';
         if (path[length] == '\0')
             break;
-        root = json_is_array(root) ? json_array_get(root, (size_t)atol(step)) : json_object_get(root, step);
+        root = json_is_array(root) ? json_array_get(root, (size_t)strtoul(step, NULL, 10))
+                                   : json_object_get(root, step);
         assert_non_null(root);
         path += length + 1;
     }
