@@ -378,6 +378,7 @@ class FullDisk(unittest.TestCase):
         self.s3.put_object(Bucket="bucket", Key="again", Body=body[:1000])
 
     def test_disk_filled_by_others(self):
+        self.s3.put_object(Bucket="bucket", Key="small", Body=b"1")
         filler = os.path.join(self.mount, "filler")
         with open(filler, "wb", buffering=0) as f:
             try:
@@ -389,6 +390,12 @@ class FullDisk(unittest.TestCase):
         failed = self.server.aws("s3", "cp", "-", "s3://bucket/cli", input="data", check=False)
         self.assertNotEqual(failed.returncode, 0)
         self.assertIn("no space left", failed.stderr)
+        self.refused(self.s3.create_multipart_upload, Bucket="bucket", Key="k")
+        self.assertEqual([i["Key"] for i in self.s3.list_objects_v2(Bucket="bucket")["Contents"]], ["small"])
+        self.s3.delete_object(Bucket="bucket", Key="small")  # possible all the same
+        self.server.kill()
+        self.server.start()  # on a disk that is still full
+        self.s3 = self.server.client("s3")
         self.assertNotIn("Contents", self.s3.list_objects_v2(Bucket="bucket"))
         os.unlink(filler)
         self.s3.put_object(Bucket="bucket", Key="k", Body=b"1")

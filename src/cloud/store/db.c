@@ -75,7 +75,7 @@ static int make_tables(sh_db *db, sh_err *err)
         return status;
     for (int i = 0; status == 0 && sh_schema_all[i]; i++)
         status = exec(db, sh_schema_all[i], err);
-    if (status == 0)
+    if (status == 0 && version != SH_SCHEMA_VERSION) /* else nothing is written: a full disk can be opened */
         status = exec(db, "PRAGMA user_version = 1", err);
     return sh_db_end(db, status, err);
 }

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { RESERVE_BYTES = 1 << 20 };
+
 static int path_in(char *path, size_t size, const sh_objects *objects, const char *folder, const char *name,
                    sh_err *err)
 {
@@ -88,6 +90,25 @@ void sh_object_file_drop(const sh_objects *objects, const char *file)
         return;
     if (unlink(path) < 0)
         sh_log(SH_LOG_WARNING, "store", "cannot remove %s: %s", path, strerror(errno));
+}
+
+bool sh_reserve_release(const sh_objects *objects)
+{
+    char path[PATH_MAX];
+    return path_in(path, sizeof(path), objects, ".", "reserve", NULL) == 0 && unlink(path) == 0;
+}
+
+void sh_reserve_keep(const sh_objects *objects)
+{
+    char path[PATH_MAX];
+    if (path_in(path, sizeof(path), objects, ".", "reserve", NULL) < 0)
+        return;
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return; /* there already, as a rule */
+    if (posix_fallocate(fd, 0, RESERVE_BYTES) != 0)
+        unlink(path);
+    close(fd);
 }
 
 int sh_object_file_open(const sh_objects *objects, const char *file, int *fd, sh_err *err)
@@ -194,6 +215,7 @@ int sh_objects_recover(const sh_objects *objects, sh_err *err)
     if (removed)
         sh_log(SH_LOG_INFO, "store", "removed %d files of writes that had not been committed", removed);
     snprintf(path, sizeof(path), "%s/objects", objects->data);
+    sh_reserve_keep(objects);
     status = sh_dir_sync(path, err);
     return status < 0 ? status : sh_dir_sync(objects->data, err);
 }

@@ -18,6 +18,10 @@ int sh_object_folders_sync(const sh_objects *objects, const sh_folder_set *folde
 /* Afterwards no name; a failure is logged, the file is then an orphan that the next start removes. "" is
  * fine. */
 void sh_object_file_drop(const sh_objects *objects, const char *file);
+/* A file that holds space back, so that a delete can be recorded on a full disk. Release: true when there was
+ * one to give up. Keep: makes it (again) if there is room; a failure is fine. */
+bool sh_reserve_release(const sh_objects *objects);
+void sh_reserve_keep(const sh_objects *objects);
 int sh_object_file_open(const sh_objects *objects, const char *file, int *fd, sh_err *err);
 /* Row function: copies column 0 into a char[SH_OBJECT_FILE]. */
 int sh_take_file(void *opaque, const sh_row *row);

@@ -241,21 +241,31 @@ static int delete_row(const sh_objects *objects, const char *bucket, const char 
     return status < 0 ? status : add_event(objects, &c, cause, err);
 }
 
+static int delete_rows(const sh_objects *objects, const char *bucket, const char *const *keys, size_t count,
+                       const sh_object_cause *cause, char (*old)[SH_OBJECT_FILE], sh_err *err)
+{
+    int status = sh_db_begin(objects->db, err);
+    if (status < 0)
+        return status;
+    memset(old, 0, count * sizeof(*old));
+    for (size_t i = 0; status == 0 && i < count; i++)
+        status = delete_row(objects, bucket, keys[i], cause, old[i], err);
+    return sh_db_end(objects->db, status, err);
+}
+
 int sh_objects_delete(const sh_objects *objects, const char *bucket, const char *const *keys, size_t count,
                       const sh_object_cause *cause, sh_err *err)
 {
     char(*old)[SH_OBJECT_FILE] = calloc(count ? count : 1, sizeof(*old));
     if (!old)
         return sh_fail(err, SH_E_MEMORY, "no memory to delete %zu objects", count);
-    int status = sh_db_begin(objects->db, err);
-    if (status < 0)
-        goto done;
-    for (size_t i = 0; status == 0 && i < count; i++)
-        status = delete_row(objects, bucket, keys[i], cause, old[i], err);
-    status = sh_db_end(objects->db, status, err);
+    int status = delete_rows(objects, bucket, keys, count, cause, old, err);
+    if (status == SH_E_FULL && sh_reserve_release(objects))
+        status = delete_rows(objects, bucket, keys, count, cause, old, err);
     for (size_t i = 0; status == 0 && i < count; i++)
         sh_object_file_drop(objects, old[i]);
-done:
+    if (status == 0)
+        sh_reserve_keep(objects);
     free(old);
     return status;
 }

@@ -107,7 +107,8 @@ typedef int (*sh_object_with_fn)(void *opaque, sh_err *err);
 int sh_objects_publish_with(const sh_objects *objects, const sh_object_new *items, size_t count,
                             const sh_object_cause *cause, sh_object_with_fn with, void *opaque, sh_err *err);
 
-/* Deletes all the keys in one transaction. A key that is not there is fine, as in S3. */
+/* Deletes all the keys in one transaction, also on a full disk (DATA/reserve is given up for it). A key that
+ * is not there is fine, as in S3. */
 int sh_objects_delete(const sh_objects *objects, const char *bucket, const char *const *keys, size_t count,
                       const sh_object_cause *cause, sh_err *err);
 int sh_object_delete(const sh_objects *objects, const char *bucket, const char *key,
