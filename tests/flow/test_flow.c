@@ -587,8 +587,8 @@ static void test_foreign_state(void **state)
         "{'v':1,'status':'RUNNING','input':{},'frame':{'state':'B','phase':1,'input':{}}}",
         "{'v':1,'status':'RUNNING','input':{},'frame':{'state':'A','phase':5,'input':{}}}",
         "{'v':1,'status':'RUNNING','input':{},'frame':{'state':'A','phase':4,'input':{}}}",
-        "{'v':1,'status':'RUNNING','input':{},'frame':{'state':'A','phase':4,'input':{},'results':[],'kids':["
-        "{}]}}",
+        ("{'v':1,'status':'RUNNING','input':{},'frame':{'state':'A','phase':4,'input':{},'results':[],"
+         "'kids':[{}]}}"),
         "{'v':1,'status':'RUNNING','input':{},'frame':{'state':'A','phase':1}}",
         "{'v':1,'status':'RUNNING','input':{},'frame':{'state':'A','phase':1,'input':{},'next':-1}}",
     };
