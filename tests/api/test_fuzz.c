@@ -15,22 +15,24 @@ static uint64_t seed = 1;
 static long rounds = 20000;
 
 static const char *const patterns[] = {
-    "{'source':['a',{'prefix':'b'},{'suffix':{'equals-ignore-case':'c'}}],'detail':{'n':[{'numeric':['>',1,'<"
-    "',5]}]}}",
+    ("{'source':['a',{'prefix':'b'},{'suffix':{'equals-ignore-case':'c'}}],'detail':{'n':[{'numeric':['>',1,'"
+     "<"
+     "',5]}]}}"),
     "{'$or':[{'a':[{'exists':false}]},{'b':[{'anything-but':['x',1]}]}],'k':[{'wildcard':'a*b\\\\*c*'}]}",
     "{'detail':{'list':{'a':[null,true,1e3,{'anything-but':{'wildcard':['*x','y*']}}]}}}",
 };
 
 static const char *const targets[] = {
-    "{'InputTransformer':{'InputPathsMap':{'a':'$.detail.list[*].a','b':'$.detail[\\\"n\\\"]','c':'$[0].*'},"
-    "'InputTemplate':'{\\\"x\\\":<a>,\\\"y\\\":\\\"<b> <c> \\\\\\\" <aws.events.event>\\\"}'}}",
+    ("{'InputTransformer':{'InputPathsMap':{'a':'$.detail.list[*].a','b':'$.detail[\\\"n\\\"]','c':'$[0].*'},"
+     "'InputTemplate':'{\\\"x\\\":<a>,\\\"y\\\":\\\"<b> <c> \\\\\\\" <aws.events.event>\\\"}'}}"),
     "{'InputPath':'$.detail.list[1].a'}",
     "{'Input':'{\\\"a\\\":[1,2]}'}",
 };
 
 static const char *const events[] = {
-    "{'id':'1','source':'abc','detail':{'n':3,'list':[{'a':'x'},{'a':[1,{'b':2}]}],'k':'a--b*c'},'resources':"
-    "[]}",
+    ("{'id':'1','source':'abc','detail':{'n':3,'list':[{'a':'x'},{'a':[1,{'b':2}]}],'k':'a--b*c'},'resources'"
+     ":"
+     "[]}"),
     "[[1,2],{'a':'\\u00e9\\\"'},null]",
 };
 
