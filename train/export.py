@@ -38,7 +38,7 @@ def nodes_of(layers):
     return nodes, constants
 
 
-def build(net, steps):
+def build(net):
     nodes, constants = nodes_of(net.layers())
     source = helper.make_tensor_value_info("luma", TensorProto.FLOAT, ["N", 1, "H", "W"])
     result = helper.make_tensor_value_info("enlarged", TensorProto.FLOAT, ["N", 1, "H2", "W2"])
@@ -52,7 +52,6 @@ def build(net, steps):
         "range": "0..1",
         "normalise": "code value / greatest code value; limited range (16..235) stays as it is",
         "base": "bicubic a=-0.5, half-pixel centres, replicated borders",
-        "training_steps": str(steps),
         "licence": "CC-BY-SA-4.0",
     })
     return made
@@ -75,16 +74,16 @@ def main():
     parser.add_argument("checkpoint")
     parser.add_argument("onnx")
     args = parser.parse_args()
-    net, state = model.load(args.checkpoint)
+    net, _ = model.load(args.checkpoint)
     part = args.onnx + ".part"
-    onnx.save(build(net, state["step"]), part)
+    onnx.save(build(net), part)
     try:
         error = check(part, net)
         os.replace(part, args.onnx)
     finally:
         if os.path.exists(part):
             os.remove(part)
-    print(f"export: {args.onnx}: {net.cost()} multiply-adds an input pixel, {state['step']} steps, "
+    print(f"export: {args.onnx}: {net.cost()} multiply-adds an input pixel, "
           f"{os.path.getsize(args.onnx)} bytes, within {error:.2g} of PyTorch")
 
 

@@ -114,7 +114,7 @@ def parse():
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--crop", type=int, default=48)
     parser.add_argument("--wide", type=int, default=256)
-    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--rate", type=float, default=5e-4)
     parser.add_argument("--last-rate", type=float, default=2e-6)
     parser.add_argument("--warm-up", type=int, default=200)
     parser.add_argument("--every", type=int, default=500)
