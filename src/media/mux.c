@@ -163,12 +163,14 @@ static int add_tracks(sh_mux *mux, const sh_source *source, const AVCodecContext
     int status = 0;
     mux->tracks = source->format->nb_streams;
     mux->track = av_malloc_array(mux->tracks, sizeof(*mux->track));
-    if (!mux->track)
+    mux->clock = av_malloc_array(mux->tracks, sizeof(*mux->clock));
+    if (!mux->track || !mux->clock)
         return sh_fail(err, SH_E_MEMORY, "memory is short");
     for (unsigned i = 0; i < mux->tracks; i++)
         mux->track[i] = -1;
     for (unsigned i = 0; i < mux->tracks && status == 0; i++) {
         const AVStream *from = source->format->streams[i];
+        mux->clock[i] = from->time_base;
         if (from == source->video)
             status = add_video(mux, source, encoder, err);
         else if (container_holds(mux, from))
@@ -298,15 +300,14 @@ static int write_packet(sh_mux *mux, AVPacket *packet, sh_err *err)
     return 0;
 }
 
-int sh_mux_copy(sh_mux *mux, const sh_source *source, AVPacket *packet, sh_err *err)
+int sh_mux_copy(sh_mux *mux, AVPacket *packet, sh_err *err)
 {
     unsigned from = (unsigned)packet->stream_index;
     if (from >= mux->tracks || mux->track[from] < 0) {
         av_packet_unref(packet);
         return 0;
     }
-    av_packet_rescale_ts(packet, source->format->streams[from]->time_base,
-                         mux->format->streams[mux->track[from]]->time_base);
+    av_packet_rescale_ts(packet, mux->clock[from], mux->format->streams[mux->track[from]]->time_base);
     packet->stream_index = mux->track[from];
     return write_packet(mux, packet, err);
 }
@@ -339,4 +340,5 @@ void sh_mux_close(sh_mux *mux)
     sh_fdio_close(&mux->reread);
     sh_fdio_close(&mux->io);
     av_freep(&mux->track);
+    av_freep(&mux->clock);
 }

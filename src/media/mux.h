@@ -15,6 +15,8 @@ typedef struct sh_mux {
     AVFormatContext *format;
     AVStream *video;
     int *track; /* of each source track: its number here or -1; owned */
+    AVRational *
+        clock; /* of each source track; owned. The source's own list may move while another thread reads it */
     unsigned tracks;
     int64_t frames; /* video packets written */
 } sh_mux;
@@ -25,7 +27,7 @@ const AVOutputFormat *sh_mux_find(const char *path, sh_err *err);
 int sh_mux_open(sh_mux *mux, int fd, const AVOutputFormat *muxer, const sh_source *source,
                 const AVCodecContext *encoder, sh_err *err);
 /* Both take over what the packet refers to. The first ignores packets of tracks that are not kept. */
-int sh_mux_copy(sh_mux *mux, const sh_source *source, AVPacket *packet, sh_err *err);
+int sh_mux_copy(sh_mux *mux, AVPacket *packet, sh_err *err);
 int sh_mux_video(sh_mux *mux, AVPacket *packet, AVRational time_base, sh_err *err);
 int sh_mux_finish(sh_mux *mux, sh_err *err);
 void sh_mux_close(sh_mux *mux); /* all-zero is fine */

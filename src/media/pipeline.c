@@ -35,7 +35,9 @@ typedef struct pipeline {
     sh_queue *decoded, *upscaled;
     sh_item *held; /* read before the first picture, and that picture */
     size_t held_count;
-    int64_t frames_decoded, frames_upscaled, frames_sent, first_pts, end_pts;
+    int64_t frames_decoded, frames_sent, first_pts, end_pts;
+    int64_t expected;                /* frames in all, 0: not known */
+    _Atomic int64_t frames_upscaled; /* counted by one thread, shown by another */
     struct {
         int64_t pts, duration;
     } durations[DURATIONS];
@@ -98,9 +100,9 @@ static int upscale_item(pipeline *p, sh_item *item, sh_err *err)
                        "%s: frame %" PRId64
                        " is %dx%d (%s) and those before it %dx%d (%s): a change of picture "
                        "size or format within a file is not supported",
-                       p->source.name, p->frames_upscaled + 1, item->frame->width, item->frame->height,
-                       av_get_pix_fmt_name(item->frame->format), p->scaler.plan.width, p->scaler.plan.height,
-                       av_get_pix_fmt_name(p->scaler.plan.source));
+                       p->source.name, (int64_t)p->frames_upscaled + 1, item->frame->width,
+                       item->frame->height, av_get_pix_fmt_name(item->frame->format), p->scaler.plan.width,
+                       p->scaler.plan.height, av_get_pix_fmt_name(p->scaler.plan.source));
     int status = sh_picture_upscale(&p->scaler, item->frame, &result, err);
     if (status < 0)
         return status;
@@ -139,7 +141,7 @@ static void report(pipeline *p)
     p->reported_at = now;
     message.number[SH_UP_DECODED] = p->frames_upscaled;
     message.number[SH_UP_ENCODED] = p->frames_sent;
-    message.number[SH_UP_EXPECTED] = sh_source_frame_estimate(&p->source);
+    message.number[SH_UP_EXPECTED] = p->expected;
     message.number[SH_UP_WRITTEN] = p->mux.io.size;
     sh_channel_send(p->channel, &message);
 }
@@ -194,8 +196,7 @@ static int encode_stage(pipeline *p, sh_err *err)
     sh_item item;
     while (sh_queue_pop(p->upscaled, &item)) {
         const bool end = !item.frame && !item.packet;
-        int status =
-            item.packet ? sh_mux_copy(&p->mux, &p->source, item.packet, err) : encode(p, item.frame, err);
+        int status = item.packet ? sh_mux_copy(&p->mux, item.packet, err) : encode(p, item.frame, err);
         sh_item_free(&item);
         if (status < 0) {
             stop(p, err);
@@ -304,6 +305,7 @@ static int set_up(pipeline *p, sh_err *err)
         sh_err_prefix(err, "%s", p->source.name);
         return status;
     }
+    p->expected = sh_source_frame_estimate(&p->source);
     if (p->scaler.plan.note[0])
         sh_channel_log(p->channel, SH_LOG_INFO, "%s", p->scaler.plan.note);
     if (first->interlaced_frame)
@@ -353,7 +355,7 @@ static int check_counts(const pipeline *p, sh_err *err)
     return sh_fail(err, SH_E_INTERNAL,
                    "frames were lost: %" PRId64 " decoded, %" PRId64 " upscaled, %" PRId64
                    " encoded, %" PRId64 " written",
-                   p->frames_decoded, p->frames_upscaled, p->frames_sent, p->mux.frames);
+                   p->frames_decoded, (int64_t)p->frames_upscaled, p->frames_sent, p->mux.frames);
 }
 
 static void send_result(const pipeline *p)

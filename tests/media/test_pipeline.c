@@ -25,6 +25,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* The libraries are not built for the thread sanitizer: it sees their memory and not their atomic counters.
+ */
+const char *__tsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *__tsan_default_suppressions(void)
+{
+    return "race:libavutil.so\nrace:libavcodec.so\nrace:libavformat.so\nrace:libswscale.so\nrace:"
+           "libswresample.so\n"
+           "race:libx264.so\ncalled_from_lib:libavutil.so\ncalled_from_lib:libavcodec.so\n"
+           "called_from_lib:libavformat.so\ncalled_from_lib:libx264.so\nmutex:libav\nthread:libav\n";
+}
+
 extern char **environ;
 static char clip[] = "/tmp/spyhop-test-XXXXXX";
 static sh_buf model;
