@@ -340,16 +340,21 @@ static int send_packet(sh_source *source, AVPacket *packet, sh_err *err)
 static int finish_frame(sh_source *source, AVFrame *frame, sh_err *err)
 {
     int64_t pts = frame->best_effort_timestamp;
-    int64_t step = frame->pkt_duration > 0 ? frame->pkt_duration : 1;
+    int64_t step = source->last_step > 0     ? source->last_step
+                   : frame->pkt_duration > 0 ? frame->pkt_duration
+                                             : 1;
     source->frames++;
     if (pts == AV_NOPTS_VALUE || (source->last_pts != AV_NOPTS_VALUE && pts <= source->last_pts)) {
         int64_t given = pts;
         pts = source->last_pts == AV_NOPTS_VALUE ? 0 : source->last_pts + step;
+        frame->pkt_duration = step;
         sh_channel_log(source->channel, SH_LOG_WARNING, "%s: frame %" PRId64 " has %s; %" PRId64 " is taken",
                        source->name, source->frames,
                        given == AV_NOPTS_VALUE ? "no time stamp" : "a time stamp not after the one before it",
                        pts);
     }
+    if (source->last_pts != AV_NOPTS_VALUE)
+        source->last_step = pts - source->last_pts;
     frame->pts = source->last_pts = pts;
     if (frame->decode_error_flags || (frame->flags & AV_FRAME_FLAG_CORRUPT))
         return damaged(source, err,

@@ -28,10 +28,11 @@ typedef struct sh_source {
     int64_t frames;   /* decoded */
     int64_t expected; /* promised by the container; 0: it promises nothing */
     int64_t damages;
-    char damage[320]; /* the first */
-    int64_t last_pts; /* of a frame, in the video track's time base */
-    int64_t reached;  /* end of the furthest packet of any track, microseconds */
-    bool at_end;      /* the demultiplexer has given its last packet */
+    char damage[320];  /* the first */
+    int64_t last_step; /* between the last two frames; 0: not known */
+    int64_t last_pts;  /* of a frame, in the video track's time base */
+    int64_t reached;   /* end of the furthest packet of any track, microseconds */
+    bool at_end;       /* the demultiplexer has given its last packet */
 } sh_source;
 
 /* Opens descriptor `fd`. name, channel and accept_damage of *source are set by the caller, the rest zero.
