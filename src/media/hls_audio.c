@@ -8,8 +8,9 @@
 #include <libavutil/opt.h>
 #include <string.h>
 
-#define JUMP_MS                                                                                              \
-    100 /* a time stamp this far from where it should be is a gap or an overlap; less is rounding */
+/* A time stamp this far from where it should be is a gap or an overlap; less is rounding. */
+#define JUMP_MS 100
+#define SILENCE_MAX 3600 /* seconds; more is no gap but a broken clock */
 
 static int open_decoder(sh_audio *audio, sh_err *err)
 {
@@ -72,6 +73,7 @@ void sh_audio_close(sh_audio *audio)
     audio->held = NULL;
     avcodec_free_context(&audio->decoder);
     avcodec_free_context(&audio->encoder);
+    av_channel_layout_uninit(&audio->layout);
     av_frame_free(&audio->decoded);
     av_frame_free(&audio->block);
 }
@@ -84,6 +86,10 @@ static int start_resampler(sh_audio *audio, sh_err *err)
                                     frame->sample_rate, 0, NULL);
     if (error >= 0)
         error = swr_init(audio->resampler);
+    if (error >= 0)
+        error = av_channel_layout_copy(&audio->layout, &frame->ch_layout);
+    audio->rate = frame->sample_rate;
+    audio->format = frame->format;
     return error < 0 ? sh_av_fail(err, error, NULL, "%s: its audio cannot be converted", audio->source->name)
                      : 0;
 }
@@ -161,12 +167,49 @@ static int encode_held(sh_audio *audio, bool end, sh_audio_take take, void *opaq
 
 /* ---- decoding ---- */
 
-/* Where the decoded samples belong against where they would land: silence in between, or a cut. Returns the
- * samples to leave out at the front. */
-static int align(sh_audio *audio)
+/* A track may change its rate or channels on the way, as broadcasts do between films: what the resampler
+ * holds of the old kind comes out before it is set up for the new one. */
+static int prepare_resampler(sh_audio *audio, sh_err *err)
+{
+    const AVFrame *frame = audio->decoded;
+    if (audio->resampler && audio->format == frame->format && audio->rate == frame->sample_rate &&
+        av_channel_layout_compare(&audio->layout, &frame->ch_layout) == 0)
+        return 0;
+    if (audio->resampler) {
+        sh_channel_log(audio->channel, SH_LOG_WARNING,
+                       "%s: its audio changes from %d channels at %d Hz to %d at %d Hz", audio->source->name,
+                       audio->layout.nb_channels, audio->rate, frame->ch_layout.nb_channels,
+                       frame->sample_rate);
+        int status = convert(audio, NULL, 0, err);
+        if (status < 0)
+            return status;
+        audio->expected = av_rescale(audio->expected, frame->sample_rate, audio->rate);
+        swr_free(&audio->resampler);
+    }
+    return start_resampler(audio, err);
+}
+
+static int fill_gap(sh_audio *audio, int64_t samples, sh_err *err)
+{
+    const int rate = audio->decoded->sample_rate;
+    if (samples > (int64_t)rate * SILENCE_MAX)
+        return sh_fail(err, SH_E_UNSUPPORTED, "%s: its audio jumps %.0f s ahead; at most %d s are filled",
+                       audio->source->name, (double)samples / rate, SILENCE_MAX);
+    sh_channel_log(audio->channel, SH_LOG_WARNING, "%s: %.3f s of audio are missing; silence stands for them",
+                   audio->source->name, (double)samples / rate);
+    int error = swr_inject_silence(audio->resampler, (int)samples);
+    audio->expected += samples;
+    return error < 0 ? sh_av_fail(err, error, NULL, "the audio cannot be converted") : 0;
+}
+
+/* Where the decoded samples belong against where they would land: silence in between, or a cut of the first
+ * *cut samples. */
+static int align(sh_audio *audio, int *cut, sh_err *err)
 {
     const AVFrame *frame = audio->decoded;
     const AVRational rate = {1, frame->sample_rate};
+    const int64_t jump = (int64_t)frame->sample_rate * JUMP_MS / 1000;
+    *cut = 0;
     if (frame->best_effort_timestamp == AV_NOPTS_VALUE)
         return 0;
     int64_t at = av_rescale_q(frame->best_effort_timestamp, audio->track->time_base, rate);
@@ -176,18 +219,12 @@ static int align(sh_audio *audio)
         return 0;
     }
     int64_t off = at - audio->expected;
-    if (off > (int64_t)frame->sample_rate * JUMP_MS / 1000) {
-        sh_channel_log(audio->channel, SH_LOG_WARNING,
-                       "%s: %.3f s of audio are missing; silence stands for them", audio->source->name,
-                       (double)off / frame->sample_rate);
-        if (off < (int64_t)frame->sample_rate * 3600)
-            swr_inject_silence(audio->resampler, (int)off);
-        audio->expected = at;
-    } else if (off < -(int64_t)frame->sample_rate * JUMP_MS / 1000) {
-        int cut = -off < frame->nb_samples ? (int)-off : frame->nb_samples;
+    if (off > jump)
+        return fill_gap(audio, off, err);
+    if (off < -jump) {
+        *cut = -off < frame->nb_samples ? (int)-off : frame->nb_samples;
         sh_channel_log(audio->channel, SH_LOG_WARNING, "%s: audio overlaps by %.3f s; %d samples are cut",
-                       audio->source->name, -(double)off / frame->sample_rate, cut);
-        return cut;
+                       audio->source->name, -(double)off / frame->sample_rate, *cut);
     }
     return 0;
 }
@@ -196,9 +233,12 @@ static int take_decoded(sh_audio *audio, sh_audio_take take, void *opaque, sh_er
 {
     AVFrame *frame = audio->decoded;
     const uint8_t *data[AV_NUM_DATA_POINTERS * 8];
-    if (!audio->resampler && start_resampler(audio, err) < 0)
-        return err ? err->status : SH_E_FORMAT;
-    int cut = align(audio);
+    int cut = 0;
+    int status = prepare_resampler(audio, err);
+    if (status == 0)
+        status = align(audio, &cut, err);
+    if (status < 0)
+        return status;
     if (audio->origin == AV_NOPTS_VALUE)
         audio->origin = audio->expected = 0;
     const bool planar = av_sample_fmt_is_planar(frame->format);
@@ -209,7 +249,7 @@ static int take_decoded(sh_audio *audio, sh_audio_take take, void *opaque, sh_er
     for (int i = 0; i < planes; i++)
         data[i] = frame->extended_data[i] + (ptrdiff_t)cut * step;
     audio->expected += frame->nb_samples - cut;
-    int status = convert(audio, data, frame->nb_samples - cut, err);
+    status = convert(audio, data, frame->nb_samples - cut, err);
     return status < 0 ? status : encode_held(audio, false, take, opaque, err);
 }
 

@@ -2,7 +2,8 @@
 #ifndef SH_MEDIA_HLS_AUDIO_H
 #define SH_MEDIA_HLS_AUDIO_H
 /* A source's audio track as AAC: decode, bring to rate and channels, encode. Time stamps are those of the
- * source: a gap is filled with silence, an overlap is cut. */
+ * source: a gap is filled with silence, an overlap is cut; the source's rate and channels may change on the
+ * way. */
 #include "media/hls_job.h"
 #include "media/source.h"
 #include <libavutil/audio_fifo.h>
@@ -12,6 +13,8 @@ typedef struct sh_audio {
     const AVStream *track;
     AVCodecContext *decoder, *encoder;
     SwrContext *resampler;
+    AVChannelLayout layout; /* what the resampler takes */
+    int rate, format;
     AVAudioFifo *held; /* converted, not yet encoded */
     AVFrame *decoded, *block;
     const sh_source *source;

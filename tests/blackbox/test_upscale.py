@@ -23,6 +23,10 @@ def run(*command, **options):
     return subprocess.run(command, capture_output=True, **options)
 
 
+def children(pid):
+    return [int(n) for n in content(f"/proc/{pid}/task/{pid}/children").split()]
+
+
 def ffmpeg(*arguments):
     done = run("ffmpeg", "-nostdin", "-v", "error", "-y", *arguments)
     if done.returncode:
@@ -344,7 +348,7 @@ class Stopped(Clips):
 
     def stop_with(self, number, name):
         child, folder = self.start(name)
-        inner = [int(p) for p in run("pgrep", "-P", str(child.pid)).stdout.split()]
+        inner = children(child.pid)
         self.assertEqual(len(inner), 1)
         child.send_signal(number)
         out, err = child.communicate(timeout=30)
@@ -369,7 +373,7 @@ class Stopped(Clips):
 
     def test_child_that_crashes(self):
         child, folder = self.start("crash")
-        inner = int(run("pgrep", "-P", str(child.pid)).stdout.split()[0])
+        inner = children(child.pid)[0]
         os.kill(inner, signal.SIGSYS)
         _, err = child.communicate(timeout=30)
         self.assertEqual(child.returncode, 1, err)
@@ -378,7 +382,7 @@ class Stopped(Clips):
 
     def test_child_is_confined(self):
         child, folder = self.start("confined")
-        inner = int(run("pgrep", "-P", str(child.pid)).stdout.split()[0])
+        inner = children(child.pid)[0]
         status = dict(line.split(":\t", 1) for line in content(f"/proc/{inner}/status").splitlines() if ":\t" in line)
         self.assertEqual(status["NoNewPrivs"], "1")
         self.assertEqual(status["Seccomp"], "2")
@@ -467,6 +471,27 @@ class Worker(Clips):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("no audio", " ".join(line.get("message", "") for line in lines))
         self.assertNotIn("mp4a", content(os.path.join(folder, "a film.m3u8")))
+
+    def test_sound_that_changes(self):
+        """Broadcasts go from 5.1 to stereo and back between films."""
+        parts = []
+        for number, channels in enumerate((6, 2, 6)):
+            part = self.at(f"part{number}.ts")
+            ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=1", "-f", "lavfi", "-i", "sine=f=440:r=48000:d=1", "-c:v",
+                   "libx264", "-bf", "0", "-pix_fmt", "yuv420p", "-c:a", "ac3", "-ac", str(channels), "-output_ts_offset",
+                   str(number), "-mpegts_flags", "+initial_discontinuity", "-f", "mpegts", part)
+            parts.append(content(part, "rb"))
+        source = self.at("changes.ts")
+        with open(source, "wb") as file:
+            file.write(b"".join(parts))
+        done, lines, folder = self.work(settings(), source, "changes")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        words = " ".join(line.get("message", "") for line in lines)
+        self.assertIn("from 6 channels at 48000 Hz to 2", words)
+        self.assertIn("from 2 channels at 48000 Hz to 6", words)
+        sound = stream(os.path.join(folder, "a film_mod.mp4_00001.ts"), "a:0")
+        self.assertEqual((sound["channels"], sound["sample_rate"]), (2, "48000"))
+        self.assertAlmostEqual(float(sound["duration"]), 3, delta=0.15)
 
     def test_renditions(self):
         job = settings(rateControlMode="CBR", bitrate=300000)
