@@ -7,7 +7,8 @@
 /* Asks the running work, and any later, to stop. Safe in a signal handler. */
 void sh_media_cancel(void);
 bool sh_media_cancelled(void);
-/* SIGINT, SIGTERM and SIGHUP call sh_media_cancel from now on. For programs' main threads. */
+/* SIGINT, SIGTERM and SIGHUP call sh_media_cancel from now on, but for those that are ignored. For programs'
+ * main threads. */
 void sh_media_catch_signals(void);
 
 /* A path as it is shown in a message: one line of UTF-8 however long the path is and whatever bytes it has

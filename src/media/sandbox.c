@@ -38,10 +38,12 @@ static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
 
 void sh_media_catch_signals(void)
 {
-    struct sigaction action = {.sa_handler = on_signal};
+    struct sigaction action = {.sa_handler = on_signal}, before;
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof(stop_signals) / sizeof(stop_signals[0]); i++)
-        sigaction(stop_signals[i], &action, NULL);
+        if (sigaction(stop_signals[i], NULL, &before) == 0 &&
+            before.sa_handler != SIG_IGN) /* nohup's stays */
+            sigaction(stop_signals[i], &action, NULL);
 }
 
 /* ---- the child's side of the channel ---- */

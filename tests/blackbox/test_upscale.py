@@ -341,7 +341,8 @@ class Stopped(Clips):
         folder, source = self.at(name), self.long
         os.mkdir(folder)
         child = subprocess.Popen([PROGRAM, "upscale", "--model", MODEL, "--json", source, os.path.join(folder, "o.mp4")],
-                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         line = child.stdout.readline()  # work has begun
         self.assertIn(b"progress", line)
         return child, folder
