@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -44,8 +45,16 @@ static const refusal refusals[] = {
     {"process_vm_writev", EPERM},
     {"pidfd_open", EPERM},
     {"pidfd_getfd", EPERM},
+    {"process_madvise", EPERM},
+    {"process_mrelease", EPERM},
+    {"kcmp", EPERM},
+    {"move_pages", EPERM},
+    {"migrate_pages", EPERM},
     {"kill", EPERM},
     {"tkill", EPERM},
+    {"rt_sigqueueinfo", EPERM},
+    {"rt_tgsigqueueinfo", EPERM},
+    {"pidfd_send_signal", EPERM},
     {"setpgid", EPERM},
     {"setsid", EPERM},
     /* names of files */
@@ -76,13 +85,55 @@ static const refusal refusals[] = {
     {"fchown", EACCES},
     {"lchown", EACCES},
     {"fchownat", EACCES},
+    {"fchmodat2", EACCES},
     {"setxattr", EACCES},
+    {"lsetxattr", EACCES},
+    {"fsetxattr", EACCES},
+    {"removexattr", EACCES},
+    {"lremovexattr", EACCES},
+    {"fremovexattr", EACCES},
+    {"utime", EACCES},
+    {"utimes", EACCES},
+    {"futimesat", EACCES},
+    {"utimensat", EACCES},
     {"chdir", EACCES},
     {"fchdir", EACCES},
     {"chroot", EACCES},
     {"mount", EACCES},
     {"umount2", EACCES},
     {"pivot_root", EACCES},
+    {"open_tree", EACCES},
+    {"move_mount", EACCES},
+    {"mount_setattr", EACCES},
+    {"fsopen", EACCES},
+    {"fsconfig", EACCES},
+    {"fsmount", EACCES},
+    {"fspick", EACCES},
+    {"swapon", EACCES},
+    {"swapoff", EACCES},
+    {"acct", EACCES},
+    {"quotactl", EACCES},
+    {"quotactl_fd", EACCES},
+    {"mq_open", EACCES},
+    {"mq_unlink", EACCES},
+    {"fanotify_init", EPERM},
+    {"inotify_add_watch", EPERM},
+    /* the machine itself, for who runs this as root */
+    {"reboot", EPERM},
+    {"kexec_load", EPERM},
+    {"kexec_file_load", EPERM},
+    {"init_module", EPERM},
+    {"finit_module", EPERM},
+    {"delete_module", EPERM},
+    {"iopl", EPERM},
+    {"ioperm", EPERM},
+    {"settimeofday", EPERM},
+    {"clock_settime", EPERM},
+    {"clock_adjtime", EPERM},
+    {"adjtimex", EPERM},
+    {"sethostname", EPERM},
+    {"setdomainname", EPERM},
+    {"syslog", EPERM},
     /* the kernel's larger doors */
     {"bpf", EPERM},
     {"perf_event_open", EPERM},
@@ -110,16 +161,33 @@ static bool add_refusals(scmp_filter_ctx filter)
         if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(refusals[i].error), call, 0) < 0)
             return false;
     }
+    return true;
+}
+
+/* Calls that are refused by what they are given. */
+static bool add_conditions(scmp_filter_ctx filter)
+{
+    const uint32_t refused = SCMP_ACT_ERRNO(EPERM);
+    const scmp_datum_t request = 0xFFFFFFFF; /* of ioctl, the kernel looks at 32 bits */
     /* threads yes, processes no */
-    return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
-                            SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0)) == 0;
+    return seccomp_rule_add(filter, refused, SCMP_SYS(clone), 1,
+                            SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0)) == 0 &&
+           /* abort() signals the process itself */
+           seccomp_rule_add(filter, refused, SCMP_SYS(tgkill), 1,
+                            SCMP_A0(SCMP_CMP_NE, (scmp_datum_t)getpid())) == 0 &&
+           seccomp_rule_add(filter, refused, SCMP_SYS(prlimit64), 1, SCMP_A0(SCMP_CMP_NE, 0)) == 0 &&
+           /* typing into the terminal that stderr may be */
+           seccomp_rule_add(filter, refused, SCMP_SYS(ioctl), 1,
+                            SCMP_A1(SCMP_CMP_MASKED_EQ, request, TIOCSTI)) == 0 &&
+           seccomp_rule_add(filter, refused, SCMP_SYS(ioctl), 1,
+                            SCMP_A1(SCMP_CMP_MASKED_EQ, request, TIOCLINUX)) == 0;
 }
 
 static int install_filter(sh_err *err)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
     int status = 0;
-    if (!filter || !add_refusals(filter))
+    if (!filter || !add_refusals(filter) || !add_conditions(filter))
         status = sh_fail(err, SH_E_INTERNAL, "the filter of system calls cannot be built");
     else if (seccomp_load(filter) < 0)
         status =

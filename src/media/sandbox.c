@@ -217,8 +217,9 @@ static int serve(const sh_sandbox_job *job, int channel, pid_t pid, const sigset
         else if (ready < 0 && errno != EINTR)
             break;
     }
-    if (!state.done)
-        kill(pid, SIGKILL); /* its own death by a signal came first, if there was one */
+    /* Its own death by a signal came first, if there was one. After DONE there is nothing left that it should
+     * do, and one that was taken over must not be waited for. */
+    kill(pid, SIGKILL);
     while (waitpid(pid, &wait_status, 0) < 0 && errno == EINTR)
         ;
     return conclude(job, &state, wait_status, err);
