@@ -13,12 +13,14 @@ def counts(entry):
     ok = entry["result"] in ("OK", "EXPECTEDFAIL")
     passed = sum(int(n) for n in re.findall(r"^\[  PASSED  \] (\d+) test", text, re.M))
     failed = sum(int(n) for n in re.findall(r"^\[  FAILED  \] (\d+) test", text, re.M))
-    for run in re.findall(r"^Ran (\d+) tests? in .*?\n\n(.*)$", text, re.M):
-        bad = sum(int(n) for n in re.findall(r"(?:failures|errors)=(\d+)", run[1]))
-        skipped = sum(int(n) for n in re.findall(r"skipped=(\d+)", run[1]))
-        passed += int(run[0]) - bad - skipped
-        failed += bad
-    if ok and passed + failed == 0:
+    skipped = sum(int(n) for n in re.findall(r"^\[  SKIPPED \] (\d+) test", text, re.M))
+    for ran, summary in re.findall(r"^Ran (\d+) tests? in .*?\n\n(.*)$", text, re.M):
+        bad = sum(int(n) for n in re.findall(r"\b(?<!expected )(?:failures|errors|unexpected successes)=(\d+)", summary))
+        left_out = sum(int(n) for n in re.findall(r"\bskipped=(\d+)", summary))
+        passed += max(int(ran) - bad - left_out, 0)
+        failed += bad + (ran == "0")
+        skipped += left_out
+    if ok and passed + failed + skipped == 0:
         passed = 1
     if not ok and failed == 0:
         failed = 1
