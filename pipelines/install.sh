@@ -25,6 +25,10 @@ if [ $# -ne 0 ] || [ -z "$source" ] || [ -z "$result" ] || [ -z "$instance" ] ||
     sed -n 's/^# //; 3,4p' "$0" >&2
     exit 2
 fi
+if [ "$source" = "$result" ]; then
+    echo "install.sh: the results need a bucket of their own, or each of them would start the pipeline again" >&2
+    exit 2
+fi
 role=arn:aws:iam::$account:role
 
 make_bucket() {
