@@ -34,6 +34,9 @@ int sh_fail_errno(sh_err *err, int error, const char *format, ...) __attribute__
 /* Puts "<text>: " before the message that is already in *err. Returns err->status (SH_E_INTERNAL if err is
  * NULL). */
 int sh_err_prefix(sh_err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Makes `text` UTF-8 where it stands: a byte that is not becomes '?', and a character cut short by the end of
+ * the text goes. The functions above do so with their messages, which may quote anything. */
+void sh_text_mend(char *text);
 /* A short English name of a status ("no space left"). Never NULL. */
 const char *sh_status_name(int status);
 

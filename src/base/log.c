@@ -43,6 +43,9 @@ void sh_log(int level, const char *area, const char *format, ...)
     va_start(args, format);
     vsnprintf(message, sizeof(message), format, args);
     va_end(args);
+    for (char *c = message; *c; c++) /* a name from outside may not begin a line of its own */
+        if ((unsigned char)*c < 0x20 || *c == 0x7F)
+            *c = ' ';
     if (level > SH_LOG_DEBUG)
         level = SH_LOG_DEBUG;
     if (callback)

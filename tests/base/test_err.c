@@ -2,6 +2,8 @@
 #include "test.h"
 #include "base/err.h"
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 static void messages(void **state)
 {
@@ -27,6 +29,46 @@ static void long_messages_are_cut_not_overrun(void **state)
     assert_int_equal(strlen(err.message), sizeof(err.message) - 1);
 }
 
+static void messages_are_utf8_wherever_they_are_cut(void **state)
+{
+    for (int shift = 0; shift < 3; shift++) {
+        sh_err err = {0};
+        char text[1001] = "", wanted[512];
+        memset(text, 'a', (size_t)shift);
+        for (size_t i = (size_t)shift; i + 3 < sizeof(text); i += 3)
+            memcpy(text + i, "\xE2\x82\xAC", 4);
+        sh_fail(&err, SH_E_IO, "%s", text);
+        size_t length = (511 - (size_t)shift) / 3 * 3 + (size_t)shift;
+        memcpy(wanted, text, length);
+        wanted[length] = '\0';
+        assert_string_equal(err.message, wanted);
+    }
+}
+
+static void mended(void **state)
+{
+    static const char *const rows[][2] = {
+        {"", ""},
+        {"plain \xC3\xA9 \xF0\x9F\x98\x80", "plain \xC3\xA9 \xF0\x9F\x98\x80"},
+        {"a\xFFz", "a?z"},
+        {"\xC0\xAFz", "??z"},
+        {"\xE2\x82z", "??z"},
+        {"\xED\xA0\x80.", "???."},
+        {"\xE0\x9F\xBF.", "???."},
+        {"\xF4\x90\x80\x80.", "????."},
+        {"\xF0\x8F\xBF\xBF.", "????."},
+        {"end\xF0\x9F\x98", "end"},
+        {"end\xC3", "end"},
+        {"\x80", "?"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[64];
+        snprintf(text, sizeof(text), "%s", rows[i][0]);
+        sh_text_mend(text);
+        assert_string_equal(text, rows[i][1]);
+    }
+}
+
 static void every_status_has_a_name(void **state)
 {
     for (int status = SH_OK; status >= SH_E_CANCELLED; status--)
@@ -40,6 +82,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages),
         cmocka_unit_test(long_messages_are_cut_not_overrun),
+        cmocka_unit_test(messages_are_utf8_wherever_they_are_cut),
+        cmocka_unit_test(mended),
         cmocka_unit_test(every_status_has_a_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -240,6 +240,18 @@ class MediaConvert(unittest.TestCase):
         self.assertEqual((answer["Status"], answer["ErrorCode"]), ("ERROR", 1404))
         self.assertIn("s3://films/not-there.mp4", answer["ErrorMessage"])
 
+    def test_a_long_name_in_an_error(self):
+        """Messages have a limit; where they are cut they stay text, and the queue goes on."""
+        jobs = []
+        for shift in range(3):
+            job = settings("films", "short.mp4")
+            job["inputs"][0]["fileInput"] = "s3://films/" + shift * "a" + 330 * "\u20ac" + ".mp4"
+            jobs.append(self.create(job))
+        for job in jobs:
+            answer = self.wait(job)
+            self.assertEqual((answer["Status"], answer["ErrorCode"]), ("ERROR", 1404))
+            self.assertIn("\u20ac\u20ac", answer["ErrorMessage"])
+
     def test_a_missing_destination(self):
         self.put(self.clip, "there.mp4")
         answer = self.wait(self.create(settings("films", "there.mp4", result="no-such-bucket")))

@@ -96,6 +96,12 @@ class RunCommand(unittest.TestCase):
         self.assertEqual(answer["Status"], "Failed")
         self.assertIn("/no/such/folder", answer["StandardErrorContent"])
 
+    def test_working_directory_of_a_long_name(self):
+        for shift in range(3):
+            answer = self.run_script("true", parameters={"workingDirectory": ["/" + shift * "a" + 330 * "\u20ac"]})
+            self.assertEqual((answer["Status"], answer["ResponseCode"]), ("Failed", 1), answer)
+            self.assertIn("working folder /", answer["StandardErrorContent"])
+
     def test_environment(self):
         answer = self.run_script("env -0 | sort -z | tr '\\0' '\\n'")
         found = dict(line.split("=", 1) for line in answer["StandardOutputContent"].splitlines())

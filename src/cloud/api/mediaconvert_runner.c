@@ -183,6 +183,7 @@ static void explain(const sh_mc_work *work, int *code, char *message, size_t siz
         while (length > 0 && (message[length - 1] == '\n' || message[length - 1] == ' '))
             message[--length] = '\0';
     }
+    sh_text_mend(message);
 }
 
 static bool has_result(const sh_mc_work *work)

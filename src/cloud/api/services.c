@@ -47,6 +47,7 @@ int sh_call_fail(sh_call *call, int http_status, const char *code, const char *f
     va_start(args, format);
     vsnprintf(message, sizeof(message), format, args);
     va_end(args);
+    sh_text_mend(message);
     const char *copy = sh_arena_strdup(call->arena, message);
     call->error = (sh_aws_error){code, http_status, copy ? copy : "no memory for the message"};
     return SH_E_ARGUMENT;

@@ -364,6 +364,7 @@ int sh_supervisor_main(const char *folder)
         status = sh_command_write_running(folder, &err);
     if (status == 0) {
         run(&s, &err);
+        sh_text_mend(s.result.message);
         status = sh_command_write_result(s.result_fd, folder, &s.result, &err);
     }
     if (status < 0)
