@@ -150,6 +150,12 @@ class Objects(S3Case):
         response = raw(self.server, "PUT", "/bucket/absent", b"second", headers)
         self.assertEqual((response.status, error_code(response)), (412, "PreconditionFailed"))
         self.assertEqual(self.body("absent"), b"first")
+        headers["x-amz-copy-source"] = "/bucket/other"
+        self.s3.put_object(Bucket="bucket", Key="other", Body=b"third")
+        response = raw(self.server, "PUT", "/bucket/absent", b"", headers)
+        self.assertEqual((response.status, error_code(response)), (412, "PreconditionFailed"))
+        self.assertEqual(self.body("absent"), b"first")
+        self.assertEqual(raw(self.server, "PUT", "/bucket/absent-copy", b"", headers).status, 200)
 
     def test_digests(self):
         good = base64.b64encode(hashlib.md5(b"data").digest()).decode()

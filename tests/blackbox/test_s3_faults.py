@@ -6,6 +6,7 @@ import datetime
 import hashlib
 import hmac
 import http.client
+import json
 import os
 import pathlib
 import re
@@ -94,6 +95,13 @@ class Authentication(S3Case):
         botocore.auth.SigV4Auth(botocore.credentials.Credentials(ACCESS_KEY, SECRET_KEY), "events",
                                 "us-east-1").add_auth(request)
         return send(self.server, "POST", "/", body, dict(request.headers.items()))
+
+    def test_json_errors_are_json_whatever_they_quote(self):
+        for shift in range(3):
+            body = '{"Name": "%s"}' % (shift * "a" + 2000 * "\u20ac")
+            response = self.json("AWSEvents.DescribeRule", body.encode())
+            self.assertEqual(response.status, 400)
+            self.assertEqual(json.loads(response.data)["__type"], "ValidationException")
 
     def test_json_bodies(self):
         response = self.json("AWSEvents.ListRules", b'{"a":\n  nonsense}')

@@ -110,7 +110,10 @@ static void json_headers(sh_http_request *http, const char *type)
 static void json_refuse(sh_http_request *http, int status, const char *code, const char *message)
 {
     char *text = NULL;
-    json_t *body = json_pack("{s:s, s:s}", "__type", code, "message", message ? message : "");
+    char *said = sh_arena_strdup(sh_http_request_arena(http), message ? message : "");
+    if (said)
+        sh_text_mend(said); /* it may quote what the client sent */
+    json_t *body = json_pack("{s:s, s:s}", "__type", code, "message", said ? said : "");
     if (body)
         text = json_dumps(body, JSON_COMPACT);
     json_headers(http, "application/x-amz-json-1.1");
@@ -344,11 +347,15 @@ static void on_begin(void *opaque, sh_http_request *http)
     call->head = sh_http_request_head(http);
     *sh_http_user(http) = call;
     call->fault = sh_sigv4_parse(call->head, sh_http_request_arena(http), &call->claim, &call->message);
-    const char *service = call->claim.service;
+    const char *service = call->claim.service, *principal;
     bool target = sh_http_field_get(call->head, "x-amz-target") != NULL;
     if (service ? strcmp(service, "s3") == 0 || (!target && strcmp(service, "mediaconvert") != 0) : !target)
         begin_s3(call);
-    else
+    else if (call->fault)
+        json_refuse_auth(http, call->fault, call->message);
+    else if (!find_secret(call->front, call->claim.access_key, &principal))
+        json_refuse_auth(http, SH_AUTH_UNKNOWN_KEY, NULL);
+    else /* strangers have no memory here */
         sh_http_keep_body(http, JSON_BODY_MAX);
 }
 

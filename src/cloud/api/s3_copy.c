@@ -102,8 +102,16 @@ static void answer_copy(sh_s3 *s3, const char *root)
 static void copy_object(sh_s3 *s3, source *from, bool replace)
 {
     unsigned wanted;
+    const char *none = sh_http_field_get(s3->head, "if-none-match");
+    bool absent = none != NULL;
     const char *headers = replace ? sh_s3_meta_json(s3) : from->object.headers;
     const char *type = replace ? sh_http_field_get(s3->head, "content-type") : from->object.content_type;
+    if (none && strcmp(none, "*") != 0) {
+        sh_s3_fail(s3, 501, "NotImplemented",
+                   "A header you provided implies functionality that is not implemented: If-None-Match other "
+                   "than *");
+        return;
+    }
     if (!headers || !wanted_checksum(s3, from, &wanted))
         return;
     if (from->object.size > SH_S3_OBJECT_MAX) {
@@ -113,7 +121,7 @@ static void copy_object(sh_s3 *s3, source *from, bool replace)
         return;
     }
     if (sh_s3_receive_copy(s3, from->fd, 0, from->object.size, wanted) &&
-        sh_s3_publish(s3, "CopyObject", type, headers, false))
+        sh_s3_publish(s3, "CopyObject", type, headers, absent))
         answer_copy(s3, "CopyObjectResult");
 }
 
