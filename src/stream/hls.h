@@ -6,7 +6,9 @@
  * A rendition is a run of segments on one clock: durations are whole ticks, so a sum has no error, and are
  * turned into decimal seconds only when written, rounded from the running sum so that written durations add
  * up to the written whole within one unit of the last digit. Bit rates are what the segments' sizes and
- * durations say: BANDWIDTH is the peak of single segments, AVERAGE-BANDWIDTH is all bytes over all time.
+ * durations say: BANDWIDTH is the highest rate of any run of segments that is half to one and a half target
+ * durations long (RFC 8216, 4.1), so that a last segment of one picture does not count alone;
+ * AVERAGE-BANDWIDTH is all bytes over all time.
  * CODECS comes from the bytes of the stream. */
 #include "base/buf.h"
 #include "base/err.h"
@@ -35,7 +37,11 @@ enum { SH_HLS_DECIMAL, SH_HLS_INTEGER };
 int sh_hls_write_media(sh_buf *out, const sh_rendition *rendition, int durations, sh_err *err);
 int sh_hls_write_master(sh_buf *out, const sh_rendition *renditions, size_t count, sh_err *err);
 
-/* Bits a second, rounded up. */
+/* Bits a second, rounded up. The highest of the runs of segments that are shortest to longest ticks long, 0
+ * where there is none. */
+int64_t sh_hls_peak_of(const sh_segment *segments, size_t count, int64_t timescale, int64_t shortest,
+                       int64_t longest);
+/* Of a stream without such a run: the average. */
 int64_t sh_hls_peak_rate(const sh_rendition *rendition);
 int64_t sh_hls_average_rate(const sh_rendition *rendition);
 int64_t sh_hls_duration(const sh_rendition *rendition); /* ticks */

@@ -23,7 +23,7 @@ typedef struct checker {
     const char *playlist; /* being checked */
     sh_ts ts;
     int64_t previous_start, previous_last; /* of the segment before, ticks */
-    int64_t peak;                          /* bits a second */
+    sh_segment *segments;                  /* sizes as they are, durations as written, microseconds */
     uint8_t sps[4];                        /* of the first segment */
     sh_err *err;
 } checker;
@@ -91,12 +91,6 @@ static int check_end(const checker *c, const sh_playlist_segment *last)
     return 0;
 }
 
-static void note_rate(checker *c, int64_t bytes, int64_t micro)
-{
-    int64_t rate = (int64_t)((__int128)bytes * 8 * MICRO / micro);
-    c->peak = rate > c->peak ? rate : c->peak;
-}
-
 static int check_segment(checker *c, const sh_media_playlist *p, size_t i, sh_hls_checked_variant *sum)
 {
     int64_t size;
@@ -119,7 +113,7 @@ static int check_segment(checker *c, const sh_media_playlist *p, size_t i, sh_hl
                     p->segments[i].name);
     c->previous_start = c->ts.video.first;
     c->previous_last = c->ts.video.last;
-    note_rate(c, size, p->segments[i].micro);
+    c->segments[i] = (sh_segment){p->segments[i].name, p->segments[i].micro, size};
     sum->frames += c->ts.video.units;
     sum->segments++;
     sum->micro += p->segments[i].micro;
@@ -128,7 +122,23 @@ static int check_segment(checker *c, const sh_media_playlist *p, size_t i, sh_hl
 
 /* ---- variants ---- */
 
-static int check_against_master(const checker *c, const sh_playlist_variant *v)
+/* Written durations are rounded: a run of segments at the limits of its length may count or not. */
+static int check_bandwidth(const checker *c, const sh_media_playlist *p, const sh_playlist_variant *v)
+{
+    const int64_t target = p->target * MICRO, slack = 2;
+    const sh_rendition all = {.segments = c->segments, .segment_count = p->count, .timescale = MICRO};
+    int64_t least = sh_hls_peak_of(c->segments, p->count, MICRO, target / 2 + slack, target * 3 / 2 - slack);
+    int64_t most = sh_hls_peak_of(c->segments, p->count, MICRO, target / 2 - slack, target * 3 / 2 + slack);
+    least = least > 0 ? least : sh_hls_average_rate(&all);
+    most = most > least ? most : least;
+    if (v->bandwidth < least - least / 1000 || v->bandwidth > most + most / 10 + 1)
+        return sh_fail(c->err, SH_E_FORMAT,
+                       "bandwidth: %s is said to need %" PRId64 " bit/s and peaks at %" PRId64, v->name,
+                       v->bandwidth, most);
+    return 0;
+}
+
+static int check_against_master(const checker *c, const sh_media_playlist *p, const sh_playlist_variant *v)
 {
     char codec[64] = "";
     int status = sh_codecs_add_avc(codec, sizeof(codec), c->sps, sizeof(c->sps), c->err);
@@ -140,11 +150,7 @@ static int check_against_master(const checker *c, const sh_playlist_variant *v)
     if ((c->ts.audio.pid >= 0) != (strstr(v->codecs, "mp4a.") != NULL))
         return sh_fail(c->err, SH_E_FORMAT, "codecs: %s is said to be %s and %s audio", v->name, v->codecs,
                        c->ts.audio.pid >= 0 ? "has" : "has no");
-    if (v->bandwidth < c->peak - c->peak / 1000 || v->bandwidth > c->peak + c->peak / 10 + 1)
-        return sh_fail(c->err, SH_E_FORMAT,
-                       "bandwidth: %s is said to need %" PRId64 " bit/s and peaks at %" PRId64, v->name,
-                       v->bandwidth, c->peak);
-    return 0;
+    return check_bandwidth(c, p, v);
 }
 
 static int check_variant(checker *c, const sh_playlist_variant *v, sh_hls_checked_variant *sum)
@@ -153,18 +159,21 @@ static int check_variant(checker *c, const sh_playlist_variant *v, sh_hls_checke
     sh_buf text;
     sh_buf_init(&text, PLAYLIST_MAX);
     c->playlist = v->name;
-    c->peak = 0;
     sh_ts_init(&c->ts);
     int status = read_text(c, v->name, &text);
     if (status == 0)
         status = sh_playlist_read_media(&playlist, v->name, sh_buf_cstr(&text), text.length, c->err);
+    c->segments = status == 0 ? calloc(playlist.count, sizeof(*c->segments)) : NULL;
+    if (status == 0 && !c->segments)
+        status = sh_fail(c->err, SH_E_MEMORY, "memory is short");
     for (size_t i = 0; status == 0 && i < playlist.count; i++)
         status = check_segment(c, &playlist, i, sum);
     if (status == 0)
         status = check_end(c, &playlist.segments[playlist.count - 1]);
     /* whole seconds say too little about the rate */
     if (status == 0 && !playlist.segments[0].integer)
-        status = check_against_master(c, v);
+        status = check_against_master(c, &playlist, v);
+    free(c->segments);
     sh_media_playlist_free(&playlist);
     sh_buf_free(&text);
     return status;

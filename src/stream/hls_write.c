@@ -85,14 +85,47 @@ int64_t sh_hls_duration(const sh_rendition *r)
     return sum;
 }
 
-int64_t sh_hls_peak_rate(const sh_rendition *r)
+/* Whole seconds, rounded; at least 1. */
+static int64_t rounded(const sh_rendition *r, size_t i)
+{
+    int64_t seconds = (to_micro(r->segments[i].duration, r->timescale) + MICRO / 2) / MICRO;
+    return seconds > 0 ? seconds : 1;
+}
+
+static int64_t target_duration(const sh_rendition *r, int durations)
+{
+    int64_t target = 1;
+    for (size_t i = 0; i < r->segment_count; i++) {
+        int64_t seconds =
+            durations == SH_HLS_INTEGER ? rounded(r, i) : divide_up(r->segments[i].duration, r->timescale);
+        target = seconds > target ? seconds : target;
+    }
+    return target;
+}
+
+int64_t sh_hls_peak_of(const sh_segment *segments, size_t count, int64_t timescale, int64_t shortest,
+                       int64_t longest)
 {
     int64_t peak = 0;
-    for (size_t i = 0; i < r->segment_count; i++) {
-        int64_t rate = divide_up((__int128)r->segments[i].bytes * 8 * r->timescale, r->segments[i].duration);
-        peak = rate > peak ? rate : peak;
+    for (size_t i = 0; i < count; i++) {
+        __int128 bytes = 0;
+        int64_t ticks = 0;
+        for (size_t j = i; j < count && ticks + segments[j].duration <= longest; j++) {
+            ticks += segments[j].duration;
+            bytes += segments[j].bytes;
+            int64_t rate = ticks >= shortest ? divide_up(bytes * 8 * timescale, ticks) : 0;
+            peak = rate > peak ? rate : peak;
+        }
     }
     return peak;
+}
+
+int64_t sh_hls_peak_rate(const sh_rendition *r)
+{
+    const int64_t target = target_duration(r, SH_HLS_DECIMAL) * r->timescale;
+    int64_t peak =
+        sh_hls_peak_of(r->segments, r->segment_count, r->timescale, (target + 1) / 2, target + target / 2);
+    return peak > 0 ? peak : sh_hls_average_rate(r);
 }
 
 int64_t sh_hls_average_rate(const sh_rendition *r)
@@ -130,24 +163,6 @@ static int64_t next_micro(writer *w, size_t i)
     int64_t end = to_micro(w->ticks, w->r->timescale), duration = end - w->micro;
     w->micro = end;
     return duration;
-}
-
-/* Whole seconds, rounded; at least 1. */
-static int64_t rounded(const sh_rendition *r, size_t i)
-{
-    int64_t seconds = (to_micro(r->segments[i].duration, r->timescale) + MICRO / 2) / MICRO;
-    return seconds > 0 ? seconds : 1;
-}
-
-static int64_t target_duration(const sh_rendition *r, int durations)
-{
-    int64_t target = 1;
-    for (size_t i = 0; i < r->segment_count; i++) {
-        int64_t seconds =
-            durations == SH_HLS_INTEGER ? rounded(r, i) : divide_up(r->segments[i].duration, r->timescale);
-        target = seconds > target ? seconds : target;
-    }
-    return target;
 }
 
 int sh_hls_write_media(sh_buf *out, const sh_rendition *r, int durations, sh_err *err)

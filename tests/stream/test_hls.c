@@ -79,6 +79,23 @@ static void master_playlist_is_measured(void **state)
     sh_buf_free(&text);
 }
 
+/* RFC 8216, 4.1: runs of half to one and a half target durations. One picture alone, a key picture, is none.
+ */
+static void peak_is_of_runs(void **state)
+{
+    const sh_segment ended[] = {{"a.ts", 180000, 2000}, {"b.ts", 180000, 1000}, {"c.ts", 3600, 1000}};
+    const sh_segment small[] = {{"a.ts", 30000, 2000}, {"b.ts", 30000, 1000}, {"c.ts", 180000, 3000}};
+    const sh_segment alone[] = {{"a.ts", 18000, 1000}};
+    const sh_rendition streams[] = {
+        {"p", ended, 3, 90000}, {"p", small, 3, 90000}, {"p", small, 2, 90000}, {"p", alone, 1, 90000}};
+    const int64_t peaks[] = {8000, 18000, 36000, 40000};
+    for (size_t i = 0; i < SH_COUNT(streams); i++)
+        assert_int_equal(sh_hls_peak_rate(&streams[i]), peaks[i]);
+    const sh_segment huge = {"a.ts", INT64_MAX / 2, 1};
+    const sh_rendition longest = {"p", &huge, 1, 1};
+    assert_int_equal(sh_hls_peak_rate(&longest), 1);
+}
+
 static void nonsense_is_not_written(void **state)
 {
     const sh_segment none = {"a.ts", 0, 10}, empty = {"a.ts", 10, 0}, good = {"a.ts", 10, 10};
@@ -363,6 +380,7 @@ int main(void)
         cmocka_unit_test(media_playlist_is_as_written),
         cmocka_unit_test(durations_do_not_drift),
         cmocka_unit_test(master_playlist_is_measured),
+        cmocka_unit_test(peak_is_of_runs),
         cmocka_unit_test(nonsense_is_not_written),
         cmocka_unit_test(codecs_come_from_bytes),
         cmocka_unit_test(names_survive_uris),
