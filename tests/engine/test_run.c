@@ -191,6 +191,40 @@ static void flat_stays_exact(void **state)
     nm_free(&net);
 }
 
+/* A network that only repeats samples, in each way that ONNX knows to choose them: at every width down to one
+ * column a flat picture stays flat. */
+static void nearest_stays_within(void **state)
+{
+    static const char *const places[] = {"half_pixel", "asymmetric", "tf_half_pixel_for_nn"};
+    static const char *const roundings[] = {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"};
+    (void)state;
+    for (int way = 0; way < 3 * 4 * 3; way++) {
+        const int scale = 1 + way / 12;
+        nm_model net = {
+            .opset = 13, .input_channels = 1, .output_channels = 1, .input = "input", .output = "output"};
+        nm_constant(&net, "scales", 1, (const int64_t[]){4},
+                    (const float[]){1, 1, (float)scale, (float)scale});
+        nm_node *resize = nm_add(&net, "Resize", "output", "input", "", "scales");
+        nm_string(resize, "mode", "nearest");
+        nm_string(resize, "coordinate_transformation_mode", places[way % 3]);
+        nm_string(resize, "nearest_mode", roundings[way / 3 % 4]);
+        spyhop_model *model = picture_model(&net);
+        spyhop_context *context = picture_open(model, SPYHOP_CPU_C, 1, 0, 0);
+        for (int width = 1; width < 4; width++) {
+            picture in = picture_new(width, 2, 8, 0, 0);
+            memset(in.memory, 200, in.size);
+            picture out = picture_run(context, &in, scale);
+            for (size_t i = 0; i < out.size; i++)
+                assert_int_equal(out.memory[i], 200);
+            picture_free(&in);
+            picture_free(&out);
+        }
+        spyhop_close(&context);
+        spyhop_model_free(&model);
+        nm_free(&net);
+    }
+}
+
 /* Rows with bytes between them, and bottom-up rows: the same samples, and not one byte more is written. */
 static void strides(void **state)
 {
@@ -261,11 +295,17 @@ static void three_planes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_fast_network), cmocka_unit_test(any_size),
-        cmocka_unit_test(any_width),        cmocka_unit_test(random_networks),
-        cmocka_unit_test(levels_agree),     cmocka_unit_test(threads_and_bands_change_nothing),
-        cmocka_unit_test(flat_stays_exact), cmocka_unit_test(strides),
-        cmocka_unit_test(three_planes),     cmocka_unit_test(told_sizes_do_not_bind),
+        cmocka_unit_test(the_fast_network),
+        cmocka_unit_test(any_size),
+        cmocka_unit_test(any_width),
+        cmocka_unit_test(random_networks),
+        cmocka_unit_test(levels_agree),
+        cmocka_unit_test(threads_and_bands_change_nothing),
+        cmocka_unit_test(flat_stays_exact),
+        cmocka_unit_test(nearest_stays_within),
+        cmocka_unit_test(strides),
+        cmocka_unit_test(three_planes),
+        cmocka_unit_test(told_sizes_do_not_bind),
     };
     return cmocka_run_group_tests_name("engine/run", tests, NULL, NULL);
 }

@@ -61,10 +61,11 @@ static double weight(const resampling *how, double at, int sample)
     return cubic(how->a, d);
 }
 
-/* The samples of every phase lie within -2..3; the window is cut to those that some phase uses. */
+/* The samples of every phase lie within -2..3; the window is cut to those that some phase uses, and to the
+ * one in the middle, without which a window could lie wholly outside a picture of one column. */
 static void make_taps(sh_graph_resize *resize, const resampling *how, int factor)
 {
-    int first = 3, last = -2;
+    int first = 0, last = 0;
     for (int phase = 0; phase < factor; phase++)
         for (int sample = -2; sample <= 3; sample++)
             if (weight(how, coordinate(how->place, factor, phase), sample) != 0) {
