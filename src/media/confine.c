@@ -204,7 +204,7 @@ static int compare(const void *a, const void *b)
 
 #define KEEP_MAX 16
 
-static void close_others(const int *keep, size_t count, int channel)
+static int close_others(const int *keep, size_t count, int channel)
 {
     int kept[KEEP_MAX + 2] = {STDERR_FILENO, channel};
     unsigned next = 0;
@@ -214,18 +214,19 @@ static void close_others(const int *keep, size_t count, int channel)
     count += 2;
     qsort(kept, count, sizeof(int), compare);
     for (size_t i = 0; i < count; i++) {
-        if ((unsigned)kept[i] > next)
-            close_range(next, (unsigned)kept[i] - 1, 0);
+        if ((unsigned)kept[i] > next && close_range(next, (unsigned)kept[i] - 1, 0) < 0)
+            return -1;
         next = (unsigned)kept[i] + 1;
     }
-    close_range(next, ~0U, 0);
+    if (close_range(next, ~0U, 0) < 0)
+        return -1;
     /* 0 and 1 must not be given to a later file, which a stray print would then damage */
     while (true) {
         int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
         if (fd < 0 || fd > STDERR_FILENO) {
             if (fd >= 0)
                 close(fd);
-            return;
+            return 0;
         }
     }
 }
@@ -241,6 +242,7 @@ int sh_confine(const int *keep, size_t count, int channel, pid_t parent, sh_err 
     signal(SIGXFSZ, SIG_IGN); /* a file size limit is then an error of write, said with the file's name */
     if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return sh_fail_errno(err, errno, "limits of the child process");
-    close_others(keep, count, channel);
+    if (close_others(keep, count, channel) < 0)
+        return sh_fail_errno(err, errno, "closing the descriptors that media work must not have");
     return install_filter(err);
 }
