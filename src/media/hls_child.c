@@ -50,6 +50,7 @@ typedef struct hls {
     sh_message segment; /* the open one; number[2..] is filled at its end */
     int64_t segments, written_before;
     int64_t frames_sent, frames_written, last_end, last_duration;
+    int64_t audio_end; /* on the muxer's clock, as last_end is on the segments' */
     uint32_t sps;
     int64_t reported_at;
 } hls;
@@ -258,7 +259,17 @@ static int take_audio(void *opaque, AVPacket *packet, sh_err *err)
     if (packet->pts < 0)
         return sh_fail(err, SH_E_UNSUPPORTED, "%s: its audio begins %.1f s before the first picture", h->name,
                        (double)-packet->pts / SH_HLS_CLOCK + 8.6);
+    h->audio_end = packet->pts + packet->duration;
     return wait_in(h->audio_waiting, packet, err);
+}
+
+static void warn_of_ending(const hls *h)
+{
+    const double more = (double)(h->audio_end + MUX_SHIFT - h->last_end) / SH_HLS_CLOCK;
+    if (h->audio_end > 0 && more > 0.5)
+        sh_channel_log(
+            h->channel, SH_LOG_WARNING,
+            "the audio goes on for %.1f s after the last picture; the playlist ends with the picture", more);
 }
 
 static int take_packet(hls *h, const AVPacket *packet, sh_err *err)
@@ -404,6 +415,7 @@ static int finish(hls *h, sh_err *err)
         status = write_waiting(h, err);
     if (status == 0)
         status = end_segment(h, h->last_end - MUX_SHIFT, err);
+    warn_of_ending(h);
     if (status == 0 && (h->source.frames != h->frames_sent || h->frames_sent != h->frames_written))
         status = sh_fail(err, SH_E_INTERNAL,
                          "frames were lost: %" PRId64 " decoded, %" PRId64 " encoded, %" PRId64 " written",

@@ -494,6 +494,15 @@ class Worker(Clips):
         self.assertEqual((sound["channels"], sound["sample_rate"]), (2, "48000"))
         self.assertAlmostEqual(float(sound["duration"]), 3, delta=0.15)
 
+    def test_sound_that_outlasts_the_picture(self):
+        source = self.at("outlasts.mp4")
+        ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=1", "-f", "lavfi", "-i", "sine=f=440:r=48000:d=3", "-c:v",
+               "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac", source)
+        done, lines, _ = self.work(settings(), source, "outlasts")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(" ".join(line.get("message", "") for line in lines), r"audio goes on for (1\.9|2\.0) s after")
+        self.assertEqual(lines[-1]["duration_ms"], 1000)
+
     def test_renditions(self):
         job = settings(rateControlMode="CBR", bitrate=300000)
         outputs = job["outputGroups"][0]["outputs"]
