@@ -319,6 +319,14 @@ class Multipart(S3Case):
         return self.s3.complete_multipart_upload(Bucket="bucket", Key=key, UploadId=upload,
                                                  MultipartUpload={"Parts": parts})
 
+    def test_completed_by_several_at_once(self):
+        """A client that gave up waiting asks again while the first request is still at work: all are told the same."""
+        upload = self.start("crowd")
+        parts = [self.part("crowd", upload, n, os.urandom(8 << 20)) for n in (1, 2, 3)]
+        with concurrent.futures.ThreadPoolExecutor(6) as pool:
+            answers = list(pool.map(lambda _: self.complete("crowd", upload, parts)["ETag"], range(6)))
+        self.assertEqual(set(answers), {self.s3.head_object(Bucket="bucket", Key="crowd")["ETag"]})
+
     def test_whole(self):
         one, two = os.urandom(5 << 20), os.urandom(100)
         upload = self.start("whole", ContentType="video/mp4", Metadata={"a": "b"})

@@ -404,7 +404,9 @@ static void join_and_publish(completion *c)
         if (status < 0)
             unlink(path);
     }
-    if (status == SH_E_NOT_FOUND) {
+    if (status == SH_E_NOT_FOUND && completed_before(c)) { /* by the same request, sent twice */
+        answer_completion(c);
+    } else if (status == SH_E_NOT_FOUND) {
         no_such_upload(s3);
     } else if (status == SH_E_CONFLICT) {
         sh_s3_fail(s3, 412, "PreconditionFailed",
