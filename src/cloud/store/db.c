@@ -131,11 +131,22 @@ static int level(sh_db *db, const char *verb, int depth, sh_err *err)
     return exec(db, sql, err);
 }
 
+/* SQLite may end a whole transaction when a statement fails (disk, memory). What comes after in it, from a
+ * caller that took the failure lightly, may not run outside of it. */
+static int check_transaction(sh_db *db, sh_err *err)
+{
+    if (db->depth == 0 || !sqlite3_get_autocommit(db->handle))
+        return 0;
+    return sh_fail(err, SH_E_IO, "database: the transaction was rolled back when a statement of it failed");
+}
+
 int sh_db_begin(sh_db *db, sh_err *err)
 {
     int status;
     pthread_mutex_lock(&db->mutex);
-    if (db->depth >= MAX_DEPTH)
+    if ((status = check_transaction(db, err)) < 0)
+        ; /* said already */
+    else if (db->depth >= MAX_DEPTH)
         status = sh_fail(err, SH_E_INTERNAL, "database: transactions nest deeper than %d", MAX_DEPTH);
     else
         status = db->depth ? level(db, "SAVEPOINT", db->depth, err) : exec(db, "BEGIN IMMEDIATE", err);
@@ -151,21 +162,26 @@ static void roll_back(sh_db *db)
 {
     sh_err ignored = {0};
     int status = 0;
+    if (sqlite3_get_autocommit(db->handle)) /* SQLite has rolled back by itself, as after a full disk */
+        return;
     if (db->depth > 0) {
         status = level(db, "ROLLBACK TO", db->depth, &ignored);
         if (status == 0)
             status = level(db, "RELEASE", db->depth, &ignored);
-    } else if (!sqlite3_get_autocommit(db->handle)) {
+    } else {
         status = exec(db, "ROLLBACK", &ignored);
     }
-    if (status < 0) /* SQLite has rolled back by itself, as after a full disk */
+    if (status < 0)
         sh_log(SH_LOG_WARNING, "store", "%s", ignored.message);
 }
 
 int sh_db_end(sh_db *db, int status, sh_err *err)
 {
+    int there = status >= 0 ? check_transaction(db, err) : 0;
     db->depth--;
-    if (status >= 0) {
+    if (there < 0) {
+        status = there;
+    } else if (status >= 0) {
         int ended = db->depth ? level(db, "RELEASE", db->depth, err) : exec(db, "COMMIT", err);
         if (ended < 0)
             status = ended;
@@ -249,7 +265,9 @@ static int run(sh_db *db, sh_err *err, const char *sql, sh_row_fn fn, void *opaq
     cached *slot;
     sqlite3_stmt *statement = NULL;
     pthread_mutex_lock(&db->mutex);
-    int status = prepare(db, sql, &slot, &statement, err);
+    int status = check_transaction(db, err);
+    if (status == 0)
+        status = prepare(db, sql, &slot, &statement, err);
     if (status < 0)
         goto done;
     for (int i = 0; status == 0 && types[i]; i++) {

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Transactions: what is in one is on disk whole or not at all, whatever SQLite and the caller make of a
+ * failure. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "cloud/store/db.h"
+
+static int count_row(void *opaque, const sh_row *row)
+{
+    *(int64_t *)opaque = sh_row_int(row, 0);
+    return 1;
+}
+
+static int64_t rows(sh_db *db)
+{
+    int64_t count = -1;
+    assert_int_equal(sh_db_each(db, NULL, "SELECT count(*) FROM t", count_row, &count, ""), 0);
+    return count;
+}
+
+static int add(sh_db *db, int64_t value)
+{
+    return sh_db_run(db, NULL, "INSERT INTO t (x) VALUES (?1)", "i", value);
+}
+
+static int set_up(void **state)
+{
+    sh_err err = {0};
+    return sh_db_open((sh_db **)state, ":memory:", &err) ||
+           sh_db_run(*state, &err, "CREATE TABLE t (x INTEGER UNIQUE)", "");
+}
+
+static int tear_down(void **state)
+{
+    sh_db_close(*state);
+    return 0;
+}
+
+static void levels(void **state)
+{
+    sh_db *db = *state;
+    assert_int_equal(sh_db_begin(db, NULL), 0);
+    assert_int_equal(add(db, 1), 0);
+    assert_int_equal(sh_db_begin(db, NULL), 0);
+    assert_int_equal(add(db, 2), 0);
+    assert_int_equal(sh_db_end(db, SH_E_FORMAT, NULL), SH_E_FORMAT);
+    assert_int_equal(sh_db_begin(db, NULL), 0);
+    assert_int_equal(add(db, 3), 0);
+    assert_int_equal(add(db, 3), SH_E_CONFLICT);
+    assert_int_equal(sh_db_end(db, 0, NULL), 0);
+    assert_int_equal(sh_db_end(db, 0, NULL), 0);
+    assert_int_equal(rows(db), 2);
+}
+
+/* "OR ROLLBACK" ends the transaction as a full disk may. */
+static int lose_transaction(sh_db *db)
+{
+    return sh_db_run(db, NULL, "INSERT OR ROLLBACK INTO t (x) VALUES (?1)", "i", (int64_t)1);
+}
+
+static void a_lost_transaction_stays_lost(void **state)
+{
+    sh_db *db = *state;
+    sh_err err = {0};
+    assert_int_equal(sh_db_begin(db, NULL), 0);
+    assert_int_equal(add(db, 1), 0);
+    assert_int_equal(sh_db_begin(db, NULL), 0);
+    assert_int_equal(lose_transaction(db), SH_E_CONFLICT);
+    assert_int_equal(sh_db_end(db, SH_E_CONFLICT, NULL), SH_E_CONFLICT);
+    assert_int_equal(add(db, 2), SH_E_IO); /* the caller goes on all the same */
+    assert_int_equal(sh_db_begin(db, NULL), SH_E_IO);
+    assert_int_equal(sh_db_end(db, 0, &err), SH_E_IO);
+    assert_int_equal(rows(db), 0);
+    assert_int_equal(add(db, 4), 0);
+    assert_int_equal(rows(db), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(levels, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_lost_transaction_stays_lost, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
