@@ -2,7 +2,8 @@
 """Luma, resizing and measures, as the super-resolution literature computes them.
 
 Everything here works on one plane of luma code values.  `luma_of` is MATLAB's
-rgb2ycbcr (BT.601, 16..235), rounded to u8; a grey picture is its own luma.
+rgb2ycbcr (BT.601, 16..235), rounded to u8; a grey picture is measured the same,
+whether its file has one component or three.
 `halve` and `shrink` are MATLAB's imresize: bicubic with a = -0.5, the kernel
 widened by the factor (antialiasing), symmetric borders, computed in double,
 rounded half up to u8.  `double_base` is the x2 enlargement every network of
@@ -28,8 +29,6 @@ def to_u8(x):
 
 def luma_of(image):
     """PIL image -> u8 luma plane."""
-    if image.mode in ("L", "1", "I;16"):
-        return np.asarray(image.convert("L"))
     rgb = np.asarray(image.convert("RGB"), np.float64)
     return to_u8(16 + rgb @ (np.array([65.481, 128.553, 24.966]) / 255))
 

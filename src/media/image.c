@@ -102,7 +102,19 @@ static void luma_of_rgb(const sh_plane8 *out, const sh_rgb *in)
     }
 }
 
-/* First plane of planar YUV or grey; 8 bits. */
+/* As luma_of_rgb with three equal components: the same picture measures the same, whichever way its file
+ * keeps it. */
+static void luma_of_grey(const sh_plane8 *out, const AVFrame *frame)
+{
+    for (int y = 0; y < out->height; y++) {
+        const uint8_t *from = frame->data[0] + (ptrdiff_t)y * frame->linesize[0];
+        uint8_t *to = out->data + (size_t)y * (size_t)out->width;
+        for (int x = 0; x < out->width; x++)
+            to[x] = (uint8_t)(16 + 219.0 * from[x] / 255 + 0.5);
+    }
+}
+
+/* First plane of planar YUV; 8 bits. */
 static void copy_plane(const sh_plane8 *out, const AVFrame *frame, int depth)
 {
     for (int y = 0; y < out->height; y++) {
@@ -126,7 +138,7 @@ static int luma_of(sh_plane8 *out, const AVFrame *frame, sh_err *err)
         return sh_fail(err, SH_E_MEMORY, "memory is short");
     int status = 0;
     if (grey)
-        copy_plane(&plane, frame, 8);
+        luma_of_grey(&plane, frame);
     else if ((status = to_rgb(&rgb, frame, err)) == 0)
         luma_of_rgb(&plane, &rgb);
     sh_rgb_free(&rgb);

@@ -12,8 +12,8 @@ typedef struct sh_rgb {
     int width, height;
 } sh_rgb;
 
-/* Luma of a picture file (png, jpg, bmp, webp, tiff, ppm, pgm, gif): a grey picture's own samples, else
- * BT.601 limited range as MATLAB's rgb2ycbcr, rounded. */
+/* Luma of a picture file (png, jpg, bmp, webp, tiff, ppm, pgm, gif): BT.601 limited range as MATLAB's
+ * rgb2ycbcr, rounded; a grey picture as if its file held it as RGB. */
 int sh_image_read_luma(sh_plane8 *out, const char *path, sh_err *err);
 
 /* Frame `number` (from 0) of a video: its luma as decoded (8 bits) and the picture as RGB. */

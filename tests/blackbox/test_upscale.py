@@ -566,6 +566,22 @@ class Quality(Clips):
         table = run(PROGRAM, "quality", "--model", MODEL, folder).stdout.decode()
         self.assertIn("%.2f" % report["mean"]["psnr_y"], table)
 
+    def test_grey_is_measured_as_its_rgb_twin(self):
+        folder = self.at("grey")
+        os.mkdir(folder)
+        ffmpeg("-f", "lavfi", "-i", "mandelbrot=s=64x64", "-frames:v", "1", "-pix_fmt", "gray", os.path.join(folder, "one.png"))
+        with open(os.path.join(folder, "one.pgm"), "wb") as file:
+            samples = run("ffmpeg", "-v", "error", "-i", os.path.join(folder, "one.png"), "-f", "rawvideo", "-").stdout
+            file.write(b"P5\n64 64\n255\n" + samples)
+        with open(os.path.join(folder, "rgb.ppm"), "wb") as file:
+            file.write(b"P6\n64 64\n255\n" + bytes(s for s in samples for _ in range(3)))
+        os.remove(os.path.join(folder, "one.png"))
+        done = run(PROGRAM, "quality", "--model", MODEL, "--json", folder)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        grey, rgb = json.loads(done.stdout)["images"]
+        self.assertEqual((grey.pop("name"), rgb.pop("name")), ("one.pgm", "rgb.ppm"))
+        self.assertEqual(grey, rgb)
+
     def test_bad_folders(self):
         folder = self.at("broken")
         os.mkdir(folder)
