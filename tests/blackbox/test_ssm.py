@@ -194,6 +194,31 @@ class RunCommand(unittest.TestCase):
         self.assertEqual((answer["Status"], answer["ResponseCode"]), ("Failed", 3))
         self.assertEqual(answer["StandardOutputContent"], "got it\n")
 
+    def test_another_instance(self):
+        """A server that comes back as another node fails what the node before had open."""
+        path, fd = self.fifo("abandoned")
+        command, node = self.send("cat " + path), self.server.instance_id
+        while self.look(command)["Status"] != "InProgress":
+            time.sleep(0.02)
+        self.server.kill()
+        try:
+            self.server.instance_id = "i-0fedcba9876543210"
+            self.server.start()
+            self.ssm = self.server.client("ssm")
+            until = time.monotonic() + LIMIT_SECONDS
+            while True:
+                answer = self.ssm.get_command_invocation(CommandId=command, InstanceId=node)
+                if answer["Status"] not in OPEN:
+                    break
+                self.assertLess(time.monotonic(), until, answer)
+            self.assertEqual((answer["Status"], answer["StatusDetails"]), ("Failed", "Terminated"))
+            self.assertEqual(self.run_script("echo here")["Status"], "Success")
+        finally:
+            os.write(fd, b"x")
+            self.server.instance_id = node
+            self.server.terminate()
+            self.server.start()
+
     def test_end_while_the_server_is_dead(self):
         path, fd = self.fifo("away")
         begun, told = self.fifo("away-begun")

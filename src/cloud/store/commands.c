@@ -140,6 +140,15 @@ int sh_invocation_each_open(sh_db *db, const char *instance, sh_invocation_fn fn
                       hand_on, &l, "s", instance);
 }
 
+int sh_invocation_abandon(sh_db *db, const char *instance, int64_t now_ms, const char *why, sh_err *err)
+{
+    return sh_db_run(
+        db, err,
+        "UPDATE invocations SET status = 'Failed', details = 'Terminated', code = 1, end_ms = ?2,"
+        " err = ?3 WHERE instance <> ?1 AND status IN ('Pending', 'InProgress', 'Cancelling')",
+        "sis", instance, now_ms, why);
+}
+
 typedef struct ids {
     int (*fn)(void *opaque, const char *id);
     void *opaque;

@@ -49,6 +49,8 @@ int sh_invocation_list(sh_db *db, const sh_invocation_query *query, sh_invocatio
                        sh_err *err);
 /* Open rows of a node, oldest first; without output. */
 int sh_invocation_each_open(sh_db *db, const char *instance, sh_invocation_fn fn, void *opaque, sh_err *err);
+/* Fails the open rows of all nodes but `instance`, with `why` as their standard error. */
+int sh_invocation_abandon(sh_db *db, const char *instance, int64_t now_ms, const char *why, sh_err *err);
 /* Ids of commands that ended before that time, and removal of one. */
 int sh_invocation_each_ended(sh_db *db, int64_t before_ms, int (*fn)(void *opaque, const char *id),
                              void *opaque, sh_err *err);
