@@ -214,6 +214,7 @@ int sh_cmd_serve(int argc, char **argv)
     }
     program[length] = '\0';
     o.cloud.program = program;
+    umask(077); /* a data folder made by somebody else may be open to others; what is in it is not */
     raise_file_limit();
     catch_signals();
     int status = serve(&o, &err);

@@ -337,6 +337,16 @@ class Life(unittest.TestCase):
             self.assertEqual(done.returncode, 2, words)
             self.assertNotEqual(done.stderr, "")
 
+    def test_files_are_the_owners(self):
+        """Scripts, their output and events stand in the database, also in a folder that was there before."""
+        with tempfile.TemporaryDirectory(prefix="spyhop-open-") as folder:
+            os.chmod(folder, 0o755)
+            with Server(data=folder) as server:
+                server.client("s3").create_bucket(Bucket="mine")
+                for path in pathlib.Path(folder).rglob("*"):
+                    if not path.is_symlink():
+                        self.assertEqual(path.stat().st_mode & 0o077, 0, path)
+
     def test_made_keys(self):
         server = Server(environment={"SPYHOP_ACCESS_KEY_ID": None, "SPYHOP_SECRET_ACCESS_KEY": None})
         self.addCleanup(server.stop)
