@@ -27,6 +27,14 @@ case $src_key in
 "" | */) echo "run-sr.sh: the key \"$src_key\" names a folder, not a file" >&2; exit 1 ;;
 esac
 
+# S3 allows keys of 1,024 bytes; the longest name that stands under SRC_KEY is that of a segment.
+longest=$(LC_ALL=C; echo $((${#src_key} + 24)))
+if [ "$longest" -gt 1024 ]; then
+    echo "run-sr.sh: the key is too long: results are stored under it and need keys of $longest bytes (KeyTooLong);" \
+        "S3 allows 1024. Give the source a key of at most 1000 bytes" >&2
+    exit 1
+fi
+
 aws=(aws)
 [ -z "${AWS_ENDPOINT_URL:-}" ] || aws+=(--endpoint-url "$AWS_ENDPOINT_URL")
 
