@@ -26,6 +26,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 ACCESS_KEY = "AKIASPYHOPTESTKEY000"
 SECRET_KEY = "spyhop/test+secret/key0000000000000000000"
 READY_SECONDS = 30
+os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1"  # of the clients here and of those they start
 
 
 def program():
