@@ -1,30 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* More chains than latency times units. */
 #include "engine/dsp/x86/simd_avx2.h"
-#include "engine/dsp/dsp.h"
 
 enum { CHAINS = 12 };
-
-static int64_t peak_avx2(int64_t rounds, float *sink)
-{
-    vec chain[CHAINS], factor = v_set(0.999f), term = v_set(sink[0] + 0.001f);
-#pragma GCC unroll 24
-    for (int i = 0; i < CHAINS; i++)
-        chain[i] = v_set((float)i);
-    for (int64_t r = 0; r < rounds; r++)
-#pragma GCC unroll 24
-        for (int i = 0; i < CHAINS; i++)
-            chain[i] = v_fma(chain[i], factor, term);
-#pragma GCC unroll 24
-    for (int i = 1; i < CHAINS; i++)
-        chain[0] = v_add(chain[0], chain[i]);
-    float all[LANES];
-    v_store(all, chain[0]);
-    sink[0] = all[0];
-    return rounds * CHAINS * LANES;
-}
+#include "engine/dsp/x86/peak_simd.h"
 
 void sh_peak_init_avx2(sh_dsp *dsp)
 {
-    dsp->peak = peak_avx2;
+    dsp->peak = peak_simd;
 }
