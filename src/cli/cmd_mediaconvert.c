@@ -87,10 +87,11 @@ static void on_warning(void *opaque, const char *text)
 static void warn_of_hints(const worker *w)
 {
     char line[512];
-    for (const char *at = w->job->hints; *at; at += strcspn(at, "\n") + 1) {
-        snprintf(line, sizeof(line), "%.*s: a tuning hint that is not applied here", (int)strcspn(at, "\n"),
-                 at);
+    for (const char *at = w->job->hints; at && *at;) {
+        size_t length = strcspn(at, "\n");
+        snprintf(line, sizeof(line), "%.*s: a tuning hint that is not applied here", (int)length, at);
         on_warning(NULL, line);
+        at += length + (at[length] == '\n');
     }
 }
 
