@@ -483,6 +483,30 @@ static void test_broken_state(void **state)
     assert_string_equal(bed_history(b, arn), "ExecutionStarted WaitStateEntered ExecutionFailed");
 }
 
+/* One that can neither be stepped nor be failed is tried again after a minute, and holds up no other. */
+static void test_stuck(void **state)
+{
+    bed *b = *state;
+    sh_db *db = b->cloud->db;
+    char stuck[512];
+    snprintf(stuck, sizeof(stuck), "%s", bed_start(b, "stuck", WAIT5, "{}"));
+    const char *other = bed_start(b, "m", WAIT5, "{}");
+    bed_pump(b);
+    assert_int_equal(sh_db_run(db, NULL,
+                               "CREATE TRIGGER stuck BEFORE UPDATE OF state ON executions"
+                               " WHEN OLD.arn LIKE '%:stuck:%' BEGIN SELECT RAISE(ABORT, 'stuck'); END",
+                               ""),
+                     0);
+    b->now_ms += 5000;
+    assert_int_equal(bed_pump(b), b->now_ms + 60000);
+    assert_string_equal(bed_status(b, other), "SUCCEEDED");
+    assert_string_equal(bed_status(b, stuck), "RUNNING");
+    assert_int_equal(sh_db_run(db, NULL, "DROP TRIGGER stuck", ""), 0);
+    b->now_ms += 60000;
+    bed_pump(b);
+    assert_string_equal(bed_status(b, stuck), "SUCCEEDED");
+}
+
 #define JOB                                                                                                  \
     "{'StartAt':'J','States':{'J':{'Type':'Task','Resource':'arn:aws:states:::mediaconvert:createJob.sync'," \
     "'Parameters':{'Role':'" TEST_ROLE                                                                       \
@@ -645,6 +669,7 @@ int main(void)
         BED(test_pages),
         BED(test_machines),
         BED(test_broken_state),
+        BED(test_stuck),
         BED(test_job_completes),
         BED(test_job_fails),
         BED(test_stop_cancels_job),

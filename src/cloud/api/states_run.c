@@ -8,7 +8,7 @@
  * the execution is due at once, behind the others.
  *
  * A run that fails for another reason than the disk would fail again: the execution is then FAILED with
- * States.Runtime and the reason, never stuck. */
+ * States.Runtime and the reason, never stuck; should that fail, too, states_runner.c tries it again later. */
 #include "base/log.h"
 #include "cloud/api/states.h"
 

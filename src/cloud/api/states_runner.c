@@ -9,6 +9,21 @@
 #define BATCH_US 20000 /* how long one transaction keeps others waiting */
 #define RETRY_MS 1000
 #define LOOK_MS 60000 /* at the latest, for the wall clock may be set */
+#define STUCK_MS 60000
+
+/* Steps one. One that cannot even be failed stands aside for a while: the others are not to wait for it. */
+static int step_one(sh_cloud *cloud, int64_t id, sh_err *err)
+{
+    sh_err why = {0};
+    int status = sh_run_execution(cloud, id, NULL, &why);
+    if (status == 0)
+        return 0;
+    if (sh_run_outage(status))
+        return sh_fail(err, status, "%s", why.message);
+    sh_log(SH_LOG_ERROR, "states", "execution %lld can neither go on nor be failed, to be tried again: %s",
+           (long long)id, why.message);
+    return sh_execution_defer(cloud->db, id, sh_now_ms(cloud->clock) + STUCK_MS, err);
+}
 
 static int step_some(sh_cloud *cloud, bool gave_way, size_t limit, int64_t deadline_us, size_t *stepped,
                      sh_err *err)
@@ -19,7 +34,7 @@ static int step_some(sh_cloud *cloud, bool gave_way, size_t limit, int64_t deadl
     for (size_t i = 0; status == 0 && i < count; i++) {
         if (i > 0 && sh_monotonic_us() >= deadline_us)
             break;
-        status = sh_run_execution(cloud, ids[i], NULL, err);
+        status = step_one(cloud, ids[i], err);
         ++*stepped;
     }
     return status;

@@ -66,6 +66,8 @@ int sh_execution_save(sh_db *db, const sh_execution *execution, int64_t due_ms, 
 /* Ids that are due at now_ms, of those that gave way or of the others, those that are so longest first;
  * *count in: room, out: how many. */
 int sh_execution_due(sh_db *db, int64_t now_ms, bool gave_way, int64_t *ids, size_t *count, sh_err *err);
+/* Makes it due at due_ms, not before; nothing else of it changes. */
+int sh_execution_defer(sh_db *db, int64_t id, int64_t due_ms, sh_err *err);
 /* *due_ms: the earliest due_ms of all, -1 when there is none. */
 int sh_execution_next(sh_db *db, int64_t *due_ms, sh_err *err);
 
