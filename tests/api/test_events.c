@@ -163,6 +163,28 @@ static void test_late_delivery(void **state)
     assert_int_equal(executions(b, "m", NULL, 0), 1);
 }
 
+/* A target that fails without an answer is tried again later, and holds up neither the rest nor the outbox.
+ */
+static void test_broken_target(void **state)
+{
+    bed *b = *state;
+    int64_t next_ms;
+    sh_err err = {0};
+    make(b, "m");
+    ok(b, "PutRule", RULE("r", "{\\'source\\':[\\'aws.s3\\']}"));
+    ok(b, "PutTargets", "{'Rule':'r','Targets':[" TARGET("good", "m", "") "]}");
+    assert_int_equal(sh_target_put(b->cloud->db, "r", "bad", TEST_ARN "stateMachine:m", "{\"Id\":", NULL), 0);
+    add_event(b);
+    if (sh_events_pump(b->cloud, &next_ms, &err) < 0)
+        fail_msg("%s", err.message);
+    assert_int_equal(next_ms, b->now_ms + 1000);
+    assert_int_equal(executions(b, "m", NULL, 0), 1);
+    b->now_ms = next_ms;
+    assert_int_equal(sh_events_pump(b->cloud, &next_ms, NULL), 0);
+    assert_int_equal(next_ms, b->now_ms + 2000);
+    assert_int_equal(executions(b, "m", NULL, 0), 1);
+}
+
 static void test_put_events(void **state)
 {
     bed *b = *state;
@@ -255,14 +277,9 @@ static void test_test_pattern(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BED(test_upload_starts_machine),
-        BED(test_two_targets),
-        BED(test_hopeless_target),
-        BED(test_template_without_json),
-        BED(test_put_events),
-        BED(test_late_delivery),
-        BED(test_refusals),
-        BED(test_lists),
+        BED(test_upload_starts_machine), BED(test_two_targets), BED(test_hopeless_target),
+        BED(test_template_without_json), BED(test_put_events),  BED(test_broken_target),
+        BED(test_late_delivery),         BED(test_refusals),    BED(test_lists),
         BED(test_test_pattern),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

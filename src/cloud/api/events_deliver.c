@@ -122,7 +122,7 @@ static int start_target(batch *b, const queued *item, const json_t *target, cons
     return 0;
 }
 
-static int deliver(batch *b, const queued *item, outcome *out)
+static int try_target(batch *b, const queued *item, outcome *out)
 {
     sh_buf input;
     sh_err why = {0};
@@ -135,17 +135,18 @@ static int deliver(batch *b, const queued *item, outcome *out)
             sh_arena_printf(b->arena, "arn:aws:events:%s:%s:rule/%s", s->region, s->account, item->rule_name),
         .ingested_ms = item->first_ms,
     };
-    *out = (outcome){0};
-    if (!target || !context.rule_arn) {
+    int status = context.rule_arn ? 0 : no_memory(b->err);
+    if (!target)
+        status = sh_fail(b->err, SH_E_FORMAT, "the target as it is kept cannot be read");
+    if (status < 0) {
         json_decref(target);
-        return no_memory(b->err);
+        return status;
     }
-    int status = 0;
     sh_buf_init(&input, INPUT_MAX);
-    if (sh_target_input(target, &context, &input, &why) < 0)
-        out->reason = sh_arena_strdup(b->arena, why.message);
-    else
+    if (sh_target_input(target, &context, &input, &why) == 0)
         status = start_target(b, item, target, sh_buf_cstr(&input), out);
+    else if (!(out->reason = sh_arena_strdup(b->arena, why.message)))
+        status = no_memory(b->err);
     sh_buf_free(&input);
     json_decref(target);
     return status;
@@ -187,6 +188,33 @@ static int record_failure(batch *b, const queued *item, const outcome *out)
                                     : sh_delivery_add(b->cloud->db, &delivery, b->err);
     if (status == 0 && due_ms < 0)
         status = sh_delivery_trim(b->cloud->db, FAILED_KEPT, b->err);
+    return status;
+}
+
+/* One event to one target, in memory of its own. What fails for another reason than the disk is this target's
+ * failure: the others are not to wait for it. */
+static int deliver(batch *b, const queued *item)
+{
+    outcome out = {0};
+    sh_err why = {0};
+    sh_err *err = b->err;
+    sh_arena *outer = b->arena;
+    b->err = &why;
+    b->arena = sh_arena_new(BATCH_MEMORY);
+    int status = b->arena ? try_target(b, item, &out) : no_memory(&why);
+    b->err = err;
+    if (is_disk(status)) {
+        sh_fail(err, status, "%s", why.message);
+    } else {
+        if (status < 0)
+            out = (outcome){why.message[0] ? why.message : sh_status_name(status), true};
+        if (out.reason)
+            status = record_failure(b, item, &out);
+        else
+            status = item->attempts > 0 ? sh_delivery_remove(b->cloud->db, item->id, err) : 0;
+    }
+    sh_arena_free(b->arena);
+    b->arena = outer;
     return status;
 }
 
@@ -249,36 +277,32 @@ static int take_target(void *opaque, const char *id, const char *text)
 
 static int deliver_to_rule(batch *b, queued *item, const char *rule_name)
 {
-    outcome out;
+    sh_arena *outer = b->arena;
     target_taker t = {.b = b};
-    int status = sh_target_list(b->cloud->db, rule_name, "", 16, take_target, &t, b->err);
+    b->arena = sh_arena_new(BATCH_MEMORY); /* of this rule's targets alone */
+    int status = b->arena ? sh_target_list(b->cloud->db, rule_name, "", 16, take_target, &t, b->err)
+                          : no_memory(b->err);
     for (size_t i = 0; status == 0 && i < t.count; i++) {
         item->rule_name = rule_name;
         item->target_id = t.rows[i].id;
         item->target_text = t.rows[i].text;
-        status = deliver(b, item, &out);
-        if (status == 0 && out.reason)
-            status = record_failure(b, item, &out);
+        status = deliver(b, item);
     }
+    sh_arena_free(b->arena);
+    b->arena = outer;
     return status;
 }
 
 static int deliver_event(batch *b, queued *item)
 {
     int status = 0;
-    sh_arena *outer = b->arena;
-    b->arena = sh_arena_new(BATCH_MEMORY); /* of this event alone */
-    if (!b->arena)
-        status = no_memory(b->err);
-    else if (!item->event)
+    if (!item->event)
         sh_log(SH_LOG_ERROR, "events", "event %lld of the outbox is not JSON and is dropped: %.200s",
                (long long)item->id, item->text);
     for (size_t i = 0; status == 0 && item->event && i < b->rule_count; i++) {
         if (sh_pattern_match(b->rules[i].pattern, item->event))
             status = deliver_to_rule(b, item, b->rules[i].name);
     }
-    sh_arena_free(b->arena);
-    b->arena = outer;
     return status == 0 ? sh_outbox_remove(b->cloud->db, item->id, b->err) : status;
 }
 
@@ -315,14 +339,9 @@ static int take_due(void *opaque, const sh_delivery *d)
 
 static int deliver_again(batch *b)
 {
-    outcome out;
     int status = sh_delivery_due(b->cloud->db, b->now_ms, BATCH, take_due, b, b->err);
-    for (size_t i = 0; status == 0 && i < b->count; i++) {
-        status = deliver(b, &b->items[i], &out);
-        if (status == 0)
-            status = out.reason ? record_failure(b, &b->items[i], &out)
-                                : sh_delivery_remove(b->cloud->db, b->items[i].id, b->err);
-    }
+    for (size_t i = 0; status == 0 && i < b->count; i++)
+        status = deliver(b, &b->items[i]);
     return status;
 }
 
