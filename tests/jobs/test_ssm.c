@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "cloud/api/cloud.h"
 #include "cloud/jobs/command.h"
+#include "cloud/api/front.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -29,8 +30,10 @@ static void open_cloud(void)
 {
     sh_err err = {0};
     sh_cloud_settings settings = {.data = data, .instance_id = NODE, .program = self};
-    if (sh_cloud_open(&cloud, &settings, &sh_clock_system, &err) < 0 ||
-        sh_cloud_start(cloud, "http://127.0.0.1:1", &err) < 0)
+    if (sh_cloud_open(&cloud, &settings, &sh_clock_system, &err) < 0)
+        fail_msg("%s", err.message);
+    sh_objects objects = sh_cloud_objects(cloud);
+    if (sh_objects_recover(&objects, &err) < 0 || sh_cloud_start(cloud, "http://127.0.0.1:1", &err) < 0)
         fail_msg("%s", err.message);
 }
 
@@ -156,6 +159,58 @@ static void keys_are_not_written(void **state)
     json_t *answer = wait_for(id);
     check(answer, "Success", "Success", 0, "none\n", "");
     json_decref(answer);
+}
+
+static bool has_object(const char *id, const char *stream)
+{
+    char key[256];
+    sh_object found;
+    sh_arena *arena = sh_arena_new(1 << 20);
+    sh_objects objects = sh_cloud_objects(cloud);
+    snprintf(key, sizeof(key), "out/%s/" NODE "/awsrunShellScript/0.awsrunShellScript/%s", id, stream);
+    int status = sh_object_get(&objects, "logs", key, arena, &found, NULL);
+    sh_arena_free(arena);
+    return status == 0;
+}
+
+static void send_with_output(const char *script, char *id)
+{
+    json_t *answer =
+        call("SendCommand", json_pack("{s:s, s:[s], s:{s:[s]}, s:s, s:s}", "DocumentName",
+                                      "AWS-RunShellScript", "InstanceIds", NODE, "Parameters", "commands",
+                                      script, "OutputS3BucketName", "logs", "OutputS3KeyPrefix", "out"));
+    const json_t *command = json_object_get(answer, "Command");
+    assert_non_null(command);
+    snprintf(id, 40, "%s", json_string_value(json_object_get(command, "CommandId")));
+    json_decref(answer);
+}
+
+/* The objects of a command's output and the end of its row are one transaction: when the row cannot be
+ * written with them, they are not there. */
+static void output_and_row_are_one(void **state)
+{
+    char id[40];
+    sh_objects objects = sh_cloud_objects(cloud);
+    assert_int_equal(sh_bucket_create(&objects, "logs", "us-east-1", NULL), 0);
+    send_with_output("echo hello", id);
+    json_t *answer = wait_for(id);
+    check(answer, "Success", "Success", 0, "hello\n", "");
+    json_decref(answer);
+    assert_true(has_object(id, "stdout"));
+    assert_false(has_object(id, "stderr"));
+    assert_int_equal(sh_db_run(cloud->db, NULL,
+                               "CREATE TRIGGER no_end BEFORE UPDATE ON invocations"
+                               " WHEN NEW.status = 'Success' AND NEW.err = ''"
+                               " BEGIN SELECT RAISE(ABORT, 'no end'); END",
+                               ""),
+                     0);
+    send_with_output("echo hello", id);
+    answer = wait_for(id);
+    assert_int_equal(sh_db_run(cloud->db, NULL, "DROP TRIGGER no_end", ""), 0);
+    assert_non_null(strstr(json_string_value(json_object_get(answer, "StandardErrorContent")),
+                           "could not be written to its bucket"));
+    json_decref(answer);
+    assert_false(has_object(id, "stdout"));
 }
 
 static void output_is_cut(void **state)
@@ -362,6 +417,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(lines_are_joined),
         cmocka_unit_test(environment_has_what_is_needed),
         cmocka_unit_test(keys_are_not_written),
+        cmocka_unit_test(output_and_row_are_one),
         cmocka_unit_test(output_is_cut),
         cmocka_unit_test(time_limit_ends_it),
         cmocka_unit_test(cancel_ends_it),

@@ -41,7 +41,10 @@ void sh_node_free(sh_node *node);
 /* The environment of command `id`, in the arena; NULL when memory is short. */
 const char *const *sh_node_environment(const sh_node *node, const char *id, sh_arena *arena);
 int sh_node_folder(const sh_node *node, const char *id, char *path, size_t size, sh_err *err);
-/* Copies what a command wrote to the bucket that its sender named, if any. */
-int sh_node_deliver_output(const sh_node *node, const sh_invocation *row, sh_err *err);
+/* Copies what a command wrote to the bucket that its sender named; `with` is called in the transaction that
+ * makes the objects (sh_objects_publish_with). 1: done. 0: there is nothing to copy or no bucket, and `with`
+ * was not called. On failure nothing has changed. */
+int sh_node_deliver_output(const sh_node *node, const sh_invocation *row, sh_object_with_fn with,
+                           void *opaque, sh_err *err);
 
 #endif

@@ -230,7 +230,7 @@ static int stage_stream(const sh_objects *objects, const char *folder, const cha
 }
 
 static int publish_streams(const sh_objects *objects, const char *folder, const sh_invocation *row,
-                           const json_t *request, sh_err *err)
+                           const json_t *request, sh_object_with_fn with, void *opaque, sh_err *err)
 {
     static const char *const streams[] = {"stdout", "stderr"};
     static const sh_object_cause cause = {.reason = "PutObject", .requester = "ssm.amazonaws.com"};
@@ -251,7 +251,9 @@ static int publish_streams(const sh_objects *objects, const char *folder, const 
                                 .content_type = "text/plain; charset=utf-8"};
     }
     if (status == 0 && count > 0)
-        status = sh_objects_publish(objects, items, count, &cause, err);
+        status = sh_objects_publish_with(objects, items, count, &cause, with, opaque, err);
+    if (status == 0)
+        status = count > 0;
     for (int i = 0; i < 2; i++) {
         if (paths[i][0])
             unlink(paths[i]);
@@ -260,7 +262,8 @@ static int publish_streams(const sh_objects *objects, const char *folder, const 
     return status;
 }
 
-int sh_node_deliver_output(const sh_node *node, const sh_invocation *row, sh_err *err)
+int sh_node_deliver_output(const sh_node *node, const sh_invocation *row, sh_object_with_fn with,
+                           void *opaque, sh_err *err)
 {
     char folder[PATH_MAX];
     json_t *request = json_loads(row->request, 0, NULL);
@@ -270,7 +273,7 @@ int sh_node_deliver_output(const sh_node *node, const sh_invocation *row, sh_err
         sh_objects objects = sh_cloud_objects(node->cloud);
         status = sh_node_folder(node, row->id, folder, sizeof(folder), err);
         if (status == 0)
-            status = publish_streams(&objects, folder, row, request, err);
+            status = publish_streams(&objects, folder, row, request, with, opaque, err);
     }
     json_decref(request);
     return status;

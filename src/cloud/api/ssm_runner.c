@@ -85,8 +85,8 @@ static void drop_slot(runner *r, slot *s)
     *s = r->slots[--r->count];
 }
 
-/* Writes what *change says to the row, whatever open status it has, and tells those who wait for it. */
-static int settle(runner *r, const sh_invocation *change, sh_err *err)
+/* Writes what *change says to the row, whatever open status it has. */
+static int settle_row(runner *r, const sh_invocation *change, sh_err *err)
 {
     sh_invocation row;
     sh_arena *arena = sh_arena_new(4 << 20);
@@ -108,10 +108,21 @@ static int settle(runner *r, const sh_invocation *change, sh_err *err)
         status = sh_invocation_save(r->cloud->db, &row, before, err);
     }
     status = sh_db_end(r->cloud->db, status, err);
-    if (status == 0)
-        sh_cloud_wake(r->cloud, SH_WAKE_FLOWS | SH_WAKE_EVENTS);
 done:
     sh_arena_free(arena);
+    return status;
+}
+
+static void tell_waiters(runner *r)
+{
+    sh_cloud_wake(r->cloud, SH_WAKE_FLOWS | SH_WAKE_EVENTS);
+}
+
+static int settle(runner *r, const sh_invocation *change, sh_err *err)
+{
+    int status = settle_row(r, change, err);
+    if (status == 0)
+        tell_waiters(r);
     return status;
 }
 
@@ -169,15 +180,37 @@ static int read_error_text(const char *folder, const sh_command_result *result, 
     return text->failed ? sh_fail(err, SH_E_MEMORY, "no memory for a command's output") : 0;
 }
 
-static void deliver(runner *r, const sh_invocation *row, sh_buf *text)
+typedef struct settlement {
+    runner *r;
+    const sh_invocation *change;
+} settlement;
+
+static int settle_with(void *opaque, sh_err *err)
 {
-    sh_err err = {0};
-    if (sh_node_deliver_output(&r->node, row, &err) < 0) {
-        sh_log(SH_LOG_WARNING, "ssm", "command %s: its output did not reach its bucket: %s", row->id,
-               err.message);
-        add_line(text, "the output could not be written to its bucket: ");
-        sh_buf_puts(text, err.message);
+    const settlement *s = opaque;
+    return settle_row(s->r, s->change, err);
+}
+
+/* The whole output goes to its bucket in the transaction that settles the row: a crash between them would
+ * have it published, and its events sent, twice. */
+static int deliver(runner *r, const sh_invocation *row, sh_invocation *change, sh_buf *text, sh_err *err)
+{
+    sh_err why = {0};
+    settlement s = {r, change};
+    change->err = sh_buf_cstr(text);
+    int status = sh_node_deliver_output(&r->node, row, settle_with, &s, &why);
+    if (status > 0) {
+        tell_waiters(r);
+        return 0;
     }
+    if (status < 0) {
+        sh_log(SH_LOG_WARNING, "ssm", "command %s: its output did not reach its bucket: %s", row->id,
+               why.message);
+        add_line(text, "the output could not be written to its bucket: ");
+        sh_buf_puts(text, why.message);
+        change->err = sh_buf_cstr(text);
+    }
+    return settle(r, change, err);
 }
 
 static int finish(runner *r, const sh_invocation *row, const char *folder, sh_err *err)
@@ -194,11 +227,9 @@ static int finish(runner *r, const sh_invocation *row, const char *folder, sh_er
         status = read_error_text(folder, &result, &error, err);
     if (status < 0)
         goto done;
-    deliver(r, row, &error);
     take_status(&result, &change);
     change.out = sh_buf_cstr(&out);
-    change.err = sh_buf_cstr(&error);
-    status = settle(r, &change, err);
+    status = deliver(r, row, &change, &error, err);
     if (status == 0)
         sh_log(SH_LOG_INFO, "ssm", "command %s: %s", row->id, change.details);
 done:
