@@ -7,6 +7,7 @@ import hashlib
 import os
 import pathlib
 import unittest
+import unittest.mock
 import zlib
 
 from botocore.exceptions import ClientError
@@ -112,6 +113,15 @@ class Objects(S3Case):
         self.fails("MetadataTooLarge", 400, self.s3.put_object, Bucket="bucket", Key="x", Metadata={"k": "v" * 2048})
         self.s3.put_object(Bucket="bucket", Key="plain", Body=b"1")
         self.assertEqual(self.s3.head_object(Bucket="bucket", Key="plain")["ContentType"], "binary/octet-stream")
+
+    def test_much_metadata(self):
+        # More fields than http.client reads on its own, and about as many as fit the 8 KB of header of S3.
+        metadata = {f"{i:03d}": str(i % 10) for i in range(250)}
+        with unittest.mock.patch("http.client._MAXHEADERS", 1000):
+            self.s3.put_object(Bucket="bucket", Key="much", Body=b"1", Metadata=metadata)
+            for answer in [self.s3.head_object(Bucket="bucket", Key="much"), self.s3.get_object(Bucket="bucket", Key="much")]:
+                self.assertEqual(answer["Metadata"], metadata)
+                self.assertIn("x-amz-request-id", answer["ResponseMetadata"]["HTTPHeaders"])
 
     def test_ranges(self):
         data = bytes(range(256)) * 40

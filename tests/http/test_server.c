@@ -69,6 +69,12 @@ static void on_finish(void *opaque, sh_http_request *request)
     const char *body = sh_http_body(request, &length, &overflow);
     if (strcmp(head->path, "/file") == 0) {
         answer_file(request);
+    } else if (strcmp(head->path, "/echo") == 0) {
+        for (size_t i = 0; i < head->field_count; i++)
+            if (strncmp(head->fields[i].name, "x-amz-meta-", 11) == 0)
+                sh_http_add_field(request, head->fields[i].name, head->fields[i].value);
+        sh_http_add_field(request, "x-amz-request-id", sh_http_request_id(request));
+        sh_http_answer(request, 200, "echo", 4);
     } else if (strcmp(head->path, "/silent") != 0) {
         char *text = sh_arena_printf(sh_http_request_arena(request), "%s|%s|%s|%zu%s|%lld", head->path,
                                      head->query, body, length, overflow ? " overflow" : "",
@@ -231,12 +237,32 @@ static void limits(void **state)
     snprintf(request + 20000, 100, " HTTP/1.1\r\n" END "\r\n");
     assert_has(exchange(request), "HTTP/1.1 414");
     size_t used = (size_t)snprintf(request, sizeof(request), "GET / HTTP/1.1\r\n" END);
-    for (int i = 0; i < 200; i++)
+    for (int i = 0; i < 400; i++)
         used += (size_t)snprintf(request + used, sizeof(request) - used, "X-%d: 1\r\n", i);
     snprintf(request + used, sizeof(request) - used, "\r\n");
     assert_has(exchange(request), "HTTP/1.1 431");
     exchange("nonsense\r\n\r\n"); /* whatever is answered, the server lives */
     assert_has(exchange("GET / HTTP/1.1\r\n" END "\r\n"), "HTTP/1.1 200");
+}
+
+/* As many fields as a request can have go into an answer, and its own after them. */
+static void many_fields(void **state)
+{
+    static char request[20000];
+    char field[40];
+    enum { FIELDS = SH_HTTP_FIELDS_MAX - 2 };
+    (void)state;
+    size_t used = (size_t)snprintf(request, sizeof(request), "GET /echo HTTP/1.1\r\n" END);
+    for (int i = 0; i < FIELDS; i++)
+        used += (size_t)snprintf(request + used, sizeof(request) - used, "x-amz-meta-%d: v%d\r\n", i, i);
+    snprintf(request + used, sizeof(request) - used, "\r\n");
+    const char *answer = exchange(request);
+    assert_has(answer, "HTTP/1.1 200");
+    assert_has(answer, "x-amz-request-id: ");
+    for (int i = 0; i < FIELDS; i++) {
+        snprintf(field, sizeof(field), "\r\nx-amz-meta-%d: v%d\r\n", i, i);
+        assert_has(answer, field);
+    }
 }
 
 static char wrong[] = "wrong";
@@ -304,6 +330,7 @@ int main(void)
         cmocka_unit_test(early_answers),
         cmocka_unit_test(sinks),
         cmocka_unit_test(limits),
+        cmocka_unit_test(many_fields),
         cmocka_unit_test(many_clients),
         cmocka_unit_test(bad_addresses),
         cmocka_unit_test(stops),

@@ -9,7 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SH_HTTP_FIELDS_MAX = 128, SH_HTTP_PARAMS_MAX = 128, SH_HTTP_TARGET_MAX = 16384 };
+/* S3 takes 8 KB of header with a PUT; each field of user metadata stands in it and in SignedHeaders, at least
+ * 30 bytes in all, so that no client of S3 has more fields than these. */
+enum { SH_HTTP_FIELDS_MAX = 320, SH_HTTP_PARAMS_MAX = 128, SH_HTTP_TARGET_MAX = 16384 };
 
 typedef struct sh_http_field {
     const char *name;

@@ -28,6 +28,7 @@ enum {
     CONNECTION_MEMORY = 64 * 1024, /* request head and read buffer */
     IDLE_SECONDS = 120,
     BACKLOG = 1024,
+    ANSWER_FIELDS_MAX = SH_HTTP_FIELDS_MAX + 64, /* all that a request can have brought, and our own */
 };
 
 struct sh_http_server {
@@ -59,7 +60,7 @@ struct sh_http_request {
     sh_http_sink_fn sink;
     void *sink_opaque;
     int64_t drained;
-    sh_http_field fields[SH_HTTP_FIELDS_MAX]; /* of the answer */
+    sh_http_field fields[ANSWER_FIELDS_MAX]; /* of the answer */
     size_t field_count;
     struct MHD_Response *response;
     int status;
@@ -129,7 +130,7 @@ void sh_http_add_field(sh_http_request *request, const char *name, const char *v
 {
     char *copy = sh_arena_strdup(request->arena, value);
     const char *kept = sh_arena_strdup(request->arena, name);
-    if (!copy || !kept || request->field_count == SH_HTTP_FIELDS_MAX) {
+    if (!copy || !kept || request->field_count == ANSWER_FIELDS_MAX) {
         sh_log(SH_LOG_ERROR, "http", "no room for the response field %s", name);
         return;
     }
