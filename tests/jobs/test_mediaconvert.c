@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -81,6 +82,11 @@ static int work(void)
         fprintf(stderr, "about to die\n");
         fflush(stderr);
         abort();
+    } else if (strncmp(word, "count ", 6) == 0) { /* a line for each time that it is made */
+        FILE *count = fopen(word + 6, "a");
+        if (!count || fputs("made\n", count) < 0 || fclose(count) != 0)
+            return 3;
+        status = make_files(folder, "not-there.ts");
     } else { /* a pipe to hang on: says that it is there, then waits */
         int fd = open(word, O_RDWR);
         if (write(fd, "h", 1) == 1)
@@ -209,6 +215,17 @@ static const char *text(const json_t *job, const char *name)
     return value ? value : "";
 }
 
+/* How often the runner has said that an end could not be written. */
+static atomic_int owed;
+
+static void listen_to_log(void *opaque, int level, const char *area, const char *message)
+{
+    if (strstr(message, "its end could not be written"))
+        atomic_fetch_add(&owed, 1);
+    else if (level <= SH_LOG_ERROR)
+        fprintf(stderr, "%s: %s\n", area, message);
+}
+
 /* ---- tests ---- */
 
 static void a_good_job_is_published(void **state)
@@ -333,6 +350,37 @@ static json_t *with(const char *name, json_t *value)
     return in;
 }
 
+/* A job whose ERROR cannot be written is not made again for it. */
+static void an_owed_end_is_written_later(void **state)
+{
+    char path[128], word[256];
+    struct stat st;
+    int64_t limit = sh_monotonic_us() + 60000000;
+    snprintf(path, sizeof(path), "%s/made", data);
+    snprintf(word, sizeof(word), "count %s", path);
+    put_object("count.mp4", word);
+    assert_int_equal(sh_db_run(cloud->db, NULL,
+                               "CREATE TRIGGER no_end BEFORE UPDATE ON mcjobs WHEN NEW.status = 'ERROR'"
+                               " BEGIN SELECT RAISE(ABORT, 'no end'); END",
+                               ""),
+                     0);
+    const char *id = create(request("s3://in-bucket/count.mp4", "s3://out-bucket/failed/"));
+    while (atomic_load(&owed) < 2 && sh_monotonic_us() < limit)
+        usleep(5000);
+    json_t *job = get(id);
+    assert_int_equal(sh_db_run(cloud->db, NULL, "DROP TRIGGER no_end", ""), 0);
+    assert_string_equal(text(job, "status"), "PROGRESSING");
+    json_decref(job);
+    job = wait_for(id);
+    assert_string_equal(text(job, "status"), "ERROR");
+    assert_int_equal(json_integer_value(json_object_get(job, "errorCode")), 3450);
+    json_decref(job);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_size, 5);
+    assert_true(atomic_load(&owed) >= 2);
+    fails("bad", 1010, "not a video"); /* jobs go on */
+}
+
 static void refuses_what_is_wrong(void **state)
 {
     refused("BadRequestException /role", "CreateJob", with("role", json_string("me")));
@@ -446,6 +494,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_missing_input_or_bucket_is_an_error),
         cmocka_unit_test(cancel_ends_a_job),
         cmocka_unit_test(a_new_server_begins_again),
+        cmocka_unit_test(an_owed_end_is_written_later),
         cmocka_unit_test(refuses_what_is_wrong),
         cmocka_unit_test(a_token_makes_one_job),
         cmocka_unit_test(lists_in_pages_and_orders),
@@ -453,6 +502,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_queue_is_described),
     };
     sh_log_level(SH_LOG_ERROR);
+    sh_log_set(listen_to_log, NULL);
     ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
     return length <= 0 ? 1 : cmocka_run_group_tests(tests, begin_all, end_all);
 }

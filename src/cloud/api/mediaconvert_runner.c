@@ -2,7 +2,10 @@
 /* Makes the streams of MediaConvert jobs: SUBMITTED rows in the order of the queue, a few at a time, a worker
  * process each. Workers die with this thread, so after a crash nothing is under way, staging folders are
  * removed, and rows that are PROGRESSING begin again: their files were not visible yet. One poll waits for
- * wake-ups, for what the workers say, and for their ends. */
+ * wake-ups, for what the workers say, and for their ends.
+ *
+ * An ERROR that cannot be written (the disk is full) is owed: it is kept here and tried again, with no new
+ * job begun meanwhile. Only a server that ends before it could be written makes the job again. */
 #include "base/log.h"
 #include "base/pool.h"
 #include "cloud/api/bell.h"
@@ -21,13 +24,22 @@
 #define SILENCE_US ((int64_t)600 * 1000000)
 #define RETRY_MS 1000
 
+typedef struct ending {
+    char id[64];
+    int code;
+    char message[2048];
+    int64_t now_ms;
+} ending;
+
 typedef struct runner {
     sh_cloud *cloud;
     sh_bell bell;
     sh_mc_work works[MAX_WORKERS];
     size_t count, limit;
-    bool retry;    /* look again soon: the database failed */
-    bool stranded; /* a row may be PROGRESSING without a worker: its end could not be written */
+    bool retry;               /* look again soon: the database failed */
+    bool stranded;            /* rows may be PROGRESSING without a worker, from the server before us */
+    ending owed[MAX_WORKERS]; /* no job begins while there are any, so it is one a worker at most */
+    size_t owed_count;
 } runner;
 
 static size_t worker_limit(void)
@@ -62,11 +74,16 @@ done:
     return status;
 }
 
-typedef struct ending {
-    int code;
-    const char *message;
-    int64_t now_ms;
-} ending;
+static bool is_progressing(runner *r, const char *id)
+{
+    sh_mcjob job;
+    sh_err err = {0};
+    sh_arena *arena = sh_arena_new(16 << 20);
+    int status = arena ? sh_mcjob_get(r->cloud->db, arena, id, &job, &err) : SH_E_MEMORY;
+    bool progressing = status < 0 ? status != SH_E_NOT_FOUND : strcmp(job.status, "PROGRESSING") == 0;
+    sh_arena_free(arena);
+    return progressing;
+}
 
 static void become_error(sh_mcjob *job, const void *opaque)
 {
@@ -86,17 +103,35 @@ static void become_progressing(sh_mcjob *job, const void *opaque)
     job->started_ms = *(const int64_t *)opaque;
 }
 
-/* A job that was canceled meanwhile stays so. */
-static void fail_job(runner *r, const char *id, int code, const char *message)
+/* Whether it is done with: a job that was canceled meanwhile stays so. */
+static bool write_ending(runner *r, const ending *e)
 {
     sh_err err = {0};
-    ending e = {code, message, sh_now_ms(r->cloud->clock)};
+    int status = change_row(r, e->id, become_error, e, "PROGRESSING", &err);
+    if (status == 0 || !is_progressing(r, e->id))
+        return true;
+    sh_log(SH_LOG_ERROR, "mediaconvert", "job %s: its end could not be written, to be tried again: %s", e->id,
+           err.message);
+    return false;
+}
+
+static void fail_job(runner *r, const char *id, int code, const char *message)
+{
+    ending e = {.code = code, .now_ms = sh_now_ms(r->cloud->clock)};
+    snprintf(e.id, sizeof(e.id), "%s", id);
+    snprintf(e.message, sizeof(e.message), "%s", message);
     sh_log(SH_LOG_WARNING, "mediaconvert", "job %s: error %d: %s", id, code, message);
-    int status = change_row(r, id, become_error, &e, "PROGRESSING", &err);
-    if (status < 0 && status != SH_E_CONFLICT && status != SH_E_NOT_FOUND) {
-        sh_log(SH_LOG_ERROR, "mediaconvert", "job %s: %s", id, err.message);
-        r->stranded = true;
-    }
+    if (!write_ending(r, &e))
+        r->owed[r->owed_count++] = e;
+}
+
+static void write_owed(runner *r)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < r->owed_count; i++)
+        if (!write_ending(r, &r->owed[i]))
+            r->owed[kept++] = r->owed[i];
+    r->owed_count = kept;
 }
 
 static int begin(runner *r, const sh_mcjob *job, sh_err *err)
@@ -139,17 +174,6 @@ static void stop(sh_mc_work *work)
         return;
     work->stopped = true;
     sh_child_signal_group(&work->child, SIGKILL); /* nothing of it is kept */
-}
-
-static bool is_progressing(runner *r, const char *id)
-{
-    sh_mcjob job;
-    sh_err err = {0};
-    sh_arena *arena = sh_arena_new(16 << 20);
-    int status = arena ? sh_mcjob_get(r->cloud->db, arena, id, &job, &err) : SH_E_MEMORY;
-    bool progressing = status < 0 ? status != SH_E_NOT_FOUND : strcmp(job.status, "PROGRESSING") == 0;
-    sh_arena_free(arena);
-    return progressing;
 }
 
 static void show_progress(runner *r, sh_mc_work *work)
@@ -247,16 +271,17 @@ static void scan(runner *r)
     for (size_t i = 0; i < r->count; i++)
         if (!is_progressing(r, r->works[i].id))
             stop(&r->works[i]);
+    write_owed(r);
     if (r->stranded && r->count == 0) {
         int requeued = sh_mcjob_requeue(r->cloud->db, &err);
         r->stranded = requeued < 0;
         status = requeued < 0 ? requeued : 1;
     }
-    while (status > 0 && r->count < r->limit && !r->stranded)
+    while (status > 0 && r->count < r->limit && !r->stranded && r->owed_count == 0)
         status = begin_next(r, &err);
     if (status < 0)
         sh_log(SH_LOG_ERROR, "mediaconvert", "%s", err.message);
-    r->retry = status < 0 || r->stranded;
+    r->retry = status < 0 || r->stranded || r->owed_count > 0;
 }
 
 /* Returns whether rows may have changed, or a worker has become free. */
