@@ -72,6 +72,34 @@ static void test_bad_credentials(void **state)
     assert_non_null(strstr(err.message, "credentials"));
 }
 
+/* A key that signatures cannot be made with is refused, from either place, and not cut. */
+static void test_long_keys(void **state)
+{
+    bed *b = *state;
+    char path[128], secret[257];
+    sh_err err = {0};
+    sh_cloud_close(b->cloud);
+    b->cloud = NULL;
+    memset(secret, 's', 256);
+    secret[256] = '\0';
+    snprintf(path, sizeof(path), "%s/credentials", b->folder);
+    FILE *file = fopen(path, "w");
+    fprintf(file, "[default]\naws_access_key_id = x\naws_secret_access_key = %s\n", secret);
+    fclose(file);
+    assert_int_equal(open_again(b, &err), SH_E_LIMIT);
+    assert_non_null(strstr(err.message, "secret access key has more than 255 bytes"));
+    setenv("SPYHOP_ACCESS_KEY_ID", "x", 1);
+    setenv("SPYHOP_SECRET_ACCESS_KEY", secret, 1);
+    int too_long = open_again(b, &err);
+    secret[255] = '\0';
+    setenv("SPYHOP_SECRET_ACCESS_KEY", secret, 1);
+    int longest = open_again(b, &err);
+    unsetenv("SPYHOP_ACCESS_KEY_ID");
+    unsetenv("SPYHOP_SECRET_ACCESS_KEY");
+    assert_int_equal(too_long, SH_E_LIMIT);
+    assert_int_equal(longest, 0);
+}
+
 static void test_wakeups(void **state)
 {
     bed *b = *state;
@@ -178,9 +206,8 @@ static void test_services(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BED(test_keys),     BED(test_refusals),        BED(test_bad_credentials),
-        BED(test_wakeups),  BED(test_no_wake_is_lost), BED(test_threads),
-        BED(test_services),
+        BED(test_keys),    BED(test_refusals),        BED(test_bad_credentials), BED(test_long_keys),
+        BED(test_wakeups), BED(test_no_wake_is_lost), BED(test_threads),         BED(test_services),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include "cloud/api/keys.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "cloud/http/sigv4.h"
 
 #include <limits.h>
 #include <openssl/crypto.h>
@@ -14,8 +15,13 @@
 #define FILE_MAX 65536
 #define SECRET_BYTES 30 /* 40 characters of base64 */
 
-static int copy_pair(sh_cloud *cloud, const char *access, const char *secret, sh_err *err)
+static int copy_pair(sh_cloud *cloud, const char *access, const char *secret, const char *where, sh_err *err)
 {
+    if (strlen(access) > SH_SIGV4_SECRET_MAX || strlen(secret) > SH_SIGV4_SECRET_MAX)
+        return sh_fail(err, SH_E_LIMIT,
+                       "%s: the %s has more than %d bytes: take a shorter one (AWS's have 20 and 40)", where,
+                       strlen(secret) > SH_SIGV4_SECRET_MAX ? "secret access key" : "access key id",
+                       SH_SIGV4_SECRET_MAX);
     cloud->access_key = strdup(access);
     cloud->secret_key = strdup(secret);
     return cloud->access_key && cloud->secret_key ? 0 : sh_fail(err, SH_E_MEMORY, "no memory for the keys");
@@ -43,34 +49,36 @@ static char *take_value(char *text, const char *name)
     return NULL;
 }
 
-static int find_value(const sh_buf *file, const char *name, char *value, size_t size)
+/* In a copy of its own, NULL when there is none. */
+static char *find_value(const sh_buf *file, const char *name)
 {
     char *copy = strdup(sh_buf_cstr(file));
     const char *found = copy ? take_value(copy, name) : NULL;
-    int fits = found && *found && strlen(found) < size;
-    if (fits)
-        snprintf(value, size, "%s", found);
+    char *value = found && *found ? strdup(found) : NULL;
     if (copy)
         OPENSSL_cleanse(copy, file->length);
     free(copy);
-    return fits;
+    return value;
 }
 
 static int read_pair(sh_cloud *cloud, const char *path, sh_err *err)
 {
     sh_buf file;
-    char access[256], secret[256];
     sh_buf_init(&file, FILE_MAX);
     int status = sh_file_read(path, &file, err);
-    if (status == 0 && (!find_value(&file, "aws_access_key_id", access, sizeof(access)) ||
-                        !find_value(&file, "aws_secret_access_key", secret, sizeof(secret))))
+    char *access = status == 0 ? find_value(&file, "aws_access_key_id") : NULL;
+    char *secret = status == 0 ? find_value(&file, "aws_secret_access_key") : NULL;
+    if (status == 0 && (!access || !secret))
         status = sh_fail(err, SH_E_FORMAT,
                          "%s has no aws_access_key_id and aws_secret_access_key under [default]: mend it, or "
                          "remove it to get new keys",
                          path);
     if (status == 0)
-        status = copy_pair(cloud, access, secret, err);
-    OPENSSL_cleanse(secret, sizeof(secret));
+        status = copy_pair(cloud, access, secret, path, err);
+    if (secret)
+        OPENSSL_cleanse(secret, strlen(secret));
+    free(secret);
+    free(access);
     if (file.data)
         OPENSSL_cleanse(file.data, file.length);
     sh_buf_free(&file);
@@ -93,7 +101,7 @@ static int make_pair(sh_cloud *cloud, const char *path, sh_err *err)
                           "[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", access, secret);
     int status = sh_file_replace(path, text, (size_t)length, 0600, err);
     if (status == 0)
-        status = copy_pair(cloud, access, secret, err);
+        status = copy_pair(cloud, access, secret, path, err);
     if (status == 0)
         sh_log(SH_LOG_INFO, "cloud", "made root keys in %s", path);
     OPENSSL_cleanse(secret, sizeof(secret));
@@ -109,7 +117,7 @@ int sh_keys_load(sh_cloud *cloud, sh_err *err)
     char path[PATH_MAX];
     sh_err local = {0};
     if (access && *access && secret && *secret)
-        return copy_pair(cloud, access, secret, err);
+        return copy_pair(cloud, access, secret, "SPYHOP_ACCESS_KEY_ID, SPYHOP_SECRET_ACCESS_KEY", err);
     if ((access && *access) || (secret && *secret))
         return sh_fail(err, SH_E_ARGUMENT,
                        "set both SPYHOP_ACCESS_KEY_ID and SPYHOP_SECRET_ACCESS_KEY, or neither");

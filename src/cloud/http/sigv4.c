@@ -394,8 +394,10 @@ static bool hmac(const void *key, size_t key_length, const char *text, size_t le
 bool sh_sigv4_key(const char *secret, const char *date, const char *region, const char *service,
                   unsigned char key[32])
 {
-    char first[4 + 256] = "AWS4";
-    size_t length = strnlen(secret, sizeof(first) - 5);
+    char first[4 + SH_SIGV4_SECRET_MAX] = "AWS4";
+    size_t length = strlen(secret);
+    if (length > SH_SIGV4_SECRET_MAX)
+        return false;
     memcpy(first + 4, secret, length);
     bool made = hmac(first, 4 + length, date, strlen(date), key) &&
                 hmac(key, 32, region, strlen(region), key) && hmac(key, 32, service, strlen(service), key) &&

@@ -72,8 +72,10 @@ sh_auth_fault sh_sigv4_check(sh_sigv4 *claim, const sh_http_head *head, const ch
 char *sh_sigv4_canonical(const sh_sigv4 *claim, const sh_http_head *head, const char *payload_hash, bool s3,
                          sh_arena *arena);
 char *sh_sigv4_string_to_sign(const sh_sigv4 *claim, const char *canonical, sh_arena *arena);
+#define SH_SIGV4_SECRET_MAX 255 /* bytes */
+/* secret: at most SH_SIGV4_SECRET_MAX bytes. */
 bool sh_sigv4_key(const char *secret, const char *date, const char *region, const char *service,
-                  unsigned char key[32]); /* false: no memory */
+                  unsigned char key[32]); /* false: no memory, or the secret is too long */
 /* HMAC-SHA256 in lower-case hex; hex holds 65 bytes. False: no memory. */
 bool sh_sigv4_sign(const unsigned char key[32], const char *text, size_t length, char *hex);
 
