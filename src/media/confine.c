@@ -11,11 +11,15 @@
 #include <seccomp.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+extern char **environ;
 
 typedef struct refusal {
     const char *name;
@@ -231,6 +235,40 @@ static int close_others(const int *keep, size_t count, int channel)
     }
 }
 
+/* ---- the environment ---- */
+
+/* Where the kernel put the environment when the program started; what was taken out of the list since then
+ * still stands there. Fields 50 and 51 of proc(5)'s stat; the name, field 2, may hold anything. */
+static bool initial_environment(uintptr_t *start, uintptr_t *end)
+{
+    char text[2048];
+    FILE *file = fopen("/proc/self/stat", "re");
+    size_t length = file ? fread(text, 1, sizeof(text) - 1, file) : 0;
+    if (file)
+        fclose(file);
+    text[length] = '\0';
+    char *at = strrchr(text, ')');
+    for (int field = 2; at && field < 50; field++)
+        at = strchr(at + 1, ' ');
+    if (!at)
+        return false;
+    *start = (uintptr_t)strtoull(at, &at, 10);
+    *end = (uintptr_t)strtoull(at, NULL, 10);
+    return *start != 0 && *end > *start;
+}
+
+/* Keys of accounts are commonly given that way. This process has a copy of its own. */
+static void forget_environment(void)
+{
+    static char *none[] = {NULL};
+    uintptr_t start, end;
+    for (char **entry = environ; entry && *entry; entry++)
+        explicit_bzero(*entry, strlen(*entry));
+    environ = none;
+    if (initial_environment(&start, &end))
+        explicit_bzero((void *)start, end - start);
+}
+
 int sh_confine(const int *keep, size_t count, int channel, pid_t parent, sh_err *err)
 {
     const struct rlimit none = {0, 0};
@@ -238,6 +276,7 @@ int sh_confine(const int *keep, size_t count, int channel, pid_t parent, sh_err 
         return sh_fail(err, SH_E_INTERNAL, "%zu descriptors for a child that keeps %d", count, KEEP_MAX);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
         return sh_fail(err, SH_E_CANCELLED, "the parent process is gone");
+    forget_environment();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file size limit is then an error of write, said with the file's name */
     if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

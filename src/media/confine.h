@@ -5,9 +5,9 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Makes the calling process the confined child that sandbox.h describes: closes every descriptor but stderr,
- * `channel` and those in `keep`, and gives up rights for good. parent: dies at once if that is no longer its
- * parent. */
+/* Makes the calling process the confined child that sandbox.h describes: overwrites its environment, closes
+ * every descriptor but stderr, `channel` and those in `keep`, and gives up rights for good. parent: dies at
+ * once if that is no longer its parent. */
 int sh_confine(const int *keep, size_t count, int channel, pid_t parent, sh_err *err);
 
 #endif

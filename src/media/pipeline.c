@@ -21,6 +21,7 @@
 #define HELD_MAX 20000 /* packets of other tracks before the first picture */
 #define DURATIONS 256  /* pictures that x264 may hold back: its lookahead and threads stay below */
 #define REPORT_US 100000
+#define SLOWEST_MACS 5e7 /* a second, of a processor that can still be called one; for the watchdog alone */
 
 typedef struct pipeline {
     const sh_upscale_child *child;
@@ -168,6 +169,7 @@ static int write_ready(pipeline *p, sh_err *err)
         } else {
             packet->duration = take_duration(p, packet->pts);
             status = sh_mux_video(&p->mux, packet, p->encoder->time_base, err);
+            report(p);
         }
     }
     av_packet_free(&packet);
@@ -287,6 +289,16 @@ static int open_encoder(pipeline *p, const AVFrame *first, sh_err *err)
     return sh_h264_open(&p->encoder, &settings, err);
 }
 
+/* The engine's time for one picture has an end that is known; a decoder's has not. */
+static void ask_for_patience(const pipeline *p)
+{
+    spyhop_model_info info = {.size = sizeof(info)};
+    spyhop_model_describe(p->model, &info);
+    const double pixels = (double)p->scaler.plan.width * p->scaler.plan.height;
+    sh_channel_patience(p->channel,
+                        SH_SANDBOX_PATIENCE_MS / 1000 + pixels * (double)info.macs_per_pixel / SLOWEST_MACS);
+}
+
 static int set_up(pipeline *p, sh_err *err)
 {
     const sh_upscale_job *job = p->child->job;
@@ -306,6 +318,7 @@ static int set_up(pipeline *p, sh_err *err)
         return status;
     }
     p->expected = sh_source_frame_estimate(&p->source);
+    ask_for_patience(p);
     if (p->scaler.plan.note[0])
         sh_channel_log(p->channel, SH_LOG_INFO, "%s", p->scaler.plan.note);
     if (first->interlaced_frame)

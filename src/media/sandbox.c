@@ -67,6 +67,14 @@ void sh_channel_log(int channel, int level, const char *format, ...)
     sh_channel_send(channel, &message);
 }
 
+void sh_channel_patience(int channel, double seconds)
+{
+    sh_message message = {.kind = SH_MSG_PATIENCE, .number = {SH_SANDBOX_PATIENCE_MAX_MS}};
+    if (seconds * 1000 < SH_SANDBOX_PATIENCE_MAX_MS)
+        message.number[0] = (int64_t)(seconds * 1000);
+    sh_channel_send(channel, &message);
+}
+
 /* Receives one message and at most one descriptor (-1: none). 1, 0 at the end, -1 on failure. */
 static int receive(int channel, sh_message *message, int *descriptor)
 {
@@ -127,6 +135,8 @@ typedef struct served {
     bool ended;  /* DONE or FAILED came, or the channel closed */
     bool done;   /* DONE came */
     bool failed; /* err is set */
+    bool hangs;
+    int64_t patience_ms, waited_ms;
 } served;
 
 static void answer_open(const sh_sandbox_job *job, int channel, int64_t number)
@@ -182,6 +192,11 @@ static void serve_one(const sh_sandbox_job *job, int channel, served *state, sh_
         state->ended = state->failed = true;
         sh_fail(err, message.status < 0 ? message.status : SH_E_INTERNAL, "%s", message.text);
         break;
+    case SH_MSG_PATIENCE:
+        if (message.number[0] > state->patience_ms)
+            state->patience_ms = message.number[0] < SH_SANDBOX_PATIENCE_MAX_MS ? message.number[0]
+                                                                                : SH_SANDBOX_PATIENCE_MAX_MS;
+        break;
     default:
         if (job->message && job->message(job->receiver, &message, err) < 0)
             state->ended = state->failed = true;
@@ -196,6 +211,12 @@ static int conclude(const sh_sandbox_job *job, const served *state, int wait_sta
         return err ? err->status : SH_E_INTERNAL;
     if (state->done)
         return 0;
+    if (state->hangs)
+        return sh_fail(
+            err, SH_E_FORMAT,
+            "%s: the process that reads the file made no progress for %.0f s and was ended; the file "
+            "may be damaged so that reading it never ends, or the storage does not answer",
+            job->what, (double)state->patience_ms / 1000);
     if (WIFSIGNALED(wait_status))
         return sh_fail(err, SH_E_FORMAT,
                        "%s: the process that reads the file died of signal %d (%s); the file may be damaged "
@@ -205,18 +226,33 @@ static int conclude(const sh_sandbox_job *job, const served *state, int wait_sta
                    job->what, WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1);
 }
 
+/* Time is counted in small steps that were waited through, so that the hours in which this process was
+ * stopped (Ctrl-Z) count as one step. */
+static void wait_for_message(const sh_sandbox_job *job, int channel, served *state, const sigset_t *open_mask,
+                             sh_err *err)
+{
+    const int64_t left = state->patience_ms - state->waited_ms, step = left < 1000 ? left : 1000;
+    const struct timespec time = {step / 1000, step % 1000 * 1000000};
+    struct pollfd item = {channel, POLLIN, 0};
+    int ready = ppoll(&item, 1, &time, open_mask);
+    if (ready > 0) {
+        state->waited_ms = 0;
+        serve_one(job, channel, state, err);
+    } else if (ready == 0) {
+        state->waited_ms += step;
+        state->hangs = state->waited_ms >= state->patience_ms;
+        state->ended = state->hangs;
+    } else if (errno != EINTR) {
+        state->ended = true;
+    }
+}
+
 static int serve(const sh_sandbox_job *job, int channel, pid_t pid, const sigset_t *open_mask, sh_err *err)
 {
-    served state = {0};
+    served state = {.patience_ms = job->patience_ms > 0 ? job->patience_ms : SH_SANDBOX_PATIENCE_MS};
     int wait_status = 0;
-    while (!state.ended && !sh_media_cancelled()) {
-        struct pollfd item = {channel, POLLIN, 0};
-        int ready = ppoll(&item, 1, NULL, open_mask);
-        if (ready > 0)
-            serve_one(job, channel, &state, err);
-        else if (ready < 0 && errno != EINTR)
-            break;
-    }
+    while (!state.ended && !sh_media_cancelled())
+        wait_for_message(job, channel, &state, open_mask, err);
     /* Its own death by a signal came first, if there was one. After DONE there is nothing left that it should
      * do, and one that was taken over must not be waited for. */
     kill(pid, SIGKILL);

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "media/media.h"
 #include "media/output.h"
@@ -165,6 +166,33 @@ static int done_and_stay(void *opaque, int channel, sh_err *err)
     return SH_E_INTERNAL;
 }
 
+static int hang(void *opaque, int channel, sh_err *err)
+{
+    for (volatile bool for_ever = true; for_ever;)
+        ;
+    return 0;
+}
+
+/* Longer in all than the patience, and never silent for long. */
+static int slow_but_alive(void *opaque, int channel, sh_err *err)
+{
+    sh_message message = {.kind = SH_MSG_PROGRESS};
+    const int64_t end = sh_monotonic_us() + 60000;
+    while (sh_monotonic_us() < end)
+        if (sh_channel_send(channel, &message) < 0)
+            return SH_E_IO;
+    return 0;
+}
+
+static int ask_for_time(void *opaque, int channel, sh_err *err)
+{
+    sh_channel_patience(channel, 1e12); /* the most that there is */
+    const int64_t end = sh_monotonic_us() + 60000;
+    while (sh_monotonic_us() < end)
+        ;
+    return 0;
+}
+
 static void ends_are_told_apart(void **state)
 {
     sh_err err = {0};
@@ -182,6 +210,71 @@ static void ends_are_told_apart(void **state)
     alarm(0);
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
     assert_int_equal(errno, ECHILD);
+}
+
+static void hanging_is_ended(void **state)
+{
+    sh_err err = {0};
+    sh_sandbox_job job = {.what = "test", .main = hang, .patience_ms = 20};
+    alarm(30); /* a hang is a failure */
+    assert_int_equal(sh_sandbox_run(&job, &err), SH_E_FORMAT);
+    assert_non_null(strstr(err.message, "no progress for 0 s"));
+    job.main = slow_but_alive;
+    assert_int_equal(sh_sandbox_run(&job, &err), 0);
+    job.main = ask_for_time;
+    assert_int_equal(sh_sandbox_run(&job, &err), 0);
+    alarm(0);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
+}
+
+/* ---- the environment ---- */
+
+static const char *seen_before; /* the value, where the parent had it */
+
+static int64_t bytes_set(const char *path)
+{
+    int64_t count = 0;
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    for (int c; (c = fgetc(file)) != EOF;)
+        count += c != 0;
+    fclose(file);
+    return count;
+}
+
+/* The child waits for the answer. */
+static int look_at_child(void *receiver, int64_t pid, sh_err *err)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
+    *(int64_t *)receiver = bytes_set(path);
+    return sh_fail(err, SH_E_CONFLICT, "seen");
+}
+
+static int look_for_keys(void *opaque, int channel, sh_err *err)
+{
+    if (getenv("AWS_SECRET_ACCESS_KEY") || getenv("PATH") || clearenv() != 0)
+        return sh_fail(err, SH_E_INTERNAL, "the environment is still there");
+    for (int i = 0; i < 7; i++)
+        if (seen_before[i])
+            return sh_fail(err, SH_E_INTERNAL, "the value is still in memory");
+    return sh_channel_open(channel, getpid(), err);
+}
+
+static void environment_is_gone(void **state)
+{
+    sh_err err = {0};
+    int64_t left = -1;
+    const sh_sandbox_job job = {
+        .what = "test", .main = look_for_keys, .open = look_at_child, .receiver = &left};
+    assert_int_equal(setenv("AWS_SECRET_ACCESS_KEY", "marker7", 1), 0);
+    seen_before = getenv("AWS_SECRET_ACCESS_KEY");
+    assert_true(bytes_set("/proc/self/environ") > 0);
+    assert_int_equal(sh_sandbox_run(&job, &err), SH_E_CONFLICT);
+    assert_string_equal(err.message, "seen");
+    assert_int_equal(left, 0);
+    assert_string_equal(getenv("AWS_SECRET_ACCESS_KEY"), "marker7"); /* the parent keeps its own */
+    unsetenv("AWS_SECRET_ACCESS_KEY");
 }
 
 /* ---- files asked for ---- */
@@ -345,6 +438,7 @@ int main(void)
         cmocka_unit_test(ends_are_told_apart),        cmocka_unit_test(files_are_given),
         cmocka_unit_test(output_is_whole_or_nothing), cmocka_unit_test(output_replaces_only_when_asked),
         cmocka_unit_test(output_does_not_win_a_race), cmocka_unit_test(names_are_shown),
+        cmocka_unit_test(hanging_is_ended),           cmocka_unit_test(environment_is_gone),
         cmocka_unit_test(cancelling_kills),
     };
     signal(SIGPIPE, SIG_IGN);
