@@ -106,6 +106,21 @@ static void keep_tag(const sh_mux *mux, AVCodecParameters *parameters)
         parameters->codec_tag = 0;
 }
 
+/* The muxer would refuse the whole header, and not say for which track. */
+static int check_known(const AVStream *from, const char *input, sh_err *err)
+{
+    const AVCodecParameters *p = from->codecpar;
+    if (p->codec_type != AVMEDIA_TYPE_AUDIO ||
+        (p->codec_id != AV_CODEC_ID_NONE && p->sample_rate > 0 && p->ch_layout.nb_channels > 0))
+        return 0;
+    return sh_fail(
+        err, SH_E_UNSUPPORTED,
+        "%s: track %d (audio, %s) cannot be copied: its codec, sample rate or channels are not known, mostly "
+        "because nothing of it is near the start of the file; leave it out first (ffmpeg -i IN -map 0 -map "
+        "-0:%d -c copy OUT)",
+        input, from->index, avcodec_get_name(p->codec_id), from->index);
+}
+
 static int add_copy(sh_mux *mux, const AVStream *from, sh_err *err)
 {
     AVStream *to = avformat_new_stream(mux->format, NULL);
@@ -173,10 +188,8 @@ static int add_tracks(sh_mux *mux, const sh_source *source, const AVCodecContext
         mux->clock[i] = from->time_base;
         if (from == source->video)
             status = add_video(mux, source, encoder, err);
-        else if (container_holds(mux, from))
-            status = add_copy(mux, from, err);
-        else
-            status = refuse_or_drop(mux, from, err);
+        else if ((status = check_known(from, source->name, err)) == 0)
+            status = container_holds(mux, from) ? add_copy(mux, from, err) : refuse_or_drop(mux, from, err);
     }
     return status;
 }
@@ -293,17 +306,38 @@ int sh_mux_open(sh_mux *mux, int fd, const AVOutputFormat *muxer, const sh_sourc
 
 static int write_packet(sh_mux *mux, AVPacket *packet, sh_err *err)
 {
+    const AVStream *track = mux->format->streams[packet->stream_index];
+    const int64_t at = packet->dts != AV_NOPTS_VALUE ? packet->dts : packet->pts;
+    const double time = at != AV_NOPTS_VALUE ? (double)at * av_q2d(track->time_base) : 0;
     packet->pos = -1;
     int error = av_interleaved_write_frame(mux->format, packet);
-    if (error < 0)
+    if (error < 0 && mux->io.error)
         return sh_av_fail(err, error, &mux->io, "%s", mux->name);
+    if (error < 0)
+        return sh_av_fail(err, error, NULL, "%s: %s packet at %.3f s of its track %d (%s)", mux->name,
+                          at == AV_NOPTS_VALUE ? "a timeless" : "the", time, track->index,
+                          avcodec_get_name(track->codecpar->codec_id));
     return 0;
+}
+
+static void warn_of_late(sh_mux *mux, unsigned from)
+{
+    if (from < mux->late)
+        return;
+    mux->late = from + 1;
+    sh_channel_log(
+        mux->channel, SH_LOG_WARNING,
+        "track %u begins after the start of the file, when the tracks of the new file are fixed: it is "
+        "left out",
+        from);
 }
 
 int sh_mux_copy(sh_mux *mux, AVPacket *packet, sh_err *err)
 {
     unsigned from = (unsigned)packet->stream_index;
     if (from >= mux->tracks || mux->track[from] < 0) {
+        if (from >= mux->tracks)
+            warn_of_late(mux, from);
         av_packet_unref(packet);
         return 0;
     }
@@ -322,6 +356,8 @@ int sh_mux_video(sh_mux *mux, AVPacket *packet, AVRational time_base, sh_err *er
 
 int sh_mux_finish(sh_mux *mux, sh_err *err)
 {
+    /* the index moves to the front, and everything behind it by its length: 1 MB/s is a slow disk */
+    sh_channel_patience(mux->channel, SH_SANDBOX_PATIENCE_MS / 1000 + (double)mux->io.size / 1e6);
     int error = av_write_trailer(mux->format);
     if (error >= 0 && mux->io.error)
         error = AVERROR(mux->io.error);

@@ -18,6 +18,7 @@ typedef struct sh_mux {
     AVRational *
         clock; /* of each source track; owned. The source's own list may move while another thread reads it */
     unsigned tracks;
+    unsigned late;  /* highest number + 1 of a track that began after the header was written and was said */
     int64_t frames; /* video packets written */
 } sh_mux;
 
@@ -26,7 +27,8 @@ const AVOutputFormat *sh_mux_find(const char *path, sh_err *err);
 /* Writes the header. name and channel of *mux are set by the caller, the rest is zero. */
 int sh_mux_open(sh_mux *mux, int fd, const AVOutputFormat *muxer, const sh_source *source,
                 const AVCodecContext *encoder, sh_err *err);
-/* Both take over what the packet refers to. The first ignores packets of tracks that are not kept. */
+/* Both take over what the packet refers to. The first ignores packets of tracks that are not kept;
+ * of a track that only begins within the file it says so once. */
 int sh_mux_copy(sh_mux *mux, AVPacket *packet, sh_err *err);
 int sh_mux_video(sh_mux *mux, AVPacket *packet, AVRational time_base, sh_err *err);
 int sh_mux_finish(sh_mux *mux, sh_err *err);

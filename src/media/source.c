@@ -20,6 +20,7 @@ static const char containers[] =
     "aac,"
     "flac";
 
+#define SAID_MAX 20 /* log lines of one kind; the rest is counted */
 #define MAX_PIXELS (INT64_C(16384) * 16384)
 
 int sh_av_fail(sh_err *err, int error, const sh_fdio *io, const char *format, ...)
@@ -62,7 +63,7 @@ static int damaged(sh_source *source, sh_err *err, const char *format, ...)
     if (!source->accept_damage)
         return sh_fail(err, SH_E_FORMAT, "%s: %s%s", source->name, text,
                        source->advice ? source->advice : "");
-    if (source->damages <= 20)
+    if (source->damages <= SAID_MAX)
         sh_channel_log(source->channel, SH_LOG_WARNING, "%s: %s", source->name, text);
     return 0;
 }
@@ -348,10 +349,11 @@ static int finish_frame(sh_source *source, AVFrame *frame, sh_err *err)
         int64_t given = pts;
         pts = source->last_pts == AV_NOPTS_VALUE ? 0 : source->last_pts + step;
         frame->pkt_duration = step;
-        sh_channel_log(source->channel, SH_LOG_WARNING, "%s: frame %" PRId64 " has %s; %" PRId64 " is taken",
-                       source->name, source->frames,
-                       given == AV_NOPTS_VALUE ? "no time stamp" : "a time stamp not after the one before it",
-                       pts);
+        if (source->odd_times++ < SAID_MAX)
+            sh_channel_log(
+                source->channel, SH_LOG_WARNING, "%s: frame %" PRId64 " has %s; %" PRId64 " is taken",
+                source->name, source->frames,
+                given == AV_NOPTS_VALUE ? "no time stamp" : "a time stamp not after the one before it", pts);
     }
     if (source->last_pts != AV_NOPTS_VALUE)
         source->last_step = pts - source->last_pts;
@@ -361,6 +363,18 @@ static int finish_frame(sh_source *source, AVFrame *frame, sh_err *err)
                        "frame %" PRId64 " (at %.3f s) is damaged and was patched up by the decoder",
                        source->frames, seconds(source, pts));
     return 0;
+}
+
+static int finish_all(sh_source *source, sh_err *err)
+{
+    if (source->odd_times > SAID_MAX)
+        sh_channel_log(
+            source->channel, SH_LOG_WARNING,
+            "%s: %" PRId64 " of %" PRId64
+            " frames had no time stamp, or one not after the one before; %d of them are named above",
+            source->name, source->odd_times, source->frames, SAID_MAX);
+    int status = check_decoded(source, err);
+    return status < 0 ? status : SH_SOURCE_END;
 }
 
 /* 1 a frame, 0 none yet, 2 the decoder is empty, or SH_E_*. */
@@ -408,10 +422,8 @@ int sh_source_next(sh_source *source, AVFrame *frame, AVPacket *packet, sh_err *
             return status;
         if (status == 1)
             return SH_SOURCE_FRAME;
-        if (status == 2) {
-            status = check_decoded(source, err);
-            return status < 0 ? status : SH_SOURCE_END;
-        }
+        if (status == 2)
+            return finish_all(source, err);
         status = advance(source, packet, err);
         if (status != 0)
             return status < 0 ? status : SH_SOURCE_PACKET;

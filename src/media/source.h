@@ -29,6 +29,7 @@ typedef struct sh_source {
     int64_t expected; /* promised by the container; 0: it promises nothing */
     int64_t damages;
     char damage[320];  /* the first */
+    int64_t odd_times; /* frames whose time stamp was missing or not after the one before */
     int64_t last_step; /* between the last two frames; 0: not known */
     int64_t last_pts;  /* of a frame, in the video track's time base */
     int64_t reached;   /* end of the furthest packet of any track, microseconds */
