@@ -2,7 +2,8 @@
 /* One thread reads, decodes, encodes and writes; decoder and encoder have threads of their own. Packets of
  * the two tracks wait in lines and are written in the order of their decoding times, so that it is known
  * which segment each lands in: a boundary is written when its IDR packet is, and everything that waits in the
- * muxer is flushed before. */
+ * muxer is flushed before. Audio never gets ahead of the pictures, so that at the end it is known how much of
+ * it there is behind the last one: up to the length of a segment belongs to the last segment, more is cut. */
 #include "media/hls_child.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -26,8 +27,9 @@
 #define MUX_SHIFT (2 * MUX_DELAY_US * 9 / 100) /* the same in ticks */
 #define FIRST_PTS (10 * SH_HLS_CLOCK)          /* of the first picture, as it stands in the segments */
 #define BOUNDARIES 64                          /* more than pictures in the encoder can hold */
-#define PATIENCE 1000 /* packets of one track that wait for the other, which may have ended early */
+#define PATIENCE 1000                          /* pictures that wait for audio, which may have ended early */
 #define WAITING_MAX 100000
+#define TAIL_MIN (SH_HLS_CLOCK / 10) /* of audio after the last picture; less is padding of its blocks */
 #define REPORT_US 200000
 
 typedef struct hls {
@@ -50,7 +52,8 @@ typedef struct hls {
     sh_message segment; /* the open one; number[2..] is filled at its end */
     int64_t segments, written_before;
     int64_t frames_sent, frames_written, last_end, last_duration;
-    int64_t audio_end; /* on the muxer's clock, as last_end is on the segments' */
+    int64_t audio_end;    /* on the muxer's clock, as last_end is on the segments' */
+    int64_t dropped_from; /* time of the first packet after WAITING_MAX others; no picture may follow it */
     uint32_t sps;
     int64_t reported_at;
 } hls;
@@ -147,9 +150,9 @@ static int write_waiting(hls *h, sh_err *err)
         bool has_audio = av_fifo_peek(h->audio_waiting, &audio, 1, 0) >= 0;
         if (!has_video && !has_audio)
             return 0;
-        bool one_missing = (!has_video && !h->video_ended) || (!has_audio && !h->audio_ended);
-        if (one_missing && (av_fifo_can_read(has_video ? h->video_waiting : h->audio_waiting) < PATIENCE ||
-                            (!has_video && h->segments == 0)))
+        if (!has_video && !h->video_ended)
+            return 0;
+        if (!has_audio && !h->audio_ended && av_fifo_can_read(h->video_waiting) < PATIENCE)
             return 0;
         bool take_video = !has_audio || (has_video && (h->segments == 0 || video->dts <= audio->dts));
         AVPacket *next = take_video ? video : audio;
@@ -200,6 +203,7 @@ static int take_video(hls *h, sh_err *err)
         status = error < 0
                      ? sh_av_fail(err, error, NULL, "x264 fails after frame %" PRId64, h->frames_written)
                      : wait_in(h->video_waiting, packet, err);
+        report(h);
     }
     av_packet_free(&packet);
     return status < 0 ? status : write_waiting(h, err);
@@ -227,6 +231,13 @@ static int encode(hls *h, const AVFrame *frame, sh_err *err)
     if (status < 0)
         return status;
     picture->pts = to_clock(h, frame->pts, base);
+    if (h->dropped_from && picture->pts >= h->dropped_from) {
+        av_frame_free(&picture);
+        return sh_fail(err, SH_E_UNSUPPORTED,
+                       "%s: frame %" PRId64
+                       " comes %d blocks of audio after the one before it, too many to hold",
+                       h->name, h->frames_sent + 1, WAITING_MAX);
+    }
     if (is_boundary(h, picture->pts)) {
         if (h->boundaries_in - h->boundaries_out >= BOUNDARIES) {
             av_frame_free(&picture);
@@ -260,16 +271,51 @@ static int take_audio(void *opaque, AVPacket *packet, sh_err *err)
         return sh_fail(err, SH_E_UNSUPPORTED, "%s: its audio begins %.1f s before the first picture", h->name,
                        (double)-packet->pts / SH_HLS_CLOCK + 8.6);
     h->audio_end = packet->pts + packet->duration;
+    if (av_fifo_can_read(h->audio_waiting) >= WAITING_MAX - 1) {
+        h->dropped_from = h->dropped_from ? h->dropped_from : packet->pts;
+        return 0;
+    }
     return wait_in(h->audio_waiting, packet, err);
 }
 
-static void warn_of_ending(const hls *h)
+/* Drops what begins after `end` (on the muxer's clock) from those that wait. */
+static int cut_audio(hls *h, int64_t end, sh_err *err)
 {
-    const double more = (double)(h->audio_end + MUX_SHIFT - h->last_end) / SH_HLS_CLOCK;
-    if (h->audio_end > 0 && more > 0.5)
-        sh_channel_log(
-            h->channel, SH_LOG_WARNING,
-            "the audio goes on for %.1f s after the last picture; the playlist ends with the picture", more);
+    size_t count = av_fifo_can_read(h->audio_waiting);
+    int status = 0;
+    for (AVPacket *packet; count > 0 && av_fifo_read(h->audio_waiting, &packet, 1) >= 0; count--) {
+        if (packet->pts >= end || status < 0 || av_fifo_write(h->audio_waiting, &packet, 1) < 0) {
+            status = packet->pts >= end ? status : sh_fail(err, SH_E_MEMORY, "memory is short");
+            av_packet_free(&packet);
+        }
+    }
+    return status;
+}
+
+/* Where the stream ends, on the muxer's clock: with the picture, or with audio that fits in the last segment.
+ * All packets are encoded and those behind the last picture still wait. */
+static int settle_end(hls *h, int64_t *end, sh_err *err)
+{
+    const int64_t picture = h->last_end - MUX_SHIFT, tail = h->audio_end - picture;
+    const int64_t start = h->boundary[(h->boundaries_in - 1) % BOUNDARIES];
+    const int64_t room = picture - start > h->job->segment_ticks ? picture - start : h->job->segment_ticks;
+    const double seconds = (double)tail / SH_HLS_CLOCK;
+    *end = picture;
+    if (h->audio_end == 0 || tail <= TAIL_MIN)
+        return 0;
+    if (h->audio_end - start <= room && !h->dropped_from) {
+        *end = h->audio_end;
+        sh_channel_log(h->channel, SH_LOG_WARNING,
+                       "the audio goes on for %.1f s after the last picture, which stays until its end",
+                       seconds);
+        return 0;
+    }
+    sh_channel_log(
+        h->channel, SH_LOG_WARNING,
+        "the audio goes on for %.1f s after the last picture, more than the last segment has room for: "
+        "%.1f s of it are cut",
+        seconds, seconds);
+    return cut_audio(h, picture, err);
 }
 
 static int take_packet(hls *h, const AVPacket *packet, sh_err *err)
@@ -277,6 +323,7 @@ static int take_packet(hls *h, const AVPacket *packet, sh_err *err)
     if (!h->audio.track || packet->stream_index != h->audio.track->index)
         return 0;
     int status = sh_audio_feed(&h->audio, packet, take_audio, h, err);
+    report(h);
     return status < 0 ? status : write_waiting(h, err);
 }
 
@@ -402,20 +449,22 @@ static int open_all(hls *h, int input, sh_err *err)
 
 static int finish(hls *h, sh_err *err)
 {
+    int64_t end = 0;
     int status = 0;
     if (h->frames_sent == 0)
         return sh_fail(err, SH_E_FORMAT, "%s: there is no picture in the video track", h->name);
     if (avcodec_send_frame(h->encoder, NULL) >= 0)
         status = take_video(h, err);
-    h->video_ended = true;
     if (status == 0 && h->audio.track)
         status = sh_audio_feed(&h->audio, NULL, take_audio, h, err);
-    h->audio_ended = true;
+    if (status == 0)
+        status = settle_end(h, &end, err);
+    h->video_ended = h->audio_ended = true;
     if (status == 0)
         status = write_waiting(h, err);
     if (status == 0)
-        status = end_segment(h, h->last_end - MUX_SHIFT, err);
-    warn_of_ending(h);
+        status = end_segment(h, end, err);
+    h->last_end = end + MUX_SHIFT;
     if (status == 0 && (h->source.frames != h->frames_sent || h->frames_sent != h->frames_written))
         status = sh_fail(err, SH_E_INTERNAL,
                          "frames were lost: %" PRId64 " decoded, %" PRId64 " encoded, %" PRId64 " written",

@@ -90,7 +90,7 @@ typedef struct sh_hls_job {
 typedef struct sh_hls_segment {
     char name[300];
     int64_t start;    /* presentation time of its first picture, ticks */
-    int64_t duration; /* to the next segment's first picture, or to the end of the last picture; ticks */
+    int64_t duration; /* to the next segment's first picture, or to the end of the stream; ticks */
     int64_t bytes;
     int64_t frames;
 } sh_hls_segment;
@@ -106,7 +106,8 @@ typedef struct sh_hls_result {
     bool audio;              /* false: the source has none, or none was wanted */
     uint8_t audio_config[8]; /* the real AudioSpecificConfig */
     size_t audio_config_size;
-    int64_t first_pts, duration; /* of the picture track, ticks */
+    int64_t first_pts; /* of the pictures, ticks */
+    int64_t duration;  /* to the end of the last picture, or of longer audio that fits in the last segment */
 } sh_hls_result;
 
 /* Makes the segments. On success *result is filled (sh_hls_result_free). On failure no segment is left in

@@ -17,12 +17,14 @@
 #define PLAYLIST_MAX (64U << 20)
 #define TICKS 90000
 #define MICRO 1000000
+#define WRAP (INT64_C(1) << 33)
 
 typedef struct checker {
     int folder;
     const char *playlist; /* being checked */
     sh_ts ts;
     int64_t previous_start, previous_last; /* of the segment before, ticks */
+    int64_t previous_sound;                /* its last audio unit's, from its first picture on; 0: none */
     sh_segment *segments;                  /* sizes as they are, durations as written, microseconds */
     uint8_t sps[4];                        /* of the first segment */
     sh_err *err;
@@ -85,10 +87,22 @@ static int check_end(const checker *c, const sh_playlist_segment *last)
 {
     int64_t shown = (c->previous_last - c->previous_start) * MICRO / TICKS;
     int64_t slack = last->integer ? MICRO : 0;
-    if (last->micro + slack <= shown || last->micro > shown + MICRO + slack)
+    int64_t heard = c->previous_sound * MICRO / TICKS;
+    if (last->micro + slack + MICRO / 10 < heard)
+        return sh_fail(c->err, SH_E_FORMAT, "extinf: %s says %.6f s and has audio at %.6f s (%s)", last->name,
+                       (double)last->micro / MICRO, (double)heard / MICRO, c->playlist);
+    if (last->micro + slack <= shown || last->micro > (heard > shown ? heard : shown) + MICRO + slack)
         return sh_fail(c->err, SH_E_FORMAT, "extinf: %s says %.6f s and its last picture is at %.6f s (%s)",
                        last->name, (double)last->micro / MICRO, (double)shown / MICRO, c->playlist);
     return 0;
+}
+
+/* The two tracks' clocks may be a whole wrap apart. */
+static int64_t sound_after(const sh_ts *ts)
+{
+    int64_t after = ts->audio.units > 0 ? (ts->audio.last - ts->video.first) % WRAP : 0;
+    after += after < 0 ? WRAP : 0;
+    return after < WRAP / 2 ? after : 0;
 }
 
 static int check_segment(checker *c, const sh_media_playlist *p, size_t i, sh_hls_checked_variant *sum)
@@ -113,6 +127,7 @@ static int check_segment(checker *c, const sh_media_playlist *p, size_t i, sh_hl
                     p->segments[i].name);
     c->previous_start = c->ts.video.first;
     c->previous_last = c->ts.video.last;
+    c->previous_sound = sound_after(&c->ts);
     c->segments[i] = (sh_segment){p->segments[i].name, p->segments[i].micro, size};
     sum->frames += c->ts.video.units;
     sum->segments++;

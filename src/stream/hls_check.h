@@ -6,9 +6,10 @@
  *
  * Beside the rules of the playlists (playlist.h) and of the segments (ts.h): every file is there, EXTINF is
  * the distance between the first pictures of two segments within 1 us and one tick (integer durations: half a
- * second), time goes on over every border, the last segment's EXTINF reaches past its last picture by at most
- * 1 s, BANDWIDTH is not below the measured peak (hls.h) and at most 10 % above it, CODECS agrees with the
- * bytes. */
+ * second), time goes on over every border, the last segment's EXTINF reaches past its last picture, to
+ * within 0.1 s of its last audio unit's start or past it, and past the later of them by at most 1 s,
+ * BANDWIDTH is not below the measured peak (hls.h) and at most 10 % above it, CODECS agrees with the bytes.
+ */
 #include "base/err.h"
 #include <stddef.h>
 #include <stdint.h>

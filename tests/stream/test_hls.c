@@ -224,11 +224,13 @@ enum fault {
     TIME_BACK,
     LAST_TOO_LONG,
     LAST_TOO_SHORT,
+    SOUND_PAST_END,
     LOW_BANDWIDTH,
     HIGH_BANDWIDTH,
     WRONG_CODECS,
     SOUND_NOT_SAID,
-    FAULTS
+    FAULTS,
+    LONG_SOUND /* is none: the last EXTINF says it */
 };
 
 static const char *const rules[FAULTS] = {
@@ -246,6 +248,7 @@ static const char *const rules[FAULTS] = {
     [TIME_BACK] = "time-goes-on",
     [LAST_TOO_LONG] = "extinf",
     [LAST_TOO_SHORT] = "extinf",
+    [SOUND_PAST_END] = "and has audio at",
     [LOW_BANDWIDTH] = "bandwidth",
     [HIGH_BANDWIDTH] = "bandwidth",
     [WRONG_CODECS] = "codecs",
@@ -265,6 +268,8 @@ static void make_second(maker *m, enum fault fault)
         return;
     }
     make_segment(m, pts, 10, true);
+    if (fault == SOUND_PAST_END || fault == LONG_SOUND)
+        make_audio(m, pts + 3 * 90000);
     if (fault == NO_PAT)
         memmove(m->bytes, m->bytes + 188, m->length -= 188);
     if (fault == NO_PMT)
@@ -298,7 +303,10 @@ static void make_stream(char *folder, enum fault fault)
     if (fault != MISSING_SEGMENT)
         make_write(&m, folder, "s_00002.ts");
     segments[0].duration += fault == WRONG_EXTINF ? 5 : 0;
-    segments[1].duration += fault == LAST_TOO_LONG ? 100000 : fault == LAST_TOO_SHORT ? -4000 : 0;
+    segments[1].duration += fault == LAST_TOO_LONG    ? 100000
+                            : fault == LAST_TOO_SHORT ? -4000
+                            : fault == LONG_SOUND     ? 3 * 90000 - 9 * 3600
+                                                      : 0;
     sh_buf_init(&text, 4096);
     assert_int_equal(sh_hls_write_media(&text, &r, SH_HLS_DECIMAL, NULL), 0);
     snprintf(path, sizeof(path), "%s/v.m3u8", folder);
@@ -341,6 +349,19 @@ static void faults_are_found(void **state)
     }
 }
 
+static void sound_may_be_longer(void **state)
+{
+    char folder[] = "/tmp/spyhop-test-XXXXXX";
+    sh_hls_checked checked = {0};
+    sh_err err = {0};
+    assert_non_null(mkdtemp(folder));
+    make_stream(folder, LONG_SOUND);
+    if (sh_hls_check(&checked, folder, "m.m3u8", &err) < 0)
+        fail_msg("%s", err.message);
+    assert_int_equal(checked.variant[0].micro, 4040000);
+    sh_dir_remove(folder, NULL);
+}
+
 /* The 33 bit clock runs over within the stream. */
 static void time_wraps(void **state)
 {
@@ -377,17 +398,12 @@ static void time_wraps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(media_playlist_is_as_written),
-        cmocka_unit_test(durations_do_not_drift),
-        cmocka_unit_test(master_playlist_is_measured),
-        cmocka_unit_test(peak_is_of_runs),
-        cmocka_unit_test(nonsense_is_not_written),
-        cmocka_unit_test(codecs_come_from_bytes),
-        cmocka_unit_test(names_survive_uris),
-        cmocka_unit_test(broken_playlists_are_refused),
-        cmocka_unit_test(broken_masters_are_refused),
-        cmocka_unit_test(faults_are_found),
-        cmocka_unit_test(time_wraps),
+        cmocka_unit_test(media_playlist_is_as_written), cmocka_unit_test(durations_do_not_drift),
+        cmocka_unit_test(master_playlist_is_measured),  cmocka_unit_test(peak_is_of_runs),
+        cmocka_unit_test(nonsense_is_not_written),      cmocka_unit_test(codecs_come_from_bytes),
+        cmocka_unit_test(names_survive_uris),           cmocka_unit_test(broken_playlists_are_refused),
+        cmocka_unit_test(broken_masters_are_refused),   cmocka_unit_test(faults_are_found),
+        cmocka_unit_test(sound_may_be_longer),          cmocka_unit_test(time_wraps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
