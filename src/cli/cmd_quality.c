@@ -172,8 +172,9 @@ static void add_scores(scores *sum, const scores *s)
     }
 }
 
-static void conclude(const settings *set, const scores *sum, int count, json_t *images)
+static int conclude(const settings *set, const scores *sum, int count, json_t *images, sh_err *err)
 {
+    char model[SH_SHOWN];
     scores mean = *sum;
     for (int i = 0; i < METHODS; i++) {
         mean.psnr[i] /= count;
@@ -181,13 +182,16 @@ static void conclude(const settings *set, const scores *sum, int count, json_t *
     }
     if (!set->json) {
         print_row("mean", &mean);
-        return;
+        return 0;
     }
-    json_t *all = json_pack("{s:s,s:O,s:o}", "model", set->model, "images", images, "mean", as_json(&mean));
+    json_t *all = json_pack("{s:s,s:O,s:o}", "model", sh_shown_path(set->model, model), "images", images,
+                            "mean", as_json(&mean));
     char *text = all ? json_dumps(all, JSON_INDENT(2) | JSON_REAL_PRECISION(8)) : NULL;
-    printf("%s\n", text ? text : "");
+    if (text)
+        printf("%s\n", text);
     free(text);
     json_decref(all);
+    return text ? 0 : sh_fail(err, SH_E_INTERNAL, "the report cannot be put as JSON");
 }
 
 /* ---- the command ---- */
@@ -217,7 +221,7 @@ static int measure_all(const settings *set, const char *folder, spyhop_context *
             print_row(sh_shown_path(names[i]->d_name, shown), &one);
     }
     if (status == 0)
-        conclude(set, &sum, count, images);
+        status = conclude(set, &sum, count, images, err);
     for (int i = 0; i < count; i++)
         free(names[i]);
     free(names);
