@@ -63,6 +63,10 @@ def packets_md5(path, kind):
     return run("ffmpeg", "-v", "error", "-i", "file:" + path, "-map", "0:" + kind, "-c", "copy", "-f", "md5", "-").stdout
 
 
+def length_of_sound(path):
+    return sum(float(p["duration_time"]) for p in probe(path, "-select_streams", "a:0", "-show_packets")["packets"])
+
+
 class Clips(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -314,6 +318,37 @@ class Refused(Clips):
         self.refuse(source, self.at("none.mp4"), "pcm_alaw", ".mkv")
         self.succeed(source, self.at("pcm-out.mkv"))
 
+    def test_tracks_that_begin_late(self):
+        """Announced but not there at first; and not even announced, behind the 5 MB in which tracks are looked for."""
+        film = ("-f", "lavfi", "-i", "testsrc2=s=64x48:r=2:d=%d", "-c:v", "libx264", "-bf", "0", "-g", "4", "-pix_fmt", "yuv420p")
+        sound = ("-f", "lavfi", "-i", "sine=f=440:r=48000:d=1", "-c:a", "aac")
+        announced = self.at("announced.ts")
+        ffmpeg(*film[:3], film[3] % 25, "-itsoffset", "20", *sound[:4], *film[4:], *sound[4:], announced)
+        self.refuse(announced, self.at("none.mkv"), "track 1", "audio, aac", "-map -0:1")
+        late, out = self.at("late-track.flv"), self.at("late-track.mkv")
+        filled = ("-b:v", "600k", "-maxrate", "600k", "-bufsize", "600k", "-x264-params", "nal-hrd=cbr:filler=1")
+        ffmpeg(*film[:3], film[3] % 100, "-itsoffset", "95", *sound[:4], *film[4:], *filled, *sound[4:], late)
+        data = bytearray(content(late, "rb"))
+        data[4] &= ~4  # the header's promise of audio; and the tag at the start that says which
+        at = 13
+        while data[at] != 8:
+            at += 15 + int.from_bytes(data[at + 1:at + 4], "big")
+        del data[at:at + 15 + int.from_bytes(data[at + 1:at + 4], "big")]
+        with open(late, "wb") as file:
+            file.write(data)
+        done = self.upscale(late, out)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stderr.count(b"track 1 begins after the start"), 1, done.stderr)
+        self.assertEqual(len(video_frames(out)), 200)
+
+    def test_time_stamps_that_are_missing(self):
+        source = self.at("bare.h264")
+        ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=2", "-c:v", "libx264", "-bf", "2", "-pix_fmt", "yuv420p", source)
+        done = self.upscale(source, self.at("bare.mp4"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stderr.count(b" is taken"), 20, done.stderr)
+        self.assertRegex(done.stderr.decode(), r"\d\d of 50 frames had no time stamp")
+
     def test_no_room(self):
         def small():
             resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
@@ -498,10 +533,29 @@ class Worker(Clips):
         source = self.at("outlasts.mp4")
         ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=1", "-f", "lavfi", "-i", "sine=f=440:r=48000:d=3", "-c:v",
                "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac", source)
-        done, lines, _ = self.work(settings(), source, "outlasts")
+        done, lines, folder = self.work(settings(), source, "outlasts")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertRegex(" ".join(line.get("message", "") for line in lines), r"audio goes on for (1\.9|2\.0) s after")
-        self.assertEqual(lines[-1]["duration_ms"], 1000)
+        self.assertAlmostEqual(lines[-1]["duration_ms"], 3000, delta=60)
+        self.assertAlmostEqual(lines[-1]["outputs"][0]["duration_ms"], 3000, delta=60)
+        self.assertIn("#EXT-X-TARGETDURATION:%d\n" % -(-lines[-1]["duration_ms"] // 1000),
+                      content(os.path.join(folder, "a film_mod.mp4.m3u8")))
+        self.assertAlmostEqual(length_of_sound(os.path.join(folder, "a film_mod.mp4_00001.ts")), 3, delta=0.06)
+
+    def test_sound_that_has_no_room(self):
+        """More than a segment of it: cut where the picture ends. 30 s are more than may wait in the multiplexer."""
+        source = self.at("no-room.mp4")
+        ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=3", "-f", "lavfi", "-i", "sine=f=440:r=48000:d=33", "-c:v",
+               "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac", source)
+        job = settings()
+        job["outputGroups"][0]["outputGroupSettings"]["hlsGroupSettings"]["segmentLength"] = 2
+        done, lines, folder = self.work(job, source, "no-room")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(" ".join(line.get("message", "") for line in lines), r"(29\.9|30\.0) s of it are cut")
+        self.assertEqual(lines[-1]["duration_ms"], 3000)
+        self.assertIn("#EXT-X-TARGETDURATION:2\n", content(os.path.join(folder, "a film_mod.mp4.m3u8")))
+        lengths = [length_of_sound(os.path.join(folder, f"a film_mod.mp4_0000{n}.ts")) for n in (1, 2)]
+        self.assertAlmostEqual(sum(lengths), 3, delta=0.06)
 
     def test_renditions(self):
         job = settings(rateControlMode="CBR", bitrate=300000)
@@ -565,6 +619,20 @@ class Quality(Clips):
         self.assertGreater(report["mean"]["psnr_y"], report["mean"]["bicubic_psnr_y"])
         table = run(PROGRAM, "quality", "--model", MODEL, folder).stdout.decode()
         self.assertIn("%.2f" % report["mean"]["psnr_y"], table)
+
+    def test_names_that_are_no_text(self):
+        folder = os.fsencode(self.at("names"))
+        os.mkdir(folder)
+        model = os.path.join(folder, b"m\xff.onnx")
+        found = MODEL if os.path.exists(MODEL) else os.path.join(os.path.dirname(__file__), "../../models", MODEL + ".onnx")
+        with open(model, "wb") as file:
+            file.write(content(found, "rb"))
+        ffmpeg("-f", "lavfi", "-i", "mandelbrot=s=64x64", "-frames:v", "1", os.path.join(folder, b"one.png"))
+        os.rename(os.path.join(folder, b"one.png"), os.path.join(folder, b"\xff.png"))
+        done = run(PROGRAM, "quality", "--model", model, "--json", folder)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        report = json.loads(done.stdout)
+        self.assertEqual((report["model"], report["images"][0]["name"]), (os.fsdecode(folder) + "/m?.onnx", "?.png"))
 
     def test_grey_is_measured_as_its_rgb_twin(self):
         folder = self.at("grey")
