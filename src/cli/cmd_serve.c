@@ -175,8 +175,8 @@ static int serve(const options *o, sh_err *err)
     sh_cloud *cloud = NULL;
     sh_front *front = NULL;
     sh_http_server *server = NULL;
-    int status = sh_cloud_open(&cloud, &o->cloud, &sh_clock_system, err);
-    if (status < 0)
+    int status = sh_http_check_address(o->listen, err); /* before anything is made */
+    if (status < 0 || (status = sh_cloud_open(&cloud, &o->cloud, &sh_clock_system, err)) < 0)
         return status;
     warn_of_open_folder(cloud->settings.data);
     sh_objects objects = sh_cloud_objects(cloud);

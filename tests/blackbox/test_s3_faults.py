@@ -331,11 +331,13 @@ class Life(unittest.TestCase):
             self.assertEqual(server.terminate(number), 0)
             server.start()
         for words in (["serve"], ["serve", "--data", server.folder + "/x", "--listen", "nonsense"],
+                      ["serve", "--data", server.folder + "/x", "--listen", "127.0.0.1:65536"],
                       ["serve", "--data", server.folder + "/x", "--account", "12"], ["serve", "--nonsense"],
                       ["serve", "--data", server.folder + "/x", "--instance-id", "x"]):
             done = subprocess.run([server.command()[0], *words], capture_output=True, text=True, timeout=60)
             self.assertEqual(done.returncode, 2, words)
             self.assertNotEqual(done.stderr, "")
+            self.assertFalse(os.path.exists(server.folder + "/x"), words)
 
     def test_files_are_the_owners(self):
         """Scripts, their output and events stand in the database, also in a folder that was there before."""

@@ -430,20 +430,33 @@ static int bind_first(const struct addrinfo *list, const char *address, sh_err *
     return sh_fail_errno(err, error, "cannot listen on %s", address);
 }
 
+static int read_address(const char *address, char *host, size_t size, const char **port, sh_err *err)
+{
+    int64_t number;
+    int status = split_address(address, host, size, port, err);
+    if (status == 0 && !sh_parse_i64(*port, strlen(*port), 0, 65535, &number))
+        status = sh_fail(err, SH_E_ARGUMENT, "listen address \"%s\": the port is a number from 0 to 65535",
+                         address);
+    return status;
+}
+
+int sh_http_check_address(const char *address, sh_err *err)
+{
+    char host[256];
+    const char *port;
+    return read_address(address, host, sizeof(host), &port, err);
+}
+
 /* Returns a listening socket, or a negative status. */
 static int open_listener(const char *address, sh_err *err)
 {
     char host[256];
     const char *port = "";
-    int64_t number;
     struct addrinfo *list = NULL;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    int status = split_address(address, host, sizeof(host), &port, err);
+    int status = read_address(address, host, sizeof(host), &port, err);
     if (status < 0)
         return status;
-    if (!sh_parse_i64(port, strlen(port), 0, 65535, &number))
-        return sh_fail(err, SH_E_ARGUMENT, "listen address \"%s\": the port is a number from 0 to 65535",
-                       address);
     if (!host[0])
         hints.ai_family = AF_INET;
     int code = getaddrinfo(host[0] ? host : NULL, port, &hints, &list);

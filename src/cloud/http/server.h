@@ -33,6 +33,8 @@ typedef struct sh_http_handler {
     void (*end)(void *opaque, sh_http_request *request);    /* frees what sh_http_user holds */
 } sh_http_handler;
 
+/* Whether `address` has the form that sh_http_start takes: SH_E_ARGUMENT with the reason if not. */
+int sh_http_check_address(const char *address, sh_err *err);
 /* address: "127.0.0.1:9000", "[::1]:0", ":9000" (every address). Port 0 takes a free one. */
 int sh_http_start(sh_http_server **out, const char *address, const sh_http_handler *handler, sh_err *err);
 /* "http://127.0.0.1:9000", with the real port and, for "every address", 127.0.0.1. */
