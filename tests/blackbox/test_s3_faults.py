@@ -28,6 +28,18 @@ from s3_case import S3Case, code_of, error_code, raw, send, sign
 from server import ACCESS_KEY, SECRET_KEY, Server
 
 
+def put_half(server, path, body):
+    """Sends the head of a PUT of `body` and half of the body; returns the open connection."""
+    headers = sign(server, "PUT", path, body)
+    connection = http.client.HTTPConnection(server.endpoint[7:], timeout=60)
+    connection.putrequest("PUT", path, skip_host=True, skip_accept_encoding=True)
+    for name, value in dict(headers, **{"Content-Length": str(len(body))}).items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    connection.send(body[:len(body) // 2])
+    return connection
+
+
 class Authentication(S3Case):
     def refused(self, response, status, code):
         self.assertEqual((response.status, error_code(response)), (status, code), response.data)
@@ -217,13 +229,7 @@ class Wire(S3Case):
     def test_half_a_body(self):
         """The client goes away in the middle: nothing is stored, nothing is left."""
         body = b"x" * 100000
-        headers = sign(self.server, "PUT", "/bucket/half", body)
-        connection = http.client.HTTPConnection(self.server.endpoint[7:], timeout=60)
-        connection.putrequest("PUT", "/bucket/half", skip_host=True, skip_accept_encoding=True)
-        for name, value in dict(headers, **{"Content-Length": str(len(body))}).items():
-            connection.putheader(name, value)
-        connection.endheaders()
-        connection.send(body[:50000])
+        connection = put_half(self.server, "/bucket/half", body)
         until = time.monotonic() + 10
         while sum(p.stat().st_size for p in self.stray_files()) < 50000 and time.monotonic() < until:
             pass
@@ -257,13 +263,7 @@ class Crash(unittest.TestCase):
 
     def test_kill_in_the_middle_of_a_body(self):
         body = b"x" * 200000
-        headers = sign(self.server, "PUT", "/bucket/half", body)
-        connection = http.client.HTTPConnection(self.server.endpoint[7:], timeout=60)
-        connection.putrequest("PUT", "/bucket/half", skip_host=True, skip_accept_encoding=True)
-        for name, value in dict(headers, **{"Content-Length": str(len(body))}).items():
-            connection.putheader(name, value)
-        connection.endheaders()
-        connection.send(body[:100000])
+        connection = put_half(self.server, "/bucket/half", body)
         until = time.monotonic() + 10
         while not list(pathlib.Path(self.server.data, "tmp").iterdir()) and time.monotonic() < until:
             pass

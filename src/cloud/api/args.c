@@ -26,6 +26,15 @@ static size_t characters(const char *text)
     return count;
 }
 
+static int too_long(sh_call *call, const char *name, size_t max)
+{
+    return sh_call_fail(
+        call, 400, "ValidationException",
+        "1 validation error detected: Value at '%s' failed to satisfy constraint: Member must "
+        "have length less than or equal to %zu",
+        name, max);
+}
+
 int sh_arg_text(sh_call *call, const char *name, size_t max, const char **out)
 {
     const json_t *value = member(call, name);
@@ -38,11 +47,7 @@ int sh_arg_text(sh_call *call, const char *name, size_t max, const char **out)
     if (strlen(text) != json_string_length(value))
         return refuse(call, name, "Member must not contain a zero byte");
     if (characters(text) > max)
-        return sh_call_fail(
-            call, 400, "ValidationException",
-            "1 validation error detected: Value at '%s' failed to satisfy constraint: Member must "
-            "have length less than or equal to %zu",
-            name, max);
+        return too_long(call, name, max);
     *out = text;
     return 0;
 }
@@ -101,11 +106,7 @@ int sh_arg_array(sh_call *call, const char *name, size_t max, const json_t **out
     if (*out && !json_is_array(*out))
         return sh_call_fail(call, 400, "SerializationException", "'%s' is not a list", name);
     if (json_array_size(*out) > max)
-        return sh_call_fail(
-            call, 400, "ValidationException",
-            "1 validation error detected: Value at '%s' failed to satisfy constraint: Member must "
-            "have length less than or equal to %zu",
-            name, max);
+        return too_long(call, name, max);
     return 0;
 }
 

@@ -196,26 +196,8 @@ static json_t *queue_json(sh_call *call, int *status)
     return queue;
 }
 
-static int get_queue(sh_call *call)
-{
-    const char *name;
-    int status = sh_arg_need(call, "name", 256, &name);
-    if (status < 0)
-        return status;
-    if (!is_own_queue(call, name))
-        return sh_call_fail(call, 404, "NotFoundException", "there is no queue %s", name);
-    json_t *queue = queue_json(call, &status);
-    if (status == 0)
-        status = sh_out_new(call);
-    if (status < 0) {
-        json_decref(queue);
-        return status;
-    }
-    sh_put(&status, call->out, "queue", queue);
-    return sh_out_done(call, status);
-}
-
-static int list_queues(sh_call *call)
+/* Answers with the one queue, as member `name`, in the form that json_pack's `format` gives it. */
+static int answer_queue(sh_call *call, const char *name, const char *format)
 {
     int status;
     json_t *queue = queue_json(call, &status);
@@ -225,8 +207,24 @@ static int list_queues(sh_call *call)
         json_decref(queue);
         return status;
     }
-    sh_put(&status, call->out, "queues", json_pack("[o]", queue));
+    sh_put(&status, call->out, name, json_pack(format, queue));
     return sh_out_done(call, status);
+}
+
+static int get_queue(sh_call *call)
+{
+    const char *name;
+    int status = sh_arg_need(call, "name", 256, &name);
+    if (status < 0)
+        return status;
+    if (!is_own_queue(call, name))
+        return sh_call_fail(call, 404, "NotFoundException", "there is no queue %s", name);
+    return answer_queue(call, "queue", "o");
+}
+
+static int list_queues(sh_call *call)
+{
+    return answer_queue(call, "queues", "[o]");
 }
 
 /* ---- the table ---- */

@@ -35,6 +35,19 @@ static void put_counts(int *status, json_t *json, const sh_invocation *row)
     sh_put(status, json, "DeliveryTimedOutCount", json_integer(undelivered));
 }
 
+/* What both kinds of entry end with: `json`, or NULL when a field could not be put. */
+static json_t *finished(json_t *json, json_t *request, int status)
+{
+    sh_put(&status, json, "CloudWatchOutputConfig",
+           json_pack("{s:s, s:b}", "CloudWatchLogGroupName", "", "CloudWatchOutputEnabled", 0));
+    json_decref(request);
+    if (status < 0) {
+        json_decref(json);
+        return NULL;
+    }
+    return json;
+}
+
 json_t *sh_ssm_command_json(const sh_invocation *row)
 {
     static const char *const repeated[] = {
@@ -56,14 +69,7 @@ json_t *sh_ssm_command_json(const sh_invocation *row)
     sh_put(
         &status, json, "NotificationConfig",
         json_pack("{s:s, s:[], s:s}", "NotificationArn", "", "NotificationEvents", "NotificationType", ""));
-    sh_put(&status, json, "CloudWatchOutputConfig",
-           json_pack("{s:s, s:b}", "CloudWatchLogGroupName", "", "CloudWatchOutputEnabled", 0));
-    json_decref(request);
-    if (status < 0) {
-        json_decref(json);
-        return NULL;
-    }
-    return json;
+    return finished(json, request, status);
 }
 
 char *sh_ssm_output_key(const sh_invocation *row, const json_t *request, const char *stream)
@@ -137,14 +143,7 @@ static json_t *invocation_json(const sh_call *call, const sh_invocation *row)
     sh_put(&status, json, "StandardOutputUrl", output_url(call, row, "stdout"));
     sh_put_text(&status, json, "StandardErrorContent", row->err);
     sh_put(&status, json, "StandardErrorUrl", output_url(call, row, "stderr"));
-    sh_put(&status, json, "CloudWatchOutputConfig",
-           json_pack("{s:s, s:b}", "CloudWatchLogGroupName", "", "CloudWatchOutputEnabled", 0));
-    json_decref(request);
-    if (status < 0) {
-        json_decref(json);
-        return NULL;
-    }
-    return json;
+    return finished(json, request, status);
 }
 
 int sh_ssm_get_command_invocation(sh_call *call)

@@ -224,8 +224,9 @@ static int step(sh_run *run, const sh_flow_event *event, sh_err *err)
     return status;
 }
 
-/* Gives the answer of a task to the interpreter. */
-static int step_answer(sh_run *run, int64_t task, sh_task_answer *answer, sh_err *err)
+/* Gives the answer of a task to the interpreter, if `status` says that its wait was put right; takes the
+ * answer. */
+static int step_answer(sh_run *run, int64_t task, sh_task_answer *answer, int status, sh_err *err)
 {
     sh_flow_event event = {
         .kind = SH_FLOW_TASK_FAILED, .task = task, .error = answer->error, .cause = answer->cause};
@@ -233,7 +234,8 @@ static int step_answer(sh_run *run, int64_t task, sh_task_answer *answer, sh_err
         event = (sh_flow_event){.kind = SH_FLOW_TASK_SUCCEEDED, .task = task, .output = answer->output};
     if (answer->wait_for)
         event.kind = SH_FLOW_TASK_SUBMITTED;
-    int status = step(run, &event, err);
+    if (status == 0)
+        status = step(run, &event, err);
     json_decref(answer->output);
     return status;
 }
@@ -260,11 +262,7 @@ static int call_task(sh_run *run, size_t index, sh_err *err)
         drop_task(run, &run->tasks[index]);
         status = sh_wait_remove(run->cloud->db, run->execution.id, wait.task, err);
     }
-    if (status < 0) {
-        json_decref(answer.output);
-        return status;
-    }
-    return step_answer(run, wait.task, &answer, err);
+    return step_answer(run, wait.task, &answer, status, err);
 }
 
 /* A task whose subject has ended. */
@@ -281,11 +279,7 @@ static int finish_task(sh_run *run, size_t index, sh_err *err)
         return status;
     drop_task(run, &run->tasks[index]);
     status = sh_wait_remove(run->cloud->db, run->execution.id, wait.task, err);
-    if (status < 0) {
-        json_decref(answer.output);
-        return status;
-    }
-    return step_answer(run, wait.task, &answer, err);
+    return step_answer(run, wait.task, &answer, status, err);
 }
 
 /* ---- a run ---- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Expressions: parser and evaluation. In arguments a path ends at the first comma or closing parenthesis
  * outside brackets and quotes. */
+#include "cloud/flow/cursor.h"
 #include "cloud/flow/expr_node.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,30 +9,6 @@
 #include <string.h>
 
 enum { MAX_ARGS = 64, MAX_DEPTH = 32, MAX_EXPR = 65536 };
-
-typedef struct cursor {
-    const char *start, *p, *end;
-    sh_build *build;
-    sh_err *err;
-    int depth;
-} cursor;
-
-static int bad(cursor *c, const char *what)
-{
-    return sh_fail(c->err, SH_E_FORMAT, "%s at character %zu of '%.*s'", what, (size_t)(c->p - c->start) + 1,
-                   (int)(c->end - c->start > 200 ? 200 : c->end - c->start), c->start);
-}
-
-static int no_memory(cursor *c)
-{
-    return sh_fail(c->err, SH_E_MEMORY, "out of memory");
-}
-
-static void blanks(cursor *c)
-{
-    while (c->p < c->end && (*c->p == ' ' || *c->p == '\t' || *c->p == '\n' || *c->p == '\r'))
-        c->p++;
-}
 
 static int read_expr(cursor *c, const sh_expr **out);
 
@@ -267,7 +244,7 @@ static int eval_path(const sh_path *path, const sh_eval *eval, const char *field
 static int eval_call(const sh_expr *expr, const sh_eval *eval, json_t **out)
 {
     json_t **args = calloc(expr->count + 1, sizeof(*args));
-    sh_call call = {
+    sh_intrinsic_call call = {
         .intrinsic = expr->intrinsic, .expr = expr, .eval = eval, .args = args, .count = expr->count};
     int status = args ? 0 : SH_E_MEMORY;
 
@@ -305,7 +282,7 @@ const sh_intrinsic *sh_intrinsic_find(const char *name, size_t length)
     return NULL;
 }
 
-int sh_expr_fail(const sh_call *call, const char *format, ...)
+int sh_expr_fail(const sh_intrinsic_call *call, const char *format, ...)
 {
     char reason[512];
     va_list args;
@@ -317,7 +294,7 @@ int sh_expr_fail(const sh_call *call, const char *format, ...)
                         "The function '%s' had the following error: %s", call->expr->text, reason);
 }
 
-int sh_call_integer(const sh_call *call, size_t index, json_int_t *out)
+int sh_call_integer(const sh_intrinsic_call *call, size_t index, json_int_t *out)
 {
     const json_t *arg = call->args[index];
     double number;
@@ -333,13 +310,13 @@ int sh_call_integer(const sh_call *call, size_t index, json_int_t *out)
     return 0;
 }
 
-int sh_call_array(const sh_call *call, size_t index)
+int sh_call_array(const sh_intrinsic_call *call, size_t index)
 {
     return json_is_array(call->args[index]) ? 0
                                             : sh_expr_fail(call, "argument %zu must be an array", index + 1);
 }
 
-int sh_call_string(const sh_call *call, size_t index)
+int sh_call_string(const sh_intrinsic_call *call, size_t index)
 {
     return json_is_string(call->args[index]) ? 0
                                              : sh_expr_fail(call, "argument %zu must be a string", index + 1);

@@ -14,7 +14,7 @@ static int done(json_t *value, json_t **out)
     return 0;
 }
 
-static int run_array(const sh_call *call, json_t **out)
+static int run_array(const sh_intrinsic_call *call, json_t **out)
 {
     json_t *array = json_array();
 
@@ -26,7 +26,7 @@ static int run_array(const sh_call *call, json_t **out)
     return done(array, out);
 }
 
-static int run_partition(const sh_call *call, json_t **out)
+static int run_partition(const sh_intrinsic_call *call, json_t **out)
 {
     json_t *array, *part = NULL, *item;
     json_int_t size = 0;
@@ -56,7 +56,7 @@ fail:
     return SH_E_MEMORY;
 }
 
-static int run_contains(const sh_call *call, json_t **out)
+static int run_contains(const sh_intrinsic_call *call, json_t **out)
 {
     json_t *item;
     size_t i;
@@ -69,7 +69,7 @@ static int run_contains(const sh_call *call, json_t **out)
     return done(json_boolean(found), out);
 }
 
-static int run_range(const sh_call *call, json_t **out)
+static int run_range(const sh_intrinsic_call *call, json_t **out)
 {
     json_int_t from = 0, to = 0, step = 0, count;
     json_t *array;
@@ -99,7 +99,7 @@ static int run_range(const sh_call *call, json_t **out)
     return done(array, out);
 }
 
-static int run_get_item(const sh_call *call, json_t **out)
+static int run_get_item(const sh_intrinsic_call *call, json_t **out)
 {
     json_int_t index = 0;
     int status = sh_call_array(call, 0);
@@ -112,7 +112,7 @@ static int run_get_item(const sh_call *call, json_t **out)
     return status ? status : done(json_incref(json_array_get(call->args[0], (size_t)index)), out);
 }
 
-static int run_length(const sh_call *call, json_t **out)
+static int run_length(const sh_intrinsic_call *call, json_t **out)
 {
     int status = sh_call_array(call, 0);
 
@@ -120,7 +120,7 @@ static int run_length(const sh_call *call, json_t **out)
 }
 
 /* Quadratic, but a payload of 256 KiB bounds it only at 2^17 numbers: compare texts in a table instead. */
-static int run_unique(const sh_call *call, json_t **out)
+static int run_unique(const sh_intrinsic_call *call, json_t **out)
 {
     json_t *array = json_array(), *seen = json_object(), *item;
     sh_buf text;
@@ -149,7 +149,7 @@ static int run_unique(const sh_call *call, json_t **out)
     return done(array, out);
 }
 
-static int run_merge(const sh_call *call, json_t **out)
+static int run_merge(const sh_intrinsic_call *call, json_t **out)
 {
     json_t *merged;
 

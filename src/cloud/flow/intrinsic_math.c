@@ -4,7 +4,7 @@
 #include "cloud/flow/expr_node.h"
 #include <string.h>
 
-static int run_add(const sh_call *call, json_t **out)
+static int run_add(const sh_intrinsic_call *call, json_t **out)
 {
     json_int_t a = 0, b = 0, sum;
     int status = sh_call_integer(call, 0, &a);
@@ -32,7 +32,7 @@ static uint64_t seeded(json_int_t seed, uint64_t range)
 }
 
 /* The end is not included. */
-static int run_random(const sh_call *call, json_t **out)
+static int run_random(const sh_intrinsic_call *call, json_t **out)
 {
     const sh_flow_env *env = call->eval->env;
     json_int_t from = 0, to = 0, seed = 0;

@@ -22,7 +22,7 @@ static int finish(sh_buf *buf, int status, json_t **out)
 }
 
 /* The template of a constant is taken as written, so that "\{" can be told from "{". */
-static int run_format(const sh_call *call, json_t **out)
+static int run_format(const sh_intrinsic_call *call, json_t **out)
 {
     const char *p;
     size_t used = 1;
@@ -51,7 +51,7 @@ static int run_format(const sh_call *call, json_t **out)
     return finish(&buf, status, out);
 }
 
-static int short_string(const sh_call *call)
+static int short_string(const sh_intrinsic_call *call)
 {
     int status = sh_call_string(call, 0);
 
@@ -60,7 +60,7 @@ static int short_string(const sh_call *call)
     return status;
 }
 
-static int run_encode(const sh_call *call, json_t **out)
+static int run_encode(const sh_intrinsic_call *call, json_t **out)
 {
     const unsigned char *s;
     size_t length;
@@ -104,7 +104,7 @@ static bool decode(const char *s, size_t length, sh_buf *buf)
     return bits < 6;
 }
 
-static int run_decode(const sh_call *call, json_t **out)
+static int run_decode(const sh_intrinsic_call *call, json_t **out)
 {
     json_t *text;
     int status = short_string(call);
@@ -124,7 +124,7 @@ static int run_decode(const sh_call *call, json_t **out)
     return status;
 }
 
-static int run_hash(const sh_call *call, json_t **out)
+static int run_hash(const sh_intrinsic_call *call, json_t **out)
 {
     const sh_flow_env *env = call->eval->env;
     unsigned char digest[64];
@@ -153,7 +153,7 @@ static int run_hash(const sh_call *call, json_t **out)
     return finish(&buf, status, out);
 }
 
-static int run_from_json(const sh_call *call, json_t **out)
+static int run_from_json(const sh_intrinsic_call *call, json_t **out)
 {
     sh_err err = {0};
     int status = sh_call_string(call, 0);
@@ -170,7 +170,7 @@ static int run_from_json(const sh_call *call, json_t **out)
     return status;
 }
 
-static int run_to_json(const sh_call *call, json_t **out)
+static int run_to_json(const sh_intrinsic_call *call, json_t **out)
 {
     sh_buf buf;
 
@@ -179,7 +179,7 @@ static int run_to_json(const sh_call *call, json_t **out)
 }
 
 /* Every character of the second string separates; empty parts are left out. */
-static int run_split(const sh_call *call, json_t **out)
+static int run_split(const sh_intrinsic_call *call, json_t **out)
 {
     json_t *parts = NULL;
     const char *s, *separators;
@@ -207,7 +207,7 @@ static int run_split(const sh_call *call, json_t **out)
     return 0;
 }
 
-static int run_uuid(const sh_call *call, json_t **out)
+static int run_uuid(const sh_intrinsic_call *call, json_t **out)
 {
     const sh_flow_env *env = call->eval->env;
     unsigned char b[16];

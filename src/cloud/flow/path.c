@@ -1,29 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The parser of JSONPath: one pass, recursive only for filters (bounded depth). */
+#include "cloud/flow/cursor.h"
 #include "cloud/flow/path_steps.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { MAX_STEPS = 256, MAX_UNION = 256, MAX_FILTER_DEPTH = 32, MAX_PATH = 16384 };
-
-typedef struct cursor {
-    const char *start, *p, *end;
-    sh_build *build;
-    sh_err *err;
-    int filter_depth; /* 0 outside filters */
-} cursor;
-
-static int bad(cursor *c, const char *what)
-{
-    return sh_fail(c->err, SH_E_FORMAT, "%s at character %zu of '%.*s'", what, (size_t)(c->p - c->start) + 1,
-                   (int)(c->end - c->start > 200 ? 200 : c->end - c->start), c->start);
-}
-
-static int no_memory(cursor *c)
-{
-    return sh_fail(c->err, SH_E_MEMORY, "out of memory");
-}
 
 static bool at(const cursor *c, char wanted)
 {
@@ -38,12 +21,6 @@ static bool eat(cursor *c, const char *wanted)
         return false;
     c->p += length;
     return true;
-}
-
-static void blanks(cursor *c)
-{
-    while (c->p < c->end && (*c->p == ' ' || *c->p == '\t' || *c->p == '\n' || *c->p == '\r'))
-        c->p++;
 }
 
 /* 'text' or "text"; a backslash takes the next character as it is. */
@@ -69,7 +46,7 @@ static int read_quoted(cursor *c, char **out)
 
 static bool name_ends(const cursor *c)
 {
-    return strchr(c->filter_depth ? ".[]()'\", \t\r\n=!<>&|" : ".[]()'\", \t\r\n", *c->p) != NULL;
+    return strchr(c->depth ? ".[]()'\", \t\r\n=!<>&|" : ".[]()'\", \t\r\n", *c->p) != NULL;
 }
 
 static int read_name(cursor *c, sh_step *step)
@@ -315,7 +292,7 @@ static int read_unary(cursor *c, const sh_filter **out)
 {
     int status;
 
-    if (++c->filter_depth > MAX_FILTER_DEPTH)
+    if (++c->depth > MAX_FILTER_DEPTH)
         return bad(c, "filter nested too deeply");
     blanks(c);
     if (eat(c, "!")) {
@@ -329,7 +306,7 @@ static int read_unary(cursor *c, const sh_filter **out)
     } else {
         status = read_comparison(c, out);
     }
-    c->filter_depth--;
+    c->depth--;
     return status;
 }
 
@@ -360,13 +337,13 @@ static int read_or(cursor *c, const sh_filter **out)
 {
     int status;
 
-    if (++c->filter_depth > MAX_FILTER_DEPTH)
+    if (++c->depth > MAX_FILTER_DEPTH)
         return bad(c, "filter nested too deeply");
     c->p++; /* the '(' */
     status = read_run(c, "||", SH_FILTER_OR, read_and, out);
     if (!status && !eat(c, ")"))
         status = bad(c, "')' expected");
-    c->filter_depth--;
+    c->depth--;
     return status;
 }
 
