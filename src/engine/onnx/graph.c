@@ -57,7 +57,7 @@ static int add_tensor(sh_builder *builder, sh_text name, int channels, int scale
     int status = sh_builder_define(builder, name, index, NULL, err);
     if (status < 0)
         return status;
-    graph->tensors[graph->tensor_count++] = (sh_graph_tensor){kept, channels, scale};
+    graph->tensors[graph->tensor_count++] = (sh_graph_tensor){kept, channels, scale, 0};
     *tensor = index;
     return SH_OK;
 }

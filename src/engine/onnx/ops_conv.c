@@ -121,6 +121,7 @@ int sh_operator_conv(sh_builder *builder, const sh_draft *draft, sh_err *err)
         return status;
     conv->outputs = (int)weights->dims[0];
     conv->inputs = (int)weights->dims[1];
+    conv->group = 1;
     conv->kernel_h = (int)weights->dims[2];
     conv->kernel_w = (int)weights->dims[3];
     status = find_pads(draft, conv, err);
