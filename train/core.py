@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The training core (core.c) from Python: value and gradient of a chain network.
+
+    net = core.Net(channels=16, inner=4, outs=4)       # outs = scale squared; 1 for a network that keeps the size
+    params = net.init(rng)                             # flat float32 vector: what the optimiser moves
+    loss, mse, grad, _ = net.batch(params, x, target)  # x [n,H,W], target [n,H-2p,W-2p,outs], p = net.convs
+    out = net.run(params, plane)                       # one picture, replicated borders: [H,W,outs]
+
+x is luma 0..1.  The network gives the residual: target is truth less base, and the truth is base + out, whatever the
+base is (bicubic enlargement, or the input itself).  All convolutions are valid: crops carry `convs` samples of context on
+each side; at a picture's border those are replicated samples.  With scale > 1, outs are [dy][dx] of the pixel shuffle.
+
+    for kernel, bias in net.views(params): ...         # views [3,3,in,out] and [out] into the flat vector
+    net.layers(params)                                 # copies as ONNX has them: [(out,in,3,3), (out,)]
+
+`scales` (float32 [inner + 1]) turns on the rounding of activations to u8 after each ReLU; batch then returns the gradients
+of the scales last.  loss is "l2", or "l1" (Charbonnier).  optimise.py has the optimiser, train.py the loop: loop.fit().
+The shared object is compiled once into build/train/ (or SPYHOP_TRAIN_BUILD), for this machine.
+"""
+import ctypes
+import hashlib
+import os
+import subprocess
+
+import numpy as np
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+FLAGS = ["-O3", "-march=native", "-ffast-math", "-shared", "-fPIC"]
+
+
+class Spec(ctypes.Structure):
+    _fields_ = [("channels", ctypes.c_int), ("inner", ctypes.c_int), ("outs", ctypes.c_int), ("loss", ctypes.c_int),
+                ("epsilon", ctypes.c_float), ("threads", ctypes.c_int)]
+
+
+def library():
+    source = os.path.join(HERE, "core.c")
+    with open(source, "rb") as text:
+        mark = hashlib.sha1(text.read()).hexdigest()[:12]
+    folder = os.environ.get("SPYHOP_TRAIN_BUILD", os.path.join(HERE, "..", "build", "train"))
+    path = os.path.join(folder, f"core-{mark}.so")
+    if not os.path.exists(path):
+        os.makedirs(folder, exist_ok=True)
+        part = f"{path}.{os.getpid()}"
+        subprocess.run([os.environ.get("CC", "gcc"), *FLAGS, "-o", part, source, "-lm", "-lpthread"], check=True)
+        os.replace(part, path)
+    return ctypes.CDLL(path)
+
+
+LIBRARY = library()
+
+
+def pointer(array):
+    if array is None:
+        return None
+    if array.dtype != np.float32 or not array.flags.c_contiguous:
+        raise ValueError("core: arrays must be contiguous float32")
+    return array.ctypes.data_as(ctypes.c_void_p)
+
+
+class Net:
+    def __init__(self, channels, inner, outs, threads=1):
+        self.channels, self.inner, self.outs, self.threads = channels, inner, outs, threads
+        self.convs = inner + 2
+        sizes = [1] + [channels] * (inner + 1) + [outs]
+        self.shapes = [(3, 3, i, o) for i, o in zip(sizes, sizes[1:])]
+        self.size = sum(9 * i * o + o for _, _, i, o in self.shapes)
+
+    def cost(self):
+        """Multiply-adds for each input pixel."""
+        return sum(9 * i * o for _, _, i, o in self.shapes)
+
+    def views(self, params):
+        found, at = [], 0
+        for shape in self.shapes:
+            n = int(np.prod(shape))
+            found.append((params[at:at + n].reshape(shape), params[at + n:at + n + shape[3]]))
+            at += n + shape[3]
+        return found
+
+    def layers(self, params):
+        return [(np.ascontiguousarray(k.transpose(3, 2, 0, 1)), b.copy()) for k, b in self.views(params)]
+
+    def init(self, rng):
+        """Identity plus noise for the inner layers, edges first, a last layer that begins small."""
+        params = np.zeros(self.size, np.float32)
+        for i, (kernel, _) in enumerate(self.views(params)):
+            fan = 9 * kernel.shape[2]
+            kernel[:] = rng.normal(0, np.sqrt(2 / fan), kernel.shape)
+            if i == 0:
+                kernel *= 2
+                kernel -= kernel.mean((0, 1), keepdims=True)
+            elif i == self.inner + 1:
+                kernel *= 0.1
+            else:
+                kernel *= 0.6
+                kernel[1, 1] += 0.6 * np.eye(self.channels)
+        return params
+
+    def spec(self, loss="l2", epsilon=1e-3):
+        return Spec(self.channels, self.inner, self.outs, int(loss == "l1"), epsilon, self.threads)
+
+    def batch(self, params, x, target, loss="l2", scales=None, epsilon=1e-3):
+        """(loss, mean squared error, gradient, gradient of the scales or of nothing)."""
+        n, height, width = x.shape
+        p = self.convs
+        if target.shape != (n, height - 2 * p, width - 2 * p, self.outs):
+            raise ValueError(f"core: target {target.shape} does not fit input {x.shape}")
+        grad, gscale = np.empty(self.size, np.float32), np.empty(self.convs, np.float32)
+        losses = (ctypes.c_double * 2)()
+        spec = self.spec(loss, epsilon)
+        if LIBRARY.train_batch(ctypes.byref(spec), pointer(params), pointer(scales), n, height, width, pointer(x),
+                               pointer(target), pointer(grad), pointer(gscale), losses):
+            raise ValueError(f"core: no such network: {self.channels} channels, {self.inner} inner, {self.outs} outs")
+        return losses[0], losses[1], grad, gscale[:-1]
+
+    def run(self, params, plane, scales=None, tops=None):
+        """Residual of a whole picture (float32 [H,W], 0..1) with replicated borders; tops gets the ReLUs' maxima."""
+        p = self.convs
+        x = np.ascontiguousarray(np.pad(plane, p, mode="edge"), np.float32)
+        out = np.empty(plane.shape + (self.outs,), np.float32)
+        spec = self.spec()
+        if LIBRARY.run_picture(ctypes.byref(spec), pointer(params), pointer(scales), *x.shape, pointer(x), pointer(out),
+                               pointer(tops)):
+            raise ValueError("core: the network did not run")
+        return out
