@@ -106,6 +106,46 @@ static void time_add(const sh_dsp *level, const sh_dsp *scalar, int cpu)
     report("add", (timing){level, WIDTH, "sample", call_add}, scalar, cpu);
 }
 
+static void call_sub(const timing *t)
+{
+    t->dsp->sub(planes[1][0], planes[0][0], planes[0][1], WIDTH);
+}
+
+static void time_sub(const sh_dsp *level, const sh_dsp *scalar, int cpu)
+{
+    report("sub", (timing){level, WIDTH, "sample", call_sub}, scalar, cpu);
+}
+
+static void call_mul(const timing *t)
+{
+    t->dsp->mul(planes[1][0], planes[0][0], planes[0][1], WIDTH);
+}
+
+static void time_mul(const sh_dsp *level, const sh_dsp *scalar, int cpu)
+{
+    report("mul", (timing){level, WIDTH, "sample", call_mul}, scalar, cpu);
+}
+
+static void call_quant(const timing *t)
+{
+    t->dsp->quant(planes[1][0], planes[0][0], WIDTH, 0.01f, 0, 255);
+}
+
+static void time_quant(const sh_dsp *level, const sh_dsp *scalar, int cpu)
+{
+    report("quant", (timing){level, WIDTH, "sample", call_quant}, scalar, cpu);
+}
+
+static void call_curve(const timing *t)
+{
+    t->dsp->curve(planes[1][0], planes[0][0], WIDTH, SH_ACT_SILU, 0, 0);
+}
+
+static void time_curve(const sh_dsp *level, const sh_dsp *scalar, int cpu)
+{
+    report("curve (SiLU)", (timing){level, WIDTH, "sample", call_curve}, scalar, cpu);
+}
+
 static void call_shuffle(const timing *t)
 {
     const float *in[2] = {planes[0][0], planes[0][1]};

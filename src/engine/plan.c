@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How far a step reads beyond the place it writes, in grid rows and columns. */
+/* How far a step reads beyond the place it writes, in grid rows and columns; and how many grid rows its input
+ * must run ahead of it and must be kept behind it. */
 typedef struct reach {
     int up, down, left, right;
+    int ahead, behind;
 } reach;
 
 static int up_to_grid(int rows, int scale)
@@ -18,7 +20,7 @@ static int up_to_grid(int rows, int scale)
 static reach step_reach(const sh_plan *plan, const sh_graph_node *node)
 {
     int scale = plan->tensors[node->inputs[0]].scale;
-    reach r = {0, 0, 0, 0};
+    reach r = {0, 0, 0, 0, 0, 0};
     if (node->op == SH_OP_CONV) {
         r.up = up_to_grid(node->conv.pad_top, scale);
         r.left = up_to_grid(node->conv.pad_left, scale);
@@ -28,12 +30,28 @@ static reach step_reach(const sh_plan *plan, const sh_graph_node *node)
         r.up = r.left = up_to_grid(-node->resize.first, scale);
         r.down = r.right = up_to_grid(node->resize.first + node->resize.count - 1, scale);
     }
+    r.ahead = r.down;
+    r.behind = r.up;
+    if (node->op == SH_OP_PAD && node->pad.mode != SH_PAD_CONSTANT)
+        r.ahead = r.behind = up_to_grid(node->pad.amount * (node->pad.mode == SH_PAD_REFLECT ? 2 : 1), scale);
     return r;
 }
 
 static int larger(int a, int b)
 {
     return a > b ? a : b;
+}
+
+/* What is wanted of `out` beyond a tile is wanted of `in`, and the step's reach more. A Pad that mirrors at
+ * the border turns the sides around: what is wanted on one side is wanted on the other too. */
+static void widen(sh_plan_tensor *in, const sh_plan_tensor *out, const reach *r, const sh_graph_node *node)
+{
+    int mirrors = node->op == SH_OP_PAD;
+    int tall = mirrors ? larger(out->up, out->down) : 0, wide = mirrors ? larger(out->left, out->right) : 0;
+    in->up = larger(in->up, larger(tall, out->up + r->up));
+    in->down = larger(in->down, larger(tall, out->down + r->down));
+    in->left = larger(in->left, larger(wide, out->left + r->left));
+    in->right = larger(in->right, larger(wide, out->right + r->right));
 }
 
 /* From the output back: what each tensor must hold for those that read it. `rows` collects the oldest row
@@ -50,13 +68,10 @@ static void find_leads(sh_plan *plan)
             continue;
         for (int i = 0; i < node->input_count; i++) {
             sh_plan_tensor *in = &plan->tensors[node->inputs[i]];
-            int oldest = out->lead - r.up;
+            int oldest = out->lead - r.behind;
             in->rows = in->wanted && in->rows < oldest ? in->rows : oldest;
-            in->lead = larger(in->lead, out->lead + r.down);
-            in->up = larger(in->up, out->up + r.up);
-            in->down = larger(in->down, out->down + r.down);
-            in->left = larger(in->left, out->left + r.left);
-            in->right = larger(in->right, out->right + r.right);
+            in->lead = larger(in->lead, out->lead + r.ahead);
+            widen(in, out, &r, node);
             in->wanted = 1;
         }
     }
@@ -70,12 +85,13 @@ static void find_leads(sh_plan *plan)
     plan->halo = larger(larger(input->up, input->down), larger(input->left, input->right));
 }
 
-/* An activation whose input comes from a convolution and goes nowhere else becomes part of that convolution.
- */
+/* A simple activation whose input comes from a convolution and goes nowhere else becomes part of that
+ * convolution. */
 static int merges(const sh_plan *plan, const sh_graph_node *node)
 {
     const sh_graph *graph = plan->graph;
-    if (node->op != SH_OP_ACT || plan->step_count == 0 || graph->output == node->inputs[0])
+    if (node->op != SH_OP_ACT || node->act.kind > SH_ACT_BIAS || plan->step_count == 0 ||
+        graph->output == node->inputs[0])
         return 0;
     const sh_plan_step *last = &plan->steps[plan->step_count - 1];
     return last->node->op == SH_OP_CONV && last->output == node->inputs[0] && last->conv.act == SH_ACT_NONE &&
@@ -171,29 +187,38 @@ static float *allocate(size_t floats)
                                                                 : NULL;
 }
 
-/* Fills conv's geometry and packs weights, bias and slope into one allocation that *owned keeps. */
-static int pack(sh_conv *conv, float **owned, const sh_graph_conv *from, sh_err *err)
+/* Fills the geometry of one group and packs weights, biases and slopes of all into one allocation that *owned
+ * keeps. */
+static int pack(sh_plan_step *step, sh_conv *conv, float **owned, const sh_graph_conv *from, sh_err *err)
 {
-    size_t size = sh_conv_packed_size(from->outputs, from->inputs, from->kernel_h, from->kernel_w);
-    conv->blocks = (from->outputs + SH_CONV_BLOCK - 1) / SH_CONV_BLOCK;
+    size_t groups = (size_t)from->group, size;
+    const float *weights = from->weights, *slope = conv->slope;
+    conv->outputs = from->outputs / from->group;
+    conv->inputs = from->inputs / from->group;
+    conv->kernel_h = from->kernel_h;
+    conv->kernel_w = from->kernel_w;
+    conv->blocks = (conv->outputs + SH_CONV_BLOCK - 1) / SH_CONV_BLOCK;
+    size = sh_conv_packed_size(conv->outputs, conv->inputs, conv->kernel_h, conv->kernel_w);
     size_t lanes = (size_t)conv->blocks * SH_CONV_BLOCK;
-    float *memory = allocate(size + 2 * lanes);
+    float *memory = size <= SIZE_MAX / 8 / groups ? allocate((size + 2 * lanes) * groups) : NULL;
     if (!memory)
         return sh_fail(err, SH_E_MEMORY, "out of memory for packed weights");
     *owned = memory;
-    sh_conv_pack(memory, from->weights, from->outputs, from->inputs, from->kernel_h, from->kernel_w);
-    memset(memory + size, 0, 2 * lanes * sizeof(float));
-    for (int o = 0; o < from->outputs; o++) {
-        memory[size + (size_t)o] = from->bias ? from->bias[o] : 0;
-        memory[size + lanes + (size_t)o] = conv->slope ? conv->slope[o] : 0;
-    }
-    conv->outputs = from->outputs;
-    conv->inputs = from->inputs;
-    conv->kernel_h = from->kernel_h;
-    conv->kernel_w = from->kernel_w;
     conv->weights = memory;
-    conv->bias = memory + size;
-    conv->slope = memory + size + lanes;
+    conv->bias = memory + size * groups;
+    conv->slope = memory + (size + lanes) * groups;
+    memset(memory + size * groups, 0, 2 * lanes * groups * sizeof(float));
+    for (int g = 0; g < from->group; g++, memory += size) {
+        sh_conv_pack(memory, weights, conv->outputs, conv->inputs, conv->kernel_h, conv->kernel_w);
+        weights += (size_t)conv->outputs * (size_t)conv->inputs * (size_t)(conv->kernel_h * conv->kernel_w);
+    }
+    for (int o = 0; o < from->outputs; o++) {
+        size_t at = (size_t)(o / conv->outputs) * lanes + (size_t)(o % conv->outputs);
+        (*owned + size * groups)[at] = from->bias ? from->bias[o] : 0;
+        (*owned + (size + lanes) * groups)[at] = slope ? slope[o] : 0;
+    }
+    step->group_weights = size;
+    step->group_lanes = lanes;
     return SH_OK;
 }
 
@@ -202,16 +227,16 @@ static int pack_resize(sh_plan_step *step, sh_err *err)
 {
     const sh_graph_resize *resize = &step->node->resize;
     float taps[SH_GRAPH_SCALE * SH_RESIZE_TAPS];
-    sh_graph_conv conv = {.outputs = resize->factor, .inputs = 1, .weights = taps};
+    sh_graph_conv conv = {.outputs = resize->factor, .inputs = 1, .group = 1, .weights = taps};
     for (int phase = 0; phase < resize->factor; phase++)
         for (int k = 0; k < resize->count; k++)
             taps[phase * resize->count + k] = resize->taps[phase][k];
     conv.kernel_h = resize->count;
     conv.kernel_w = 1;
-    int status = pack(&step->vertical, &step->packed[1], &conv, err);
+    int status = pack(step, &step->vertical, &step->packed[1], &conv, err);
     conv.kernel_h = 1;
     conv.kernel_w = resize->count;
-    return status < 0 ? status : pack(&step->conv, &step->packed[0], &conv, err);
+    return status < 0 ? status : pack(step, &step->conv, &step->packed[0], &conv, err);
 }
 
 static int pack_steps(sh_plan *plan, sh_err *err)
@@ -226,7 +251,7 @@ static int pack_steps(sh_plan *plan, sh_err *err)
             const sh_graph_conv *conv = &step->node->conv;
             size_t pointers = (size_t)conv->inputs * (size_t)conv->kernel_h + (size_t)conv->outputs;
             plan->pointers = pointers > plan->pointers ? pointers : plan->pointers;
-            status = pack(&step->conv, &step->packed[0], conv, err);
+            status = pack(step, &step->conv, &step->packed[0], conv, err);
         }
         if (status < 0)
             return status;
@@ -250,6 +275,8 @@ static sh_plan *plan_alloc(const sh_graph *graph)
     for (int t = 0; t < graph->tensor_count; t++) {
         plan->tensors[t].channels = graph->tensors[t].channels;
         plan->tensors[t].scale = graph->tensors[t].scale;
+        plan->tensors[t].margin = graph->tensors[t].margin;
+        plan->tensors[t].beyond = up_to_grid(graph->tensors[t].margin, graph->tensors[t].scale);
     }
     return plan;
 }

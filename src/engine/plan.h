@@ -11,9 +11,13 @@
  * ever stored of a picture in between.
  *
  * A tile computes what its neighbours need of it again: `up`, `down`, `left`, `right` tell how much further
- * than the tile each tensor is wanted. Where that would leave the picture nothing is computed: a convolution
- * there reads zeros, as ONNX pads every layer's input and not the picture, and a resize the border's sample.
- */
+ * than the tile each tensor is wanted. Where that would leave the tensor (the picture and the tensor's
+ * margin) nothing is computed: a convolution there reads zeros, as ONNX pads every layer's input and not the
+ * picture, and a resize the border's sample.
+ *
+ * A margin's rows are made like all others, by the tiles that need them: grid rows below 0 before row 0,
+ * those beyond the picture after its last. Only a Pad takes them from elsewhere: rows above the picture from
+ * rows below them, which must be there in time, so its input runs further ahead and its ring is longer. */
 #include "base/err.h"
 #include "engine/dsp/dsp.h"
 #include "engine/onnx/graph.h"
@@ -22,7 +26,8 @@
 #define SH_PLAN_SCRATCH ((size_t)1 << 30) /* most bytes of one thread */
 
 typedef struct sh_plan_tensor {
-    int channels, scale;
+    int channels, scale, margin;
+    int beyond;                /* grid rows that the margin reaches into */
     int lead;                  /* grid rows that it is ahead of the output */
     int rows;                  /* grid rows in its ring */
     int up, down, left, right; /* how far beyond the tile it is wanted, in grid rows and columns */
@@ -33,10 +38,12 @@ typedef struct sh_plan_tensor {
 
 typedef struct sh_plan_step {
     const sh_graph_node *node;
-    int output;       /* may be that of the activation that was merged into it */
-    sh_conv conv;     /* of SH_OP_CONV, and the horizontal half of SH_OP_RESIZE */
-    sh_conv vertical; /* the other half */
-    float *packed[2]; /* owned: what conv and vertical point to */
+    int output;           /* may be that of the activation that was merged into it */
+    sh_conv conv;         /* of SH_OP_CONV (one group), and the horizontal half of SH_OP_RESIZE */
+    sh_conv vertical;     /* the other half */
+    float *packed[2];     /* owned: what conv and vertical point to */
+    size_t group_weights; /* floats from one group's weights to the next one's, */
+    size_t group_lanes;   /* and from one group's biases, and slopes */
 } sh_plan_step;
 
 typedef struct sh_plan {

@@ -181,18 +181,115 @@ static void check_act(check *c)
         }
 }
 
-static void check_add(check *c)
+static void check_pair(check *c, sh_add_fn scalar, sh_add_fn level, float (*exact)(float, float))
 {
     for (int n = 1; n <= WIDEST; n++) {
         float expected[WIDEST];
         guard a = random_row(c, n), b = random_row(c, n), out = guard_new(a.size);
-        c->scalar->add(expected, (float *)a.start, (float *)b.start, n);
-        c->level->add((float *)out.start, (float *)a.start, (float *)b.start, n);
+        scalar(expected, (float *)a.start, (float *)b.start, n);
+        for (int x = 0; x < n; x++)
+            assert_true(expected[x] == exact(((float *)a.start)[x], ((float *)b.start)[x]));
+        level((float *)out.start, (float *)a.start, (float *)b.start, n);
         assert_memory_equal(expected, out.start, out.size);
+        level((float *)a.start, (float *)a.start, (float *)b.start, n);
+        assert_memory_equal(expected, a.start, a.size);
         assert_intact(&a);
         assert_intact(&b);
         assert_intact(&out);
     }
+}
+
+static float sum(float a, float b)
+{
+    return a + b;
+}
+
+static void check_add(check *c)
+{
+    check_pair(c, c->scalar->add, c->level->add, sum);
+}
+
+static float difference(float a, float b)
+{
+    return a - b;
+}
+
+static void check_sub(check *c)
+{
+    check_pair(c, c->scalar->sub, c->level->sub, difference);
+}
+
+static float product(float a, float b)
+{
+    return a * b;
+}
+
+static void check_mul(check *c)
+{
+    check_pair(c, c->scalar->mul, c->level->mul, product);
+}
+
+static void check_quant(check *c)
+{
+    for (int n = 1; n <= WIDEST; n++) {
+        float expected[WIDEST], scale = n % 3 ? 0.01f : 0.0625f;
+        int low = n % 2 ? 0 : -57, high = low + 90;
+        guard in = random_row(c, n), out = guard_new(in.size);
+        float *row = (float *)in.start;
+        row[0] = n % 5 ? row[0] : 2.5f * 0.0625f; /* a half, which goes to the even side */
+        row[n / 2] = n % 7 ? row[n / 2] : 1e30f;
+        c->scalar->quant(expected, row, n, scale, low, high);
+        for (int x = 0; x < n; x++)
+            assert_true(expected[x] == fminf(fmaxf(rintf(row[x] / scale), (float)low), (float)high) * scale);
+        c->level->quant((float *)out.start, row, n, scale, low, high);
+        assert_memory_equal(expected, out.start, out.size);
+        c->level->quant(row, row, n, scale, low, high);
+        assert_memory_equal(expected, in.start, in.size);
+        assert_intact(&in);
+        assert_intact(&out);
+    }
+}
+
+static double exact_curve(int kind, double v)
+{
+    double sigmoid = 1 / (1 + exp(-v));
+    switch (kind) {
+    case SH_ACT_SIGMOID:
+        return sigmoid;
+    case SH_ACT_SILU:
+        return v * sigmoid;
+    case SH_ACT_TANH:
+        return tanh(v);
+    case SH_ACT_HARD_SIGMOID:
+        return fmin(fmax(v * (double)0.2f + 0.5, 0), 1);
+    default:
+        return v * (double)0.2f;
+    }
+}
+
+static void check_curve(check *c)
+{
+    static const float sizes[] = {1, 12, 200, 1e30f};
+    for (int n = 1; n <= WIDEST; n++)
+        for (int kind = SH_ACT_SCALE; kind <= SH_ACT_HARD_SIGMOID; kind++) {
+            float expected[WIDEST];
+            guard in = random_row(c, n), out = guard_new(in.size);
+            float *row = (float *)in.start;
+            fill(c, row, n, sizes[n % 4]);
+            c->scalar->curve(expected, row, n, kind, 0.2f, 0.5f);
+            for (int x = 0; x < n; x++) {
+                double exact = exact_curve(kind, (double)row[x]), off = fabs((double)expected[x] - exact);
+                if (off > (double)SH_CURVE_TOLERANCE * fmax(1, fabs(exact)))
+                    fail_msg("kind %d of %g is %.9g, not %.9g", kind, (double)row[x], (double)expected[x],
+                             exact);
+            }
+            c->level->curve((float *)out.start, row, n, kind, 0.2f, 0.5f);
+            assert_memory_equal(expected, out.start, out.size);
+            c->level->curve(row, row, n, kind, 0.2f, 0.5f);
+            assert_memory_equal(expected, in.start, in.size);
+            assert_intact(&in);
+            assert_intact(&out);
+        }
 }
 
 static void check_shuffle(check *c)

@@ -6,6 +6,7 @@ void sh_dsp_select(sh_dsp *dsp, int cpu)
 {
     sh_conv_init_c(dsp);
     sh_row_init_c(dsp);
+    sh_point_init_c(dsp);
     sh_pixel_init_c(dsp);
     sh_peak_init_c(dsp);
 #if SH_HAVE_X86
@@ -13,12 +14,14 @@ void sh_dsp_select(sh_dsp *dsp, int cpu)
         return;
     sh_conv_init_avx2(dsp);
     sh_row_init_avx2(dsp);
+    sh_point_init_avx2(dsp);
     sh_pixel_init_avx2(dsp);
     sh_peak_init_avx2(dsp);
     if (cpu < SPYHOP_CPU_AVX512)
         return;
     sh_conv_init_avx512(dsp);
     sh_row_init_avx512(dsp);
+    sh_point_init_avx512(dsp);
     sh_pixel_init_avx512(dsp);
     sh_peak_init_avx512(dsp);
 #endif

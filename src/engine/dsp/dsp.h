@@ -5,6 +5,7 @@
 #include "engine/dsp/conv.h"
 #include "engine/dsp/peak.h"
 #include "engine/dsp/pixel.h"
+#include "engine/dsp/point.h"
 #include "engine/dsp/row.h"
 
 typedef struct sh_dsp {
