@@ -32,7 +32,7 @@ enum { LAYERS_MAX = 64, ROWS = 2 };
 
 struct spec {
     int channels, inner, outs;
-    int loss; /* 0: squared error, 1: Charbonnier with `epsilon` */
+    int loss; /* 0: squared error, 1: Charbonnier with `epsilon`, 2: each crop's log(mean squared error + epsilon^2) */
     float epsilon;
     int threads;
 };
@@ -447,12 +447,29 @@ static void clear_border(float *g, int height, int width, int depth) {
     }
 }
 
+/* Mean squared error of the crop in w. */
+static double crop_error(const struct work *w, const float *target) {
+    const struct chain *c = w->chain;
+    const struct layer *l = &c->layers[c->count - 1];
+    long pixels = (long)height_of(c, c->count - 1) * width_of(c, c->count - 1);
+    const float *o = w->act[c->count - 1];
+    double sum = 0;
+    for (long p = 0; p < pixels; p++)
+        for (int i = 0; i < l->co; i++) {
+            float miss = o[p * l->lanes + i] - target[p * l->co + i];
+            sum += miss * miss;
+        }
+    return sum / ((double)pixels * l->co);
+}
+
 static void loss_gradient(struct work *w, const float *target, float *grad) {
     struct chain *c = w->chain;
     const struct layer *l = &c->layers[c->count - 1];
     int height = height_of(c, c->count - 1), width = width_of(c, c->count - 1), outs = l->co;
     float each = 1.0f / ((float)w->batch * height * width * outs), eps = c->spec.epsilon;
     double loss = 0, squared = 0;
+    const double part = c->spec.loss == 2 ? crop_error(w, target) + eps * eps : 0;
+    const float weight = part > 0 ? (float)(1 / part) : 1;
     clear_border(grad, height, width, outs);
     for (int y = 0; y < height; y++) {
         const float *o = w->act[c->count - 1] + (long)y * width * l->lanes, *t = target + (long)y * width * outs;
@@ -461,13 +478,13 @@ static void loss_gradient(struct work *w, const float *target, float *grad) {
         for (int x = 0; x < width; x++)
             for (int i = 0; i < outs; i++) {
                 float miss = o[x * l->lanes + i] - t[x * outs + i];
-                float size = c->spec.loss ? sqrtf(miss * miss + eps * eps) : miss * miss;
-                g[x * outs + i] = each * (c->spec.loss ? miss / size : 2 * miss);
+                float size = c->spec.loss == 1 ? sqrtf(miss * miss + eps * eps) : miss * miss;
+                g[x * outs + i] = each * weight * (c->spec.loss == 1 ? miss / size : 2 * miss);
                 row_loss += size, row_squared += miss * miss;
             }
         loss += row_loss, squared += row_squared;
     }
-    w->loss += loss * each, w->squared += squared * each;
+    w->loss += part > 0 ? log(part) / w->batch : loss * each, w->squared += squared * each;
 }
 
 static void bias_gradient(const float *g, int height, int width, int depth, float *out) {

@@ -14,7 +14,8 @@ each side; at a picture's border those are replicated samples.  With scale > 1, 
     net.layers(params)                                 # copies as ONNX has them: [(out,in,3,3), (out,)]
 
 `scales` (float32 [inner + 1]) turns on the rounding of activations to u8 after each ReLU; batch then returns the gradients
-of the scales last.  loss is "l2", or "l1" (Charbonnier).  optimise.py has the optimiser, train.py the loop: loop.fit().
+of the scales last.  loss is "l2", "l1" (Charbonnier), or "log" (of each crop's mean squared error: a dB counts the same
+in every crop).  optimise.py has the optimiser, train.py the loop: loop.fit().
 The shared object is compiled once into build/train/ (or SPYHOP_TRAIN_BUILD), for this machine.
 """
 import ctypes
@@ -25,6 +26,7 @@ import subprocess
 import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+LOSSES = ("l2", "l1", "log")
 FLAGS = ["-O3", "-march=native", "-ffast-math", "-shared", "-fPIC"]
 
 
@@ -98,7 +100,7 @@ class Net:
         return params
 
     def spec(self, loss="l2", epsilon=1e-3):
-        return Spec(self.channels, self.inner, self.outs, int(loss == "l1"), epsilon, self.threads)
+        return Spec(self.channels, self.inner, self.outs, LOSSES.index(loss), epsilon, self.threads)
 
     def batch(self, params, x, target, loss="l2", scales=None, epsilon=1e-3):
         """(loss, mean squared error, gradient, gradient of the scales or of nothing)."""
