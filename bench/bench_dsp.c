@@ -197,6 +197,8 @@ static void time_store16(const sh_dsp *level, const sh_dsp *scalar, int cpu)
     report("store16", (timing){level, WIDTH, "sample", call_store16}, scalar, cpu);
 }
 
+#include "bench_scale.h"
+
 static void call_peak(const timing *t)
 {
     float sink[16] = {0};

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include "engine/act.h"
 #include "engine/dsp/dsp.h"
+#include "checkscale.h"
 #include "guard.h"
 #include "netmodel.h"
 #include <spyhop/spyhop.h>
@@ -375,6 +376,34 @@ static void check_store16(check *c)
     check_store(c, c->scalar->store16, c->level->store16, 2, 4095);
     check_store(c, c->scalar->store16, c->level->store16, 2, 65535);
 }
+
+#define CHECK_FIR(name, in_bits, out_bytes, depths)                                                          \
+    static void check_##name(check *c)                                                                       \
+    {                                                                                                        \
+        for (int depth = depths; depth <= (depths == 9 ? 15 : depths); depth++)                              \
+            checkscale_fir(c->scalar->name, c->level->name, in_bits, out_bytes, depth, &c->seed);            \
+    }
+#define CHECK_ROWS(name, kind, bytes)                                                                        \
+    static void check_##name(check *c)                                                                       \
+    {                                                                                                        \
+        checkscale_##kind(c->scalar->name, c->level->name, bytes, &c->seed);                                 \
+    }
+CHECK_FIR(fir_in8, 8, 2, 8)
+CHECK_FIR(fir_in16, 16, 2, 9)
+CHECK_FIR(fir_deep_in, 16, 4, 16)
+CHECK_FIR(fir_out8, 16, 1, 8)
+CHECK_FIR(fir_out16, 16, 2, 9)
+CHECK_FIR(fir_deep_out, 32, 2, 16)
+CHECK_ROWS(extremes8, extremes, 1)
+CHECK_ROWS(extremes16, extremes, 2)
+CHECK_ROWS(limit8, limit, 1)
+CHECK_ROWS(limit16, limit, 2)
+CHECK_ROWS(zip8, zip, 1)
+CHECK_ROWS(zip16, zip, 2)
+CHECK_ROWS(unzip8, unzip, 1)
+CHECK_ROWS(unzip16, unzip, 2)
+CHECK_ROWS(blend8, blend, 1)
+CHECK_ROWS(blend16, blend, 2)
 
 static void check_peak(check *c)
 {

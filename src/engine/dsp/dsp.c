@@ -9,6 +9,7 @@ void sh_dsp_select(sh_dsp *dsp, int cpu)
     sh_point_init_c(dsp);
     sh_pixel_init_c(dsp);
     sh_peak_init_c(dsp);
+    sh_scale_init_c(dsp);
 #if SH_HAVE_X86
     if (cpu < SPYHOP_CPU_AVX2)
         return;
@@ -17,6 +18,7 @@ void sh_dsp_select(sh_dsp *dsp, int cpu)
     sh_point_init_avx2(dsp);
     sh_pixel_init_avx2(dsp);
     sh_peak_init_avx2(dsp);
+    sh_scale_init_avx2(dsp);
     if (cpu < SPYHOP_CPU_AVX512)
         return;
     sh_conv_init_avx512(dsp);
@@ -24,5 +26,6 @@ void sh_dsp_select(sh_dsp *dsp, int cpu)
     sh_point_init_avx512(dsp);
     sh_pixel_init_avx512(dsp);
     sh_peak_init_avx512(dsp);
+    sh_scale_init_avx512(dsp);
 #endif
 }

@@ -7,6 +7,7 @@
 #include "engine/dsp/pixel.h"
 #include "engine/dsp/point.h"
 #include "engine/dsp/row.h"
+#include "engine/dsp/scale.h"
 
 typedef struct sh_dsp {
 #define SH_KERNEL(name, type) type name;
