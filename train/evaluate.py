@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Y-PSNR and SSIM at x2 of bicubic, lanczos and a trained network on folders of pictures.
+"""Y-PSNR and SSIM of bicubic, lanczos and a trained network on folders of pictures.
 
-Each picture's luma is cropped to even sides, halved as MATLAB's imresize does,
-enlarged again, rounded to u8, and compared with a 2-pixel border cut.  The
-network is a checkpoint of train.py (run by PyTorch) or an .onnx file of
-export.py (run by the plain numpy of graph.py, so that the file is what counts).
+Each picture's luma is cropped to whole multiples of the scale (the network's; 2
+where there is none), reduced as MATLAB's imresize does, enlarged again, rounded to
+u8, and compared with a border of as many pixels as the scale cut.  The network is
+a checkpoint of train.py (run by the training core) or an .onnx file of export.py
+(run by the plain numpy of graph.py, so that the file is what counts).
 """
 import argparse
 import glob
@@ -16,44 +17,48 @@ import numpy as np
 import imaging
 
 
-def torch_network(path):
-    import torch
-
+def trained_network(path):
     import model
-    net, _ = model.load(path)
+    arch, params, scales = model.load(path)
+    net = arch.net()
+    used = params if scales is None else model.rounded(net, params, arch.int8_last)
 
     def run(lr):
-        with torch.no_grad():
-            x = torch.from_numpy(lr.astype(np.float32) / 255)[None, None]
-            return net(x)[0, 0].numpy() * 255
-    return run
+        x = lr.astype(np.float32) / 255
+        residual = imaging.shuffle(net.run(used, x, scales), arch.scale)
+        return (imaging.enlarge_base(x, arch.scale) + residual) * 255
+    return run, arch.scale
 
 
 def onnx_network(path):
     import graph
     loaded = graph.Graph(path)
-    return lambda lr: loaded.run(lr.astype(np.float32)[None, None] / 255)[0, 0] * 255
+    return lambda lr: loaded.run(lr.astype(np.float32)[None, None] / 255)[0, 0] * 255, loaded.scale
 
 
 def methods(path):
-    rows = {"bicubic": imaging.double_base, "lanczos": imaging.double_lanczos}
+    """({name: function of a small plane}, scale)"""
+    network, scale = None, 2
     if path:
-        name = os.path.basename(path)
-        rows[name] = onnx_network(path) if path.endswith(".onnx") else torch_network(path)
-    return rows
+        network, scale = onnx_network(path) if path.endswith(".onnx") else trained_network(path)
+    rows = {"bicubic": lambda lr: imaging.enlarge_base(lr, scale),
+            "lanczos": lambda lr: imaging.enlarge_lanczos(lr, scale)}
+    if network:
+        rows[os.path.basename(path)] = network
+    return rows, scale
 
 
-def measure(folder, rows):
+def measure(folder, rows, scale):
     paths = sorted(glob.glob(os.path.join(folder, "*.png")))
     if not paths:
         sys.exit(f"evaluate: no .png pictures in {folder}")
     scores = {name: [] for name in rows}
     for path in paths:
-        truth = imaging.even(imaging.read_luma(path))
-        lr = imaging.halve(truth)
+        truth = imaging.whole(imaging.read_luma(path), scale)
+        lr = imaging.shrink(truth, scale)
         for name, enlarge in rows.items():
             out = imaging.to_u8(enlarge(lr))
-            scores[name].append((imaging.psnr(out, truth), imaging.ssim(out, truth)))
+            scores[name].append((imaging.psnr(out, truth, scale), imaging.ssim(out, truth, scale)))
     return paths, scores
 
 
@@ -73,9 +78,9 @@ def main():
     parser.add_argument("folders", nargs="+")
     parser.add_argument("--full", action="store_true", help="a row for each picture")
     args = parser.parse_args()
-    rows = methods(None if args.network == "none" else args.network)
+    rows, scale = methods(None if args.network == "none" else args.network)
     for folder in args.folders:
-        table(folder, *measure(folder, rows), args.full)
+        table(folder, *measure(folder, rows, scale), args.full)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,10 @@ def main():
     small, large = frames(args.clip, args.every), frames(args.truth, args.every)
     if len(small) != len(large) or large.shape[1] != 2 * small.shape[1]:
         sys.exit(f"evaluate_clip: {args.truth} is not the truth of {args.clip}: frames or sizes differ")
-    for name, enlarge in evaluate.methods(None if args.network == "none" else args.network).items():
+    rows, scale = evaluate.methods(None if args.network == "none" else args.network)
+    if scale != 2:
+        sys.exit(f"evaluate_clip: {args.network} enlarges by {scale}, the clip's truth is twice its size")
+    for name, enlarge in rows.items():
         scores = [(imaging.psnr(out, b), imaging.ssim(out, b))
                   for out, b in ((imaging.to_u8(enlarge(a)), b) for a, b in zip(small, large))]
         print(f"{name:20} {np.mean([s[0] for s in scores]):7.3f} dB {np.mean([s[1] for s in scores]):.4f}")

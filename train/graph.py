@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A small evaluator of ONNX graphs in numpy, written from the operators' definitions.
 
-It knows the operators our networks use and runs none of PyTorch, so that an
+It knows the operators our networks use and runs none of what trains them, so that an
 exported file is checked as a file: float32 input, double inside.  Slow on purpose: clear.
 """
 import numpy as np
@@ -40,15 +40,41 @@ def depth_to_space(x, blocksize, mode=b"DCR"):
 
 def resize(x, roi, scales, mode=b"nearest", coordinate_transformation_mode=b"half_pixel", cubic_coeff_a=-0.75,
            exclude_outside=0, **_):
-    wanted = (b"cubic", b"half_pixel", 0, [1, 1, 2, 2])
-    if (mode, coordinate_transformation_mode, exclude_outside, scales.tolist()) != wanted:
-        raise ValueError("graph: only Resize cubic, half_pixel, x2 is evaluated here")
+    scale = int(scales[-1])
+    if (mode, coordinate_transformation_mode, exclude_outside, scales.tolist()) != (b"cubic", b"half_pixel", 0,
+                                                                                    [1, 1, scale, scale]):
+        raise ValueError("graph: only Resize cubic, half_pixel, by a whole factor is evaluated here")
 
     def kernel(t):
         return imaging.cubic(t, cubic_coeff_a)
     planes = x.reshape(-1, *x.shape[2:])
-    planes = [imaging.double_rows(imaging.double_rows(p, kernel, 2).T, kernel, 2).T for p in planes]
-    return np.stack(planes).reshape(*x.shape[:2], 2 * x.shape[2], 2 * x.shape[3])
+    planes = [imaging.enlarge_rows(imaging.enlarge_rows(p, scale, kernel, 2).T, scale, kernel, 2).T for p in planes]
+    return np.stack(planes).reshape(*x.shape[:2], *planes[0].shape)
+
+
+def pad(x, pads, value=0.0, mode=b"constant"):
+    n = x.ndim
+    width = [(int(pads[i]), int(pads[i + n])) for i in range(n)]
+    if mode == b"constant":
+        return np.pad(x, width, constant_values=float(value))
+    return np.pad(x, width, mode=mode.decode())
+
+
+def along(a, n, axis):
+    """A scale or zero point that lies along an axis of n."""
+    return a if a.ndim == 0 else a.reshape([-1 if i == axis % n else 1 for i in range(n)])
+
+
+LIMITS = {np.dtype(np.uint8): (0, 255), np.dtype(np.int8): (-128, 127)}
+
+
+def quantize(x, scale, zero, axis=1):
+    low, high = LIMITS[zero.dtype]
+    return np.clip(np.rint(x / along(scale, x.ndim, axis)) + along(zero, x.ndim, axis).astype(np.float64), low, high)
+
+
+def dequantize(x, scale, zero=np.zeros((), np.int8), axis=1):
+    return (x - along(zero, x.ndim, axis).astype(np.float64)) * along(scale, x.ndim, axis)
 
 
 OPERATORS = {
@@ -57,16 +83,25 @@ OPERATORS = {
     "Add": lambda a, b: a + b,
     "DepthToSpace": depth_to_space,
     "Resize": resize,
+    "Pad": pad,
+    "QuantizeLinear": quantize,
+    "DequantizeLinear": dequantize,
 }
 
 
 class Graph:
     def __init__(self, path):
         self.model = onnx.load(path)
-        self.constants = {t.name: numpy_helper.to_array(t).astype(np.float64) for t in self.model.graph.initializer}
+        self.scale = int({p.key: p.value for p in self.model.metadata_props}.get("scale", "2"))
+        self.constants = {t.name: self.constant(t) for t in self.model.graph.initializer}
         for node in self.model.graph.node:
             if node.op_type not in OPERATORS:
                 raise ValueError(f"graph: {path}: operator {node.op_type} is not known")
+
+    @staticmethod
+    def constant(tensor):
+        value = numpy_helper.to_array(tensor)
+        return value.astype(np.float64) if value.dtype == np.float32 else value
 
     def run(self, x):
         graph = self.model.graph

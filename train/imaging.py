@@ -6,9 +6,9 @@ rgb2ycbcr (BT.601, 16..235), rounded to u8; a grey picture is measured the same,
 whether its file has one component or three.
 `halve` and `shrink` are MATLAB's imresize: bicubic with a = -0.5, the kernel
 widened by the factor (antialiasing), symmetric borders, computed in double,
-rounded half up to u8.  `double_base` is the x2 enlargement every network of
-ours adds its residual to: bicubic a = -0.5, half-pixel centres, borders
-replicated, which is ONNX's Resize (mode cubic, cubic_coeff_a -0.5, half_pixel).
+rounded half up to u8.  `enlarge_base` is the enlargement every network of ours
+adds its residual to: bicubic a = -0.5, half-pixel centres, borders replicated,
+which is ONNX's Resize (mode cubic, cubic_coeff_a -0.5, half_pixel).
 """
 import numpy as np
 from PIL import Image
@@ -69,27 +69,39 @@ def halve(plane):
     return shrink(plane, 2)
 
 
-def even(plane):
-    """Crop to even sides, as every x2 benchmark does."""
-    return plane[:plane.shape[0] // 2 * 2, :plane.shape[1] // 2 * 2]
+def whole(plane, scale):
+    """Crop to sides that are whole multiples of the scale, as every benchmark does."""
+    return plane[:plane.shape[0] // scale * scale, :plane.shape[1] // scale * scale]
 
 
-def double_rows(x, kernel, reach, edge="edge"):
-    """x2 enlargement of the first axis, half-pixel centres, any kernel."""
+def phases(scale, kernel, reach):
+    """[scale, 2 reach + 1]: the weights of each output phase, half-pixel centres."""
+    offsets = (np.arange(scale) + 0.5) / scale - 0.5
+    weights = kernel(np.arange(-reach, reach + 1) - offsets[:, None])
+    return weights / weights.sum(1, keepdims=True)
+
+
+def enlarge_rows(x, scale, kernel, reach, edge="edge"):
+    """Enlargement of the first axis by a whole factor."""
     padded = np.pad(x, ((reach, reach), (0, 0)), mode=edge)
-    out = np.empty((2 * x.shape[0], x.shape[1]))
-    for phase, offset in ((0, -0.25), (1, 0.25)):
-        taps = np.arange(-reach, reach + 1)
-        weights = kernel(taps - offset)
-        weights = weights / weights.sum()
-        out[phase::2] = sum(w * padded[reach + t:reach + t + x.shape[0]] for t, w in zip(taps, weights))
+    out = np.empty((scale * x.shape[0], x.shape[1]))
+    for phase, weights in enumerate(phases(scale, kernel, reach)):
+        out[phase::scale] = sum(w * padded[t:t + x.shape[0]] for t, w in enumerate(weights))
     return out
 
 
-def double_base(x):
-    """Float plane -> float plane of twice the size: the base of the residual."""
+def enlarge_base(x, scale=2):
+    """Float plane -> float plane, the base of the residual."""
     x = np.asarray(x, np.float64)
-    return double_rows(double_rows(x, cubic, 2).T, cubic, 2).T
+    if scale == 1:
+        return x
+    return enlarge_rows(enlarge_rows(x, scale, cubic, 2).T, scale, cubic, 2).T
+
+
+def shuffle(out, scale):
+    """The pixel shuffle: [H,W,scale^2] -> [scale H, scale W]."""
+    height, width = out.shape[:2]
+    return out.reshape(height, width, scale, scale).transpose(0, 2, 1, 3).reshape(scale * height, scale * width)
 
 
 def lanczos3(x):
@@ -97,9 +109,9 @@ def lanczos3(x):
     return np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0.0)
 
 
-def double_lanczos(x):
+def enlarge_lanczos(x, scale=2):
     x = np.asarray(x, np.float64)
-    return double_rows(double_rows(x, lanczos3, 3).T, lanczos3, 3).T
+    return enlarge_rows(enlarge_rows(x, scale, lanczos3, 3).T, scale, lanczos3, 3).T
 
 
 def psnr(a, b, border=2):

@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Photographs -> training pack (uncompressed .npz of u8 luma tiles).
+"""Photographs -> training pack (uncompressed .npz of u8 luma pictures and their reductions).
 
-A pack holds `hr` [n,T,T] and `lr` [n,T/2,T/2] for training and `val_hr`,
-`val_lr` from photographs kept out of training (one in 40, by sorted name).
-Large photographs are first reduced by a whole factor to a long side between
-1000 and 2000: a full-size camera frame is soft at pixel scale and carries
-JPEG blocks, and a network learns little from either.  The LR tile is cut from
-the reduction of the whole picture, so tile borders carry no border handling.
-Of each picture's tiles the flattest are dropped (they are all base and no
-residual) and at most --per-picture of the rest kept, drawn by a fixed seed.
+Each photograph is first reduced by a whole factor to a long side between 1000 and
+2000: a full-size camera frame is soft at pixel scale and carries JPEG blocks, and
+a network learns little from either.  Smaller copies of it (--sizes, of that long
+side, by a filter that is not the one to be undone) bring what is sharper at
+pixel scale.  All are cropped to whole multiples of --scale and reduced by it as
+MATLAB's imresize does; the network sees whole pictures, borders included.
+
+`hr` and `lr` hold all pictures one after another; `table` [n,4] says height and
+width of each lr and where lr and hr begin; `cells` [m,3] (picture, y, x of the
+corner, in lr samples) lists the squares of CELL samples worth learning from: the
+flattest quarter is left out (all base and no residual), and of the rest at most
+--per-picture are kept, drawn by a fixed seed.  `val_*`: crops of photographs kept
+out of training (one in 40, by sorted name), each a picture of its own.
 """
 import argparse
 import glob
@@ -16,10 +21,12 @@ import os
 import sys
 
 import numpy as np
+from PIL import Image
 
 import imaging
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+CELL, VAL_SIDE = 24, 240
 
 
 def list_photographs(folder, without):
@@ -39,22 +46,61 @@ def reduction(shape):
     return max(1, -(-max(shape) // 2000))
 
 
-def tiles_of(luma, tile, keep, rng):
-    """The more detailed tiles of one picture: ([k,T,T], [k,T/2,T/2])."""
-    hr = imaging.even(luma)
-    lr = imaging.halve(hr)
-    # the residual that is to be learnt is the measure of detail
-    miss = np.abs(imaging.to_u8(imaging.double_base(lr)).astype(np.int16) - hr)
-    rows, cols = hr.shape[0] // tile, hr.shape[1] // tile
-    cells = [(float(miss[y * tile:(y + 1) * tile, x * tile:(x + 1) * tile].mean()), y, x)
-             for y in range(rows) for x in range(cols)]
-    cells = sorted((c for c in cells if c[0] > 0.5), reverse=True)
-    cells = cells[:max(1, len(cells) * 3 // 4)]
-    if len(cells) > keep:
-        cells = [cells[i] for i in sorted(rng.choice(len(cells), keep, replace=False))]
-    half = tile // 2
-    return ([hr[y * tile:(y + 1) * tile, x * tile:(x + 1) * tile] for _, y, x in cells],
-            [lr[y * half:(y + 1) * half, x * half:(x + 1) * half] for _, y, x in cells])
+def copies(luma, sizes):
+    """The picture at each of the sizes (1 is the picture itself); none shorter than 200 samples."""
+    for size in sizes:
+        shape = [round(n * size) for n in luma.shape]
+        if size == 1:
+            yield luma
+        elif min(shape) >= 200:
+            yield np.asarray(Image.fromarray(luma).resize((shape[1], shape[0]), Image.LANCZOS))
+
+
+def cells_of(hr, lr, scale, keep, rng):
+    """Corners of the more detailed cells; the residual to be learnt is the measure of detail."""
+    side = CELL * scale
+    rows, cols = hr.shape[0] // side, hr.shape[1] // side
+    base = imaging.to_u8(imaging.enlarge_base(lr, scale)).astype(np.int16)
+    miss = np.abs(base - hr)[:rows * side, :cols * side].reshape(rows, side, cols, side).mean((1, 3))
+    order = np.argsort(-miss, axis=None)
+    order = order[:max(1, int((miss > 0.5).sum()) * 3 // 4)]
+    if len(order) > keep:
+        order = rng.choice(order, keep, replace=False)
+    return np.stack([order // cols * CELL, order % cols * CELL], 1)
+
+
+class Pack:
+    def __init__(self, args):
+        self.args, self.rng = args, np.random.default_rng(1)
+        self.hr, self.lr, self.table, self.cells, self.val = [], [], [], [], []
+        self.at = [0, 0]
+
+    def add(self, luma):
+        scale = self.args.scale
+        hr = imaging.whole(luma, scale)
+        lr = imaging.shrink(hr, scale)
+        cells = cells_of(hr, lr, scale, self.args.per_picture, self.rng)
+        self.cells.append(np.insert(cells, 0, len(self.table), axis=1))
+        self.table.append([*lr.shape, *self.at])
+        self.lr.append(lr.ravel())
+        self.hr.append(hr.ravel())
+        self.at = [self.at[0] + lr.size, self.at[1] + hr.size]
+
+    def hold_out(self, luma):
+        """Three crops from the middle of the picture, where it is large enough."""
+        if min(luma.shape) < VAL_SIDE:
+            return
+        y = (luma.shape[0] - VAL_SIDE) // 2
+        for part in (1, 2, 3):
+            x = (luma.shape[1] - VAL_SIDE) * part // 4
+            self.val.append(luma[y:y + VAL_SIDE, x:x + VAL_SIDE])
+
+    def save(self, path):
+        val = np.stack(self.val)
+        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+        np.savez(path, hr=np.concatenate(self.hr), lr=np.concatenate(self.lr), table=np.array(self.table),
+                 cells=np.concatenate(self.cells), scale=self.args.scale, val_hr=val,
+                 val_lr=np.stack([imaging.shrink(v, self.args.scale) for v in val]))
 
 
 def main():
@@ -62,11 +108,11 @@ def main():
     parser.add_argument("photographs")
     parser.add_argument("pack")
     parser.add_argument("--without", help="table whose first column names pictures to leave out")
-    parser.add_argument("--tile", type=int, default=128)
-    parser.add_argument("--per-picture", type=int, default=64)
+    parser.add_argument("--scale", type=int, default=2)
+    parser.add_argument("--sizes", type=float, nargs="+", default=[1, 0.6, 0.36])
+    parser.add_argument("--per-picture", type=int, default=160)
     args = parser.parse_args()
-    rng = np.random.default_rng(1)
-    sets = {"hr": [], "lr": [], "val_hr": [], "val_lr": []}
+    pack = Pack(args)
     paths = list_photographs(args.photographs, args.without)
     for index, path in enumerate(paths):
         try:
@@ -74,17 +120,16 @@ def main():
         except OSError as error:
             sys.exit(f"pack: {path}: {error}")
         luma = imaging.shrink(luma, reduction(luma.shape))
-        held_out = index % 40 == 20
-        hr, lr = tiles_of(luma, args.tile, 8 if held_out else args.per_picture, rng)
-        sets["val_hr" if held_out else "hr"] += hr
-        sets["val_lr" if held_out else "lr"] += lr
+        for copy in copies(luma, args.sizes):
+            if index % 40 == 20:
+                pack.hold_out(copy)
+            else:
+                pack.add(copy)
         if index % 50 == 49:
-            print(f"pack: {index + 1}/{len(paths)} photographs, {len(sets['hr'])} tiles", flush=True)
-    os.makedirs(os.path.dirname(os.path.abspath(args.pack)), exist_ok=True)
-    arrays = {name: np.stack(tiles) for name, tiles in sets.items()}
-    np.savez(args.pack, **arrays)
-    print(f"pack: {args.pack}: {len(arrays['hr'])} tiles from {len(paths)} photographs, "
-          f"{len(arrays['val_hr'])} held out")
+            print(f"pack: {index + 1}/{len(paths)} photographs", flush=True)
+    pack.save(args.pack)
+    print(f"pack: {args.pack}: {len(pack.table)} pictures and {sum(map(len, pack.cells))} cells from {len(paths)} "
+          f"photographs, {len(pack.val)} crops held out")
 
 
 if __name__ == "__main__":

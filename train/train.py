@@ -1,142 +1,234 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Trains a network of model.py on a pack of pack.py; resumes its checkpoint.
+"""Trains a network of model.py on a pack of pack.py.
 
-L1, Adam, cosine schedule after a short warm-up, the eight flips and turns.
-The LR crop is larger than the region the loss looks at hardest: within 6
-pixels of a crop's border (the receptive field) zero padding is seen, as at a
-picture's border, but far oftener than in pictures; that ring gets a small
-weight.  The first crop of each batch is flat, of a random code value, and
-weighs the same everywhere: it teaches that flat stays flat, borders included.
-Same seed, thread count and pack: same weights.
+    float:  train.py pack.npz fast.npz --arch fast --minutes 20
+    int8:   train.py pack.npz fast_int8.npz --weights fast.npz --int8 --minutes 8
+
+Crops of --crop samples with the context that the convolutions need, turned and flipped, some at a
+picture's border (replicated, as in use).  Charbonnier first, squared error for the last part of the
+schedule (--l2 of it): what PSNR is made of.  The rate warms up, stays, and falls along a cosine to
+zero.  The schedule is in steps; --minutes measures a few steps and sets their number.  What is saved is
+an average of the weights over the last steps (--average).
+
+--int8 trains with activations rounded to u8 and weights to int8, as the engine computes: forward with
+rounded numbers, backward as if they were not.  Scales of activations start at the greatest values the
+pictures reach and are learnt (LSQ).
+
+`fit` is the loop for any source of (x, target) batches.
 """
 import argparse
-import os
 import time
 
 import numpy as np
-import torch
 
+import core
 import imaging
 import model
-
-RING, RING_WEIGHT = 6, 0.2
+import optimise
 
 
 class Crops:
-    def __init__(self, pack, crop, batch, seed):
-        self.hr, self.lr = pack["hr"], pack["lr"]
-        self.crop, self.batch = crop, batch
+    """Batches of (x [n,H,W], target [n,h,w,outs]) from a pack."""
+
+    def __init__(self, path, net, crop, batch, seed):
+        with np.load(path) as pack:
+            self.hr, self.lr, self.table, self.cells = (pack[k] for k in ("hr", "lr", "table", "cells"))
+            self.scale = int(pack["scale"])
+        self.size, self.margin, self.batch = crop, net.convs, batch
         self.rng = np.random.default_rng(seed)
+        self.base = self.base_matrix()
+
+    def base_matrix(self):
+        """[scale * size, size + 2 margin]: rows of the bicubic base, margin samples in."""
+        rows = np.zeros((self.scale * self.size, self.size + 2 * self.margin), np.float32)
+        for phase, weights in enumerate(imaging.phases(self.scale, imaging.cubic, 2)):
+            for i in range(self.size):
+                at = i + self.margin - 2
+                rows[self.scale * i + phase, at:at + 5] = weights
+        return rows
+
+    def corner(self, cell, height, width):
+        """A crop's corner: near the cell; one in eight slides to the picture's border."""
+        size, rng = self.size, self.rng
+        picture, y, x = cell
+        y = int(np.clip(y + rng.integers(-size + 12, 12), 0, height - size))
+        x = int(np.clip(x + rng.integers(-size + 12, 12), 0, width - size))
+        if rng.random() < 0.125:
+            if rng.random() < 0.5:
+                y = 0 if rng.random() < 0.5 else height - size
+            else:
+                x = 0 if rng.random() < 0.5 else width - size
+        return y, x
+
+    def one(self, low, high):
+        cell = self.cells[self.rng.integers(len(self.cells))]
+        height, width, lr_at, hr_at = self.table[cell[0]]
+        s, size, p = self.scale, self.size, self.margin
+        y, x = self.corner(cell, height, width)
+        lr = self.lr[lr_at:lr_at + height * width].reshape(height, width)
+        hr = self.hr[hr_at:hr_at + height * width * s * s].reshape(s * height, s * width)
+        rows = np.clip(np.arange(y - p, y + size + p), 0, height - 1)
+        cols = np.clip(np.arange(x - p, x + size + p), 0, width - 1)
+        low[:] = lr[rows[0]:rows[-1] + 1][rows - rows[0]][:, cols]
+        high[:] = hr[s * y:s * (y + size), s * x:s * (x + size)]
 
     def next(self):
-        size, room = self.crop, self.lr.shape[1] - self.crop + 1
-        low = np.empty((self.batch, 1, size, size), np.float32)
-        high = np.empty((self.batch, 1, 2 * size, 2 * size), np.float32)
-        low[0] = high[0] = self.rng.integers(16, 236)
-        for i in range(1, self.batch):
-            tile = self.rng.integers(len(self.lr))
-            y, x = self.rng.integers(room, size=2)
-            turn, flip = self.rng.integers(4), self.rng.integers(2)
-            a = np.rot90(self.lr[tile, y:y + size, x:x + size], turn)
-            b = np.rot90(self.hr[tile, 2 * y:2 * (y + size), 2 * x:2 * (x + size)], turn)
-            low[i, 0], high[i, 0] = (a[:, ::-1], b[:, ::-1]) if flip else (a, b)
-        return torch.from_numpy(low / 255), torch.from_numpy(high / 255)
+        n, s, size = self.batch, self.scale, self.size
+        low = np.empty((n, size + 2 * self.margin, size + 2 * self.margin), np.float32)
+        high = np.empty((n, s * size, s * size), np.float32)
+        for i in range(n):
+            self.one(low[i], high[i])
+        for i in range(8):
+            part = slice(i * n // 8, (i + 1) * n // 8)
+            for a in (low, high):
+                turned = np.rot90(a[part], i % 4, (1, 2))
+                a[part] = (turned[:, :, ::-1] if i > 3 else turned).copy()
+        low *= np.float32(1 / 255)
+        miss = high * np.float32(1 / 255) - self.base @ low @ self.base.T
+        return low, np.ascontiguousarray(miss.reshape(n, size, s, size, s).transpose(0, 1, 3, 2, 4)
+                                         .reshape(n, size, size, s * s))
 
 
-def loss_weights(batch, crop):
-    weights = torch.full((batch, 1, 2 * crop, 2 * crop), RING_WEIGHT)
-    weights[:, :, 2 * RING:-2 * RING, 2 * RING:-2 * RING] = 1.0
-    weights[0] = 1.0
-    return weights / weights.mean()
+class Validation:
+    """Mean PSNR over the crops held out."""
+
+    def __init__(self, path, net):
+        with np.load(path) as pack:
+            self.hr, self.scale = pack["val_hr"], int(pack["scale"])
+            lr = pack["val_lr"]
+        self.net = net
+        self.lr = [x.astype(np.float32) / 255 for x in lr]
+        self.base = [imaging.enlarge_base(x, self.scale) for x in self.lr]
+
+    def __call__(self, params, scales=None):
+        found = []
+        for x, base, truth in zip(self.lr, self.base, self.hr):
+            out = base + imaging.shuffle(self.net.run(params, x, scales), self.scale)
+            found.append(imaging.psnr(imaging.to_u8(out * 255), truth, 2))
+        return float(np.mean(found))
+
+    def tops(self, params):
+        """The greatest value of each ReLU."""
+        found = np.zeros((len(self.lr), self.net.inner + 1), np.float32)
+        for x, row in zip(self.lr, found):
+            self.net.run(params, x, None, row)
+        return found.max(0)
 
 
-def rate(step, args):
-    if step < args.warm_up:
-        return args.rate * (step + 1) / args.warm_up
-    done = (step - args.warm_up) / max(1, args.steps - args.warm_up)
-    return args.last_rate + (args.rate - args.last_rate) * 0.5 * (1 + np.cos(np.pi * done))
+def rate_at(done, args):
+    """done: share of the schedule. Warm-up, plateau to --hold, cosine."""
+    if done < args.warm_up:
+        return args.rate * done / args.warm_up
+    if done < args.hold:
+        return args.rate
+    return args.rate * 0.5 * (1 + np.cos(np.pi * (done - args.hold) / (1 - args.hold)))
 
 
-def validate(net, pack):
-    with torch.no_grad():
-        out = net(torch.from_numpy(pack["val_lr"][:, None].astype(np.float32) / 255))
-    out = imaging.to_u8(out[:, 0].numpy() * 255)
-    return float(np.mean([imaging.psnr(a, b, 12) for a, b in zip(out, pack["val_hr"])]))
+class State:
+    """What moves: weights, scales, their optimisers, and the average."""
+
+    def __init__(self, net, params, scales, args):
+        self.net, self.params, self.scales, self.args = net, params, scales, args
+        self.optimiser = optimise.Optimiser(net, params, not args.adam)
+        self.scale_adam = optimise.Adam(net.inner + 1)
+        self.average, self.average_scales = params.copy(), None if scales is None else scales.copy()
+
+    def used(self, params):
+        return params if self.scales is None else model.rounded(self.net, params, self.args.int8_last)
+
+    def step(self, x, target, done):
+        rate = rate_at(done, self.args)
+        loss = "l1" if done < 1 - self.args.l2 else "l2"
+        _, mse, grad, gscale = self.net.batch(self.used(self.params), x, target, loss, self.scales)
+        self.optimiser.step(grad, rate)
+        if self.scales is not None:
+            self.scales *= np.exp(-rate * self.scale_adam.step(gscale * self.scales))
+        keep = 1 - 1 / min(self.args.average, 1 + done * self.args.steps)
+        self.average += (1 - keep) * (self.params - self.average)
+        if self.scales is not None:
+            self.average_scales += (1 - keep) * (self.scales - self.average_scales)
+        return mse
 
 
-def save(path, net, optimiser, crops, step, args):
-    state = {"arch": args.arch, "wide": args.wide, "step": step, "args": vars(args), "net": net.state_dict(),
-             "optimiser": optimiser.state_dict(), "rng": crops.rng.bit_generator.state}
-    torch.save(state, path + ".part")
-    os.replace(path + ".part", path)
-
-
-def restore(path, net, optimiser, crops):
-    if not os.path.exists(path):
-        return 0
-    state = torch.load(path)
-    net.load_state_dict(state["net"])
-    optimiser.load_state_dict(state["optimiser"])
-    crops.rng.bit_generator.state = state["rng"]
-    return state["step"]
-
-
-def train(net, optimiser, crops, pack, first, args):
-    weights = loss_weights(args.batch, args.crop)
+def fit(state, batches, args, report, save):
+    """args: rate, warm_up, hold, l2, average, steps, every (and minutes, which sets steps)."""
     started, total = time.monotonic(), 0.0
-    for step in range(first, args.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = rate(step, args)
-        low, high = crops.next()
-        miss = net(low) - high
-        loss = ((miss * miss if args.loss == "l2" else miss.abs()) * weights).mean()
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        total += float(miss.detach().abs().mean())
+    if args.minutes:
+        args.steps = 1 << 30
+    for step in range(1 << 30):
+        if step == 20 and args.minutes:
+            args.steps = int(args.minutes * 60 / ((time.monotonic() - started) / 20))
+            print(f"{args.steps} steps", flush=True)
+        if step >= args.steps:
+            break
+        total += state.step(*batches.next(), step / args.steps)
         if (step + 1) % args.every == 0 or step + 1 == args.steps:
-            save(args.checkpoint, net, optimiser, crops, step + 1, args)
-            each = (time.monotonic() - started) / (step + 1 - first)
-            print(f"step {step + 1}/{args.steps} error {total / args.every * 255:.4f} "
-                  f"validation {validate(net, pack):.3f} dB {each * 1000:.1f} ms/step "
-                  f"ETA {each * (args.steps - step - 1) / 60:.1f} min", flush=True)
+            now = time.monotonic() - started
+            mse = total / (step % args.every + 1)
+            print(f"step {step + 1}/{args.steps} training {-10 * np.log10(mse):.3f} dB {report(state)} "
+                  f"{now / (step + 1) * 1000:.1f} ms/step, {now / 60:.1f} min", flush=True)
+            save(state)
             total = 0.0
 
 
-def parse():
+def options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pack")
     parser.add_argument("checkpoint")
     parser.add_argument("--arch", choices=sorted(model.ARCHITECTURES), default="fast")
-    parser.add_argument("--weights", help="checkpoint of an earlier training to begin with")
-    parser.add_argument("--loss", choices=("l1", "l2"), default="l1")
-    parser.add_argument("--steps", type=int, default=36000)
+    parser.add_argument("--weights", help="checkpoint to begin with; of another scale, its last layer is left out")
+    parser.add_argument("--int8", action="store_true")
+    parser.add_argument("--steps", type=int, default=20000)
+    parser.add_argument("--minutes", type=float)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--crop", type=int, default=48)
-    parser.add_argument("--wide", type=int, default=256)
-    parser.add_argument("--rate", type=float, default=5e-4)
-    parser.add_argument("--last-rate", type=float, default=2e-6)
-    parser.add_argument("--warm-up", type=int, default=200)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--warm-up", type=float, default=0.01)
+    parser.add_argument("--hold", type=float, default=0.3)
+    parser.add_argument("--l2", type=float, default=0.3, help="share of the schedule with squared error")
+    parser.add_argument("--average", type=float, default=300)
+    parser.add_argument("--adam", action="store_true", help="Adam instead of SOAP")
     parser.add_argument("--every", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
-    return parser.parse_args()
+    parser.add_argument("--threads", type=int, default=1)
+    return parser
+
+
+def begin(arch, net, args):
+    """First weights: random, or those of a checkpoint as far as their shapes fit."""
+    params = net.init(np.random.default_rng(args.seed))
+    if not args.weights:
+        return params, None
+    old_arch, old, scales = model.load(args.weights)
+    for (kernel, bias), (old_kernel, old_bias) in zip(net.views(params), old_arch.net().views(old)):
+        if kernel.shape == old_kernel.shape:
+            kernel[:], bias[:] = old_kernel, old_bias
+    return params, scales
 
 
 def main():
-    args = parse()
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(args.seed)
-    pack = dict(np.load(args.pack))
-    net = model.ARCHITECTURES[args.arch](wide=args.wide)
-    optimiser = torch.optim.Adam(net.parameters(), lr=args.rate)
-    crops = Crops(pack, args.crop, args.batch, args.seed)
-    if args.weights:
-        net.load_state_dict(torch.load(args.weights)["net"])
-    first = restore(args.checkpoint, net, optimiser, crops)
-    print(f"{args.arch}: {net.cost()} multiply-adds an input pixel, {len(pack['hr'])} tiles, from step {first}; "
-          f"validation {validate(net, pack):.3f} dB", flush=True)
-    train(net, optimiser, crops, pack, first, args)
+    args = options().parse_args()
+    arch = model.ARCHITECTURES[args.arch]
+    args.int8_last = arch.int8_last
+    net = arch.net(args.threads)
+    params, scales = begin(arch, net, args)
+    validation = Validation(args.pack, net)
+    if not args.int8:
+        scales = None
+    elif scales is None:
+        scales = (validation.tops(params) / 255).astype(np.float32)
+    state = State(net, params, scales, args)
+    crops = Crops(args.pack, net, args.crop, args.batch, args.seed)
+    print(f"{arch.name}: {net.cost()} multiply-adds an input pixel, {len(crops.cells)} cells, "
+          f"validation {validation(state.used(params), scales):.3f} dB, options {vars(args)}", flush=True)
+
+    def report(now):
+        return (f"validation {validation(now.used(now.params), now.scales):.3f}, "
+                f"average {validation(now.used(now.average), now.average_scales):.3f} dB")
+
+    def save(now):
+        model.save(args.checkpoint, arch, now.average, now.average_scales)
+    fit(state, crops, args, report, save)
 
 
 if __name__ == "__main__":
