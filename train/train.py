@@ -17,6 +17,7 @@ pictures reach and are learnt (LSQ).
 `fit` is the loop for any source of (x, target) batches.
 """
 import argparse
+import ctypes
 import time
 
 import numpy as np
@@ -36,21 +37,12 @@ class Crops:
             self.scale = int(pack["scale"])
         self.size, self.margin, self.batch = crop, net.convs, batch
         self.rng = np.random.default_rng(seed)
-        self.base = self.base_matrix()
-
-    def base_matrix(self):
-        """[scale * size, size + 2 margin]: rows of the bicubic base, margin samples in."""
-        rows = np.zeros((self.scale * self.size, self.size + 2 * self.margin), np.float32)
-        for phase, weights in enumerate(imaging.phases(self.scale, imaging.cubic, 2)):
-            for i in range(self.size):
-                at = i + self.margin - 2
-                rows[self.scale * i + phase, at:at + 5] = weights
-        return rows
+        self.taps = np.ascontiguousarray(imaging.phases(self.scale, imaging.cubic, 2), np.float32)
 
     def corner(self, cell, height, width):
         """A crop's corner: near the cell; one in eight slides to the picture's border."""
         size, rng = self.size, self.rng
-        picture, y, x = cell
+        _, y, x = cell
         y = int(np.clip(y + rng.integers(-size + 12, 12), 0, height - size))
         x = int(np.clip(x + rng.integers(-size + 12, 12), 0, width - size))
         if rng.random() < 0.125:
@@ -60,33 +52,21 @@ class Crops:
                 x = 0 if rng.random() < 0.5 else width - size
         return y, x
 
-    def one(self, low, high):
-        cell = self.cells[self.rng.integers(len(self.cells))]
-        height, width, lr_at, hr_at = self.table[cell[0]]
-        s, size, p = self.scale, self.size, self.margin
-        y, x = self.corner(cell, height, width)
-        lr = self.lr[lr_at:lr_at + height * width].reshape(height, width)
-        hr = self.hr[hr_at:hr_at + height * width * s * s].reshape(s * height, s * width)
-        rows = np.clip(np.arange(y - p, y + size + p), 0, height - 1)
-        cols = np.clip(np.arange(x - p, x + size + p), 0, width - 1)
-        low[:] = lr[rows[0]:rows[-1] + 1][rows - rows[0]][:, cols]
-        high[:] = hr[s * y:s * (y + size), s * x:s * (x + size)]
+    def one(self, low, target):
+        picture = self.cells[self.rng.integers(len(self.cells))]
+        height, width, lr_at, hr_at = (int(n) for n in self.table[picture[0]])
+        y, x = self.corner(picture, height, width)
+        crop = core.Crop(self.lr.ctypes.data + lr_at, self.hr.ctypes.data + hr_at, height, width, self.scale, y, x,
+                         self.size, self.margin, int(self.rng.integers(8)))
+        core.LIBRARY.make_crop(ctypes.byref(crop), core.pointer(self.taps), core.pointer(low), core.pointer(target))
 
     def next(self):
-        n, s, size = self.batch, self.scale, self.size
-        low = np.empty((n, size + 2 * self.margin, size + 2 * self.margin), np.float32)
-        high = np.empty((n, s * size, s * size), np.float32)
-        for i in range(n):
-            self.one(low[i], high[i])
-        for i in range(8):
-            part = slice(i * n // 8, (i + 1) * n // 8)
-            for a in (low, high):
-                turned = np.rot90(a[part], i % 4, (1, 2))
-                a[part] = (turned[:, :, ::-1] if i > 3 else turned).copy()
-        low *= np.float32(1 / 255)
-        miss = high * np.float32(1 / 255) - self.base @ low @ self.base.T
-        return low, np.ascontiguousarray(miss.reshape(n, size, s, size, s).transpose(0, 1, 3, 2, 4)
-                                         .reshape(n, size, size, s * s))
+        side = self.size + 2 * self.margin
+        low = np.empty((self.batch, side, side), np.float32)
+        target = np.empty((self.batch, self.size, self.size, self.scale**2), np.float32)
+        for i in range(self.batch):
+            self.one(low[i], target[i])
+        return low, target
 
 
 class Validation:
@@ -136,10 +116,14 @@ class State:
     def used(self, params):
         return params if self.scales is None else model.rounded(self.net, params, self.args.int8_last)
 
+    def loss(self, done):
+        """Its name and epsilon at this share of the schedule."""
+        return ("l1" if done < 1 - self.args.l2 else "l2"), 1e-3
+
     def step(self, x, target, done):
         rate = rate_at(done, self.args)
-        loss = "l1" if done < 1 - self.args.l2 else "l2"
-        _, mse, grad, gscale = self.net.batch(self.used(self.params), x, target, loss, self.scales)
+        loss, epsilon = self.loss(done)
+        _, mse, grad, gscale = self.net.batch(self.used(self.params), x, target, loss, self.scales, epsilon)
         self.optimiser.step(grad, rate)
         if self.scales is not None:
             self.scales *= np.exp(-rate * self.scale_adam.step(gscale * self.scales))
