@@ -35,6 +35,12 @@ class Spec(ctypes.Structure):
                 ("epsilon", ctypes.c_float), ("threads", ctypes.c_int)]
 
 
+class Crop(ctypes.Structure):
+    _fields_ = [("lr", ctypes.c_void_p), ("hr", ctypes.c_void_p), ("height", ctypes.c_int), ("width", ctypes.c_int),
+                ("scale", ctypes.c_int), ("y", ctypes.c_int), ("x", ctypes.c_int), ("size", ctypes.c_int),
+                ("margin", ctypes.c_int), ("turn", ctypes.c_int)]
+
+
 def library():
     source = os.path.join(HERE, "core.c")
     with open(source, "rb") as text:
