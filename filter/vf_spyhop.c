@@ -45,6 +45,7 @@ typedef struct SpyhopContext {
     char *cpu;
     char *device;
     double strength;
+    char *precision;
 
     spyhop_settings settings;
     spyhop_model *model;                /* of model_name */
@@ -187,16 +188,31 @@ static int report(AVFilterContext *ctx, const spyhop_error *error)
     return spyhop_filter_error(error->status);
 }
 
+/* The number that `name_of` calls `name`; else an error that lists the names there are. */
+static int read_name(AVFilterContext *ctx, const char *option, const char *name, const char *(*name_of)(int),
+                     int *number)
+{
+    const int last = 255;
+    for (int i = 0; i <= last; i++)
+        if (name_of(i) && !strcmp(name_of(i), name)) {
+            *number = i;
+            return 0;
+        }
+    av_log(ctx, AV_LOG_ERROR, "%s=%s is not known; there are:", option, name);
+    for (int i = 0; i <= last; i++)
+        if (name_of(i))
+            av_log(ctx, AV_LOG_ERROR, " %s", name_of(i));
+    av_log(ctx, AV_LOG_ERROR, "\n");
+    return AVERROR(EINVAL);
+}
+
 static int read_cpu(AVFilterContext *ctx, const char *name, int *cpu)
 {
-    for (*cpu = 0; *cpu <= SPYHOP_CPU_AUTO; ++*cpu)
-        if (spyhop_cpu_name(*cpu) && !strcmp(spyhop_cpu_name(*cpu), name))
-            return 0;
-    av_log(ctx, AV_LOG_ERROR, "cpu=%s: there is no such instruction set here; there are:", name);
-    for (*cpu = 0; *cpu <= SPYHOP_CPU_AUTO; ++*cpu)
-        if (spyhop_cpu_name(*cpu))
-            av_log(ctx, AV_LOG_ERROR, " %s", spyhop_cpu_name(*cpu));
-    av_log(ctx, AV_LOG_ERROR, " (this machine's highest is %s)\n", spyhop_cpu_name(spyhop_cpu_detect()));
+    int ret = read_name(ctx, "cpu", name, spyhop_cpu_name, cpu);
+    if (ret < 0 || spyhop_cpu_supported(*cpu))
+        return ret;
+    av_log(ctx, AV_LOG_ERROR, "cpu=%s: this machine has no such instructions; its highest are %s\n", name,
+           spyhop_cpu_name(spyhop_cpu_detect()));
     return AVERROR(EINVAL);
 }
 
@@ -231,7 +247,8 @@ static av_cold int init(AVFilterContext *ctx)
     spyhop_model_info info;
     int ret;
     spyhop_settings_default(&s->settings);
-    if ((ret = read_device(ctx, s->device)) < 0 || (ret = read_cpu(ctx, s->cpu, &s->settings.cpu)) < 0)
+    if ((ret = read_device(ctx, s->device)) < 0 || (ret = read_cpu(ctx, s->cpu, &s->settings.cpu)) < 0 ||
+        (ret = read_name(ctx, "precision", s->precision, spyhop_precision_name, &s->settings.precision)) < 0)
         return ret;
     if (s->scale && (s->w_expr || s->h_expr)) {
         av_log(ctx, AV_LOG_ERROR, "scale and w or h are two sizes: give one of them\n");
@@ -566,6 +583,7 @@ static const AVOption options[] = {
     {"cpu", "instruction set", OFFSET(cpu), AV_OPT_TYPE_STRING, {.str = "auto"}, .flags = FLAGS},
     {"device", "cpu, auto or cuda", OFFSET(device), AV_OPT_TYPE_STRING, {.str = "auto"}, .flags = FLAGS},
     {"strength", "how much of the network: 0 plain enlargement, 1 all of it", OFFSET(strength), AV_OPT_TYPE_DOUBLE, {.dbl = 1}, 0, 1, FLAGS},
+    {"precision", "auto, fp32 or int8", OFFSET(precision), AV_OPT_TYPE_STRING, {.str = "auto"}, .flags = FLAGS},
     {NULL}
 };
 /* clang-format on */
