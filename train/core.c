@@ -707,3 +707,14 @@ void make_crop(const struct crop *c, const float *taps, float *low, float *targe
         }
     free(wide);
 }
+
+/* c [n][m] = a [n][k] times b [k][m]: for the optimiser, where numpy has no fast BLAS. */
+void product(const float *restrict a, const float *restrict b, float *restrict c, int n, int k, int m) {
+    memset(c, 0, sizeof(float) * n * m);
+    for (int i = 0; i < n; i++)
+        for (int l = 0; l < k; l++) {
+            const float x = a[i * k + l];
+            for (int j = 0; j < m; j++)
+                c[i * m + j] += x * b[l * m + j];
+        }
+}

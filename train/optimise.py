@@ -8,6 +8,8 @@ get plain Adam.  `soap=False` is Adam throughout.
 """
 import numpy as np
 
+from core import product
+
 
 class Adam:
     def __init__(self, shape, beta1=0.9, beta2=0.99):
@@ -34,22 +36,22 @@ class Matrix:
         self.beta, self.every = beta, every
 
     def rotate(self, x):
-        return self.left_basis.T @ x @ self.right_basis
+        return product(product(self.left_basis.T, x), self.right_basis)
 
     def unrotate(self, x):
-        return self.left_basis @ x @ self.right_basis.T
+        return product(product(self.left_basis, x), self.right_basis.T)
 
     def refresh(self):
         """A step of orthogonal iteration; the momentum moves to the new basis, and the columns keep their order."""
         momentum = self.unrotate(self.adam.m)
         for side, basis in ((self.left, "left_basis"), (self.right, "right_basis")):
-            setattr(self, basis, np.linalg.qr(side @ getattr(self, basis))[0].astype(np.float32))
+            setattr(self, basis, np.linalg.qr(product(side, getattr(self, basis)))[0].astype(np.float32))
         self.adam.m = self.rotate(momentum)
 
     def step(self, grad):
         weight = max(1 - self.beta, 1 / (self.adam.steps + 1))
-        self.left += weight * (grad @ grad.T - self.left)
-        self.right += weight * (grad.T @ grad - self.right)
+        self.left += weight * (product(grad, grad.T) - self.left)
+        self.right += weight * (product(grad.T, grad) - self.right)
         if self.left_basis is None:
             self.left_basis = np.linalg.eigh(self.left)[1][:, ::-1].astype(np.float32)
             self.right_basis = np.linalg.eigh(self.right)[1][:, ::-1].astype(np.float32)
