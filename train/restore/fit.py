@@ -1,33 +1,45 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Trains the x1 chain of `restore` in float on a pack of tiles.py; resumes its checkpoint.
+"""Trains `restore` on a pack of tiles.py, with the loop, optimiser and int8 rounding of ../train.py.
 
-Adam, cosine schedule, the eight flips and turns, whole tiles as crops.  The
-loss is the log of each crop's squared error (core.py): what a crop of MPEG-2 at
-a low rate wins does not drown what a clean one loses; `--epsilon` (code values)
-says how much error on a clean crop is next to nothing.
-A checkpoint is an .npz: params, inner, channels, step, Adam's moments.
+    float:  fit.py tiles.npz restore.npz --minutes 20
+    int8:   fit.py tiles.npz restore_int8.npz --weights restore.npz --int8 --minutes 6 --rate 5e-4
+
+Whole tiles are the crops, turned and flipped.  The loss is the log of each
+crop's squared error: a dB counts the same in every crop, so that what MPEG-2 at
+a low rate wins does not drown what a clean picture loses.  --epsilon (code
+values) says how much error on a clean crop is next to nothing; --clean is the
+share of the batch drawn from clean tiles (0: as many as the pack has).
 """
-import argparse
 import os
 import sys
-import time
 
 import numpy as np
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-import core  # noqa: E402
+import model  # noqa: E402
+import train  # noqa: E402
+
+FIRST_EPSILON, SETTLED = 16.0, 0.5
 
 
 class Crops:
-    def __init__(self, pack, batch, margin, seed):
-        self.lr, self.hr, self.batch, self.margin = pack["lr"], pack["hr"], batch, margin
+    def __init__(self, pack, batch, margin, clean, seed):
+        self.lr, self.hr, self.batch, self.margin, self.clean = pack["lr"], pack["hr"], batch, margin, clean
+        self.untouched = np.flatnonzero(pack["kind"] == 0)
         self.rng = np.random.default_rng(seed)
+
+    def tiles(self):
+        drawn = self.rng.integers(len(self.lr), size=self.batch)
+        count = self.rng.binomial(self.batch, self.clean)
+        if count:
+            drawn[:count] = self.rng.choice(self.untouched, count)
+        return drawn
 
     def next(self):
         m, side = self.margin, self.lr.shape[1]
         x = np.empty((self.batch, side, side), np.float32)
         target = np.empty((self.batch, side - 2 * m, side - 2 * m, 1), np.float32)
-        for i, tile in enumerate(self.rng.integers(len(self.lr), size=self.batch)):
+        for i, tile in enumerate(self.tiles()):
             turn, flip = self.rng.integers(4), self.rng.integers(2)
             low, high = (np.rot90(tiles[tile], turn) for tiles in (self.lr, self.hr))
             low, high = (t[:, ::-1] if flip else t for t in (low, high))
@@ -36,92 +48,81 @@ class Crops:
         return x, target
 
 
-class Adam:
-    def __init__(self, size):
-        self.first, self.second, self.count = np.zeros(size, np.float32), np.zeros(size, np.float32), 0
-
-    def step(self, params, grad, rate):
-        self.count += 1
-        self.first += 0.1 * (grad - self.first)
-        self.second += 0.001 * (grad * grad - self.second)
-        mean, spread = self.first / (1 - 0.9**self.count), self.second / (1 - 0.999**self.count)
-        params -= rate * mean / (np.sqrt(spread) + 1e-8)
+class State(train.State):
+    def loss(self, done):
+        """Squared error of all crops alike at first: doing nothing is a hole that is hard to leave."""
+        first = max(FIRST_EPSILON, self.args.epsilon)
+        return "log", first * (self.args.epsilon / first)**min(1, done / SETTLED) / 255
 
 
-def no_dc(net, params):
-    """The first kernels sum to zero: a flat picture gives the same features whatever its code value."""
-    kernel = net.views(params)[0][0]
-    kernel -= kernel.mean((0, 1), keepdims=True)
+def decibels(a, b):
+    return 10 * np.log10(65025 / max(0.05, float(np.mean((a.astype(np.float64) - b)**2))))
 
 
-def gains(net, params, pack, scales=None):
-    """dB won over the input in the validation tiles, by kind: {name: (input, gain)}; rounded to u8."""
-    found = {}
-    m = net.convs
-    for low, high, kind in zip(pack["val_lr"], pack["val_hr"], pack["val_kind"]):
-        x = low.astype(np.float32) / 255
-        out = np.clip(np.rint((x + net.run(params, x, scales)[..., 0]) * 255), 0, 255)
-        cut = (slice(m, -m), slice(m, -m))
-        miss = [max(0.05, float(np.mean((p[cut].astype(np.float64) - high[cut])**2))) for p in (low, out)]
-        found.setdefault(str(pack["names"][kind]), []).append([10 * np.log10(65025 / v) for v in miss])
-    return {name: (np.mean([r[0] for r in rows]), np.mean([r[1] - r[0] for r in rows])) for name, rows in found.items()}
+class Validation:
+    """Gain in dB over the input in the tiles held out, by codec; what is left of clean ones in dB."""
+
+    def __init__(self, pack, net):
+        self.net, self.low, self.high = net, pack["val_lr"][::2], pack["val_hr"][::2]
+        self.kinds = [str(pack["names"][kind]) for kind in pack["val_kind"][::2]]
+        m = net.convs
+        self.cut = (slice(m, -m), slice(m, -m))
+
+    def by_kind(self, params, scales=None):
+        found = {}
+        for low, high, kind in zip(self.low, self.high, self.kinds):
+            x = low.astype(np.float32) / 255
+            out = np.clip(np.rint((x + self.net.run(params, x, scales)[..., 0]) * 255), 0, 255)
+            row = [decibels(p[self.cut], high[self.cut]) for p in (low, out)]
+            found.setdefault(kind, []).append(row)
+        return {kind: np.mean(rows, axis=0) for kind, rows in found.items()}
+
+    def __call__(self, params, scales=None):
+        codecs = {}
+        for kind, (before, after) in self.by_kind(params, scales).items():
+            codecs.setdefault(kind.split()[0], []).append(after if kind == "clean" else after - before)
+        return " ".join(f"{codec} {np.mean(rows):.3f}" for codec, rows in codecs.items())
+
+    def tops(self, params):
+        found = np.zeros((len(self.low), self.net.inner + 1), np.float32)
+        for low, row in zip(self.low, found):
+            self.net.run(params, low.astype(np.float32) / 255, None, row)
+        return found.max(0)
 
 
-def summary(found):
-    groups = {}
-    for name, (_, gain) in found.items():
-        groups.setdefault(name.split()[0], []).append(gain)
-    return " ".join(f"{name} {np.mean(values):+.3f}" for name, values in groups.items())
-
-
-def rate_at(step, args):
-    warm = min(1, (step + 1) / 200)
-    return warm * (args.last_rate + (args.rate - args.last_rate) * 0.5 * (1 + np.cos(np.pi * step / args.steps)))
-
-
-def save(path, net, params, adam, step):
-    np.savez(path + ".part.npz", params=params, inner=net.inner, channels=net.channels, step=step, first=adam.first,
-             second=adam.second)
-    os.replace(path + ".part.npz", path)
+def options():
+    parser = train.options()
+    parser.set_defaults(arch="restore", batch=8, rate=2e-3, every=500, l2=0)
+    parser.add_argument("--epsilon", type=float, default=2.0)
+    parser.add_argument("--clean", type=float, default=0.0)
+    parser.description = __doc__.splitlines()[0]
+    return parser
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("pack")
-    parser.add_argument("checkpoint")
-    parser.add_argument("--inner", type=int, default=12)
-    parser.add_argument("--steps", type=int, default=16000)
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--rate", type=float, default=1.5e-3)
-    parser.add_argument("--last-rate", type=float, default=1e-5)
-    parser.add_argument("--epsilon", type=float, default=2.0)
-    parser.add_argument("--every", type=int, default=500)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--stop", type=int, default=0, help="end at this step of the schedule")
-    args = parser.parse_args()
+    args = options().parse_args()
+    arch = model.ARCHITECTURES[args.arch]
+    args.int8_last = arch.int8_last
+    net = arch.net(args.threads)
     pack = dict(np.load(args.pack))
-    net = core.Net(16, args.inner, 1, args.threads)
-    params, adam, first = net.init(np.random.default_rng(1)), Adam(net.size), 0
-    if os.path.exists(args.checkpoint):
-        state = np.load(args.checkpoint)
-        params, adam.first, adam.second = (state[n].copy() for n in ("params", "first", "second"))
-        first = adam.count = int(state["step"])
-    crops = Crops(pack, args.batch, net.convs, 1 + first)
-    print(f"{net.cost()} multiply-adds a pixel, {len(pack['lr'])} tiles, from step {first}", flush=True)
-    started, total = time.monotonic(), 0.0
-    for step in range(first, args.stop or args.steps):
-        x, target = crops.next()
-        loss, _, grad, _ = net.batch(params, x, target, "log", epsilon=args.epsilon / 255)
-        adam.step(params, grad, rate_at(step, args))
-        no_dc(net, params)
-        total += loss
-        if (step + 1) % args.every == 0:
-            save(args.checkpoint, net, params, adam, step + 1)
-            each = (time.monotonic() - started) / (step + 1 - first)
-            shown = summary(gains(net, params, pack)) if (step + 1) % (4 * args.every) == 0 else ""
-            print(f"step {step + 1}/{args.steps} loss {total / args.every / np.log(10) * 10:.3f} dB "
-                  f"{each * 1000:.0f} ms/step {shown}", flush=True)
-            total = 0.0
+    params, scales = train.begin(arch, net, args)
+    validation = Validation(pack, net)
+    if not args.int8:
+        scales = None
+    elif scales is None:
+        scales = (validation.tops(params) / 255).astype(np.float32)
+    state = State(net, params, scales, args)
+    crops = Crops(pack, args.batch, net.convs, args.clean, args.seed)
+    print(f"{arch.name}: {net.cost()} multiply-adds a pixel, {len(pack['lr'])} tiles, options {vars(args)}", flush=True)
+
+    def report(now):
+        return validation(now.used(now.average), now.average_scales)
+
+    def save(now):
+        model.save(args.checkpoint, arch, now.average, now.average_scales)
+    train.fit(state, crops, args, report, save)
+    for kind, (before, after) in validation.by_kind(state.used(state.average), state.average_scales).items():
+        print(f"{kind:28} {before:6.2f} {after - before:+.3f} dB")
 
 
 if __name__ == "__main__":
