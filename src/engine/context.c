@@ -138,6 +138,21 @@ void spyhop_close(spyhop_context **context)
     *context = NULL;
 }
 
+int sh_settings_settle(spyhop_settings *settings, sh_err *err)
+{
+    return check_settings(settings, err);
+}
+
+sh_pool *sh_context_pool(const spyhop_context *context)
+{
+    return context->pool;
+}
+
+const sh_dsp *sh_context_dsp(const spyhop_context *context)
+{
+    return &context->dsp;
+}
+
 int spyhop_get_settings(const spyhop_context *context, spyhop_settings *settings)
 {
     if (!context || !settings)

@@ -2,6 +2,7 @@
 #ifndef SH_ENGINE_CONTEXT_H
 #define SH_ENGINE_CONTEXT_H
 /* What the files behind the public header share. */
+#include "base/pool.h"
 #include "engine/exec.h"
 #include <spyhop/spyhop.h>
 
@@ -16,5 +17,10 @@ int sh_public_error(spyhop_error *error, const sh_err *err);
  * tiles. */
 int sh_context_open(spyhop_context **out, const spyhop_model *model, const spyhop_settings *settings,
                     size_t l2_bytes, sh_err *err);
+/* As spyhop_open checks and settles them: threads stay as given, cpu is a level of this machine. */
+int sh_settings_settle(spyhop_settings *settings, sh_err *err);
+/* What a scaler of pictures shares with the context that it runs. */
+sh_pool *sh_context_pool(const spyhop_context *context);
+const sh_dsp *sh_context_dsp(const spyhop_context *context);
 
 #endif
