@@ -21,9 +21,10 @@ static uint16_t samples[8 * WIDTH];
 typedef struct timing {
     const sh_dsp *dsp;
     double work;
-    const char *unit; /* of the work: "MAC" is also held against the peak */
+    const char *unit; /* of the work: "MAC" and "iMAC" (of integers) are also held against the peak */
     void (*call)(const struct timing *t);
     sh_conv conv;
+    const void *data;
 } timing;
 
 /* 1e9 units a second, the best of a few runs. */
@@ -52,8 +53,9 @@ static void report(const char *name, timing t, const sh_dsp *scalar, int cpu)
     double peak = 0, here = rate_of(&t), base;
     t.dsp = scalar;
     base = rate_of(&t);
-    printf("%-7s %-22s %9.2f G%s/s %8.1fx", spyhop_cpu_name(cpu), name, here, t.unit, here / base);
-    if (strcmp(t.unit, "MAC") == 0 && sh_peak_measure(cpu, 1, 0.1, &peak, NULL) == SH_OK)
+    printf("%-10s %-22s %9.2f G%s/s %8.1fx", spyhop_cpu_name(cpu), name, here, t.unit, here / base);
+    if (strcmp(t.unit + strlen(t.unit) - 3, "MAC") == 0 &&
+        sh_peak_measure(cpu, t.unit[0] == 'i', 1, 0.1, &peak, NULL) == SH_OK)
         printf("  %5.1f %% of the peak", here / peak * 100);
     puts("");
     fflush(stdout);
@@ -197,6 +199,7 @@ static void time_store16(const sh_dsp *level, const sh_dsp *scalar, int cpu)
     report("store16", (timing){level, WIDTH, "sample", call_store16}, scalar, cpu);
 }
 
+#include "bench_q8.h"
 #include "bench_scale.h"
 
 static void call_peak(const timing *t)
@@ -211,7 +214,7 @@ static void time_peak(const sh_dsp *level, const sh_dsp *scalar, int cpu)
     timing t = {level, (double)level->peak(1000, sink), "FMA", call_peak};
     double here = rate_of(&t);
     t = (timing){scalar, (double)scalar->peak(1000, sink), "FMA", call_peak};
-    printf("%-7s %-22s %9.2f GMAC/s %8.1fx\n", spyhop_cpu_name(cpu), "multiply-add peak", here,
+    printf("%-10s %-22s %9.2f GMAC/s %8.1fx\n", spyhop_cpu_name(cpu), "multiply-add peak", here,
            here / rate_of(&t));
 }
 
@@ -230,6 +233,8 @@ int main(int argc, char **argv)
                 planes[p][r][x] = (float)((x * 31 + r * 17) % 101) / 101 - 0.3f;
     sh_dsp_select(&scalar, SPYHOP_CPU_C);
     for (int cpu = SPYHOP_CPU_C; cpu <= spyhop_cpu_detect(); cpu++) {
+        if (!spyhop_cpu_supported(cpu))
+            continue;
         sh_dsp_select(&level, cpu);
 #define SH_KERNEL(name, type) time_##name(&level, &scalar, cpu);
 #include "engine/dsp/kernels.inc"

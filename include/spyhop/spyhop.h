@@ -85,13 +85,22 @@ typedef struct spyhop_error {
 #define SPYHOP_MAX_KERNEL 15                      /* height and width of a convolution's kernel */
 #define SPYHOP_MAX_SIDE 32768                     /* width and height of a plane, in samples, in and out */
 
-/* Instruction sets, from the lowest. A level includes those before it. */
+/* Instruction sets, from the slowest. A machine may lack one in the middle: spyhop_cpu_supported. */
 typedef enum spyhop_cpu {
-    SPYHOP_CPU_C = 0,      /* portable scalar C: the specification of every kernel */
-    SPYHOP_CPU_AVX2 = 1,   /* AVX2 and FMA */
-    SPYHOP_CPU_AVX512 = 2, /* AVX-512 F, BW, DQ and VL */
-    SPYHOP_CPU_AUTO = 255  /* the highest that this machine and its operating system support */
+    SPYHOP_CPU_C = 0,          /* portable scalar C: the specification of every kernel */
+    SPYHOP_CPU_AVX2 = 1,       /* AVX2 and FMA */
+    SPYHOP_CPU_AVXVNNI = 2,    /* AVX2 with AVX-VNNI, which multiplies 8-bit integers */
+    SPYHOP_CPU_AVX512 = 3,     /* AVX-512 F, BW, DQ and VL */
+    SPYHOP_CPU_AVX512VNNI = 4, /* AVX-512 with VNNI */
+    SPYHOP_CPU_AUTO = 255      /* the highest that this machine and its operating system support */
 } spyhop_cpu;
+
+/* How numbers are computed with. */
+typedef enum spyhop_precision {
+    SPYHOP_PRECISION_AUTO = 0, /* INT8 where the model allows it, else FP32 */
+    SPYHOP_PRECISION_FP32 = 1, /* single floats; what a file quantises is quantised, in floats */
+    SPYHOP_PRECISION_INT8 = 2  /* 8-bit integers between the layers: the same bits at every level */
+} spyhop_precision;
 
 /* A loaded, checked and immutable network. */
 typedef struct spyhop_model spyhop_model;
@@ -110,6 +119,7 @@ typedef struct spyhop_model_info {
     int64_t parameters;     /* weights and biases, counted once */
     int64_t macs_per_pixel; /* multiply-adds for one INPUT pixel */
     int halo;               /* input samples to each side that an output sample may depend on */
+    int precision;          /* what SPYHOP_PRECISION_AUTO means for it: FP32 or INT8 */
 } spyhop_model_info;
 
 /*
@@ -121,6 +131,8 @@ typedef struct spyhop_settings {
     int cpu; /* a spyhop_cpu; SPYHOP_CPU_AUTO by default. A level the machine lacks is SPYHOP_E_ARGUMENT */
     int band_rows; /* input rows of one band, 1..SPYHOP_MAX_SIDE; 0 (default): chosen so that all threads end
                       together. The output does not depend on it, nor on threads. For tests and tuning */
+    int precision; /* a spyhop_precision; AUTO by default. INT8 for a model whose file is not quantised through
+                      and through (info.precision tells) is SPYHOP_E_UNSUPPORTED */
 } spyhop_settings;
 
 /*
@@ -145,8 +157,14 @@ SPYHOP_API const char *spyhop_version(void);
  */
 SPYHOP_API int spyhop_cpu_detect(void);
 
-/* "c", "avx2", "avx512" or "auto"; NULL for any other value. */
+/* 1 when this machine and its operating system have that level, else 0; AUTO is always there. */
+SPYHOP_API int spyhop_cpu_supported(int cpu);
+
+/* "c", "avx2", "avxvnni", "avx512", "avx512vnni" or "auto"; NULL for any other value. */
 SPYHOP_API const char *spyhop_cpu_name(int cpu);
+
+/* "auto", "fp32" or "int8"; NULL for any other value. */
+SPYHOP_API const char *spyhop_precision_name(int precision);
 
 /*
  * Reads, checks and keeps the ONNX model in the file `path`.

@@ -233,14 +233,14 @@ static int measure_all(spyhop_context *context, const spyhop_model_info *info, c
     spyhop_get_settings(context, &r->settings);
     int status = frame_make(&f, o->width, o->height, info, err);
     if (status == SH_OK)
-        status = sh_peak_measure(r->settings.cpu, r->settings.threads, 0.5, &before, err);
+        status = sh_peak_measure(r->settings.cpu, 0, r->settings.threads, 0.5, &before, err);
     if (status == SH_OK) {
         status = measure(context, &f, o, r, &error);
         if (status < 0)
             sh_fail(err, status, "%s", error.message);
     }
     if (status == SH_OK)
-        status = sh_peak_measure(r->settings.cpu, r->settings.threads, 0.5, &after, err);
+        status = sh_peak_measure(r->settings.cpu, 0, r->settings.threads, 0.5, &after, err);
     r->peak = before > after ? before : after;
     r->gmac = r->fps * (double)info->macs_per_pixel * o->width * o->height * 1e-9;
     snprintf(r->model, sizeof(r->model), "%s", info->name);

@@ -36,18 +36,18 @@ bool sh_option_real(const char *command, const char *option, const char *text, d
 
 bool sh_option_cpu(const char *command, const char *text, int *out)
 {
-    static const int levels[] = {SPYHOP_CPU_C, SPYHOP_CPU_AVX2, SPYHOP_CPU_AVX512, SPYHOP_CPU_AUTO};
-    for (size_t i = 0; i < SH_COUNT(levels); i++) {
-        if (strcmp(spyhop_cpu_name(levels[i]), text) != 0)
+    for (int level = 0; level <= SPYHOP_CPU_AUTO; level++) {
+        if (!spyhop_cpu_name(level) || strcmp(spyhop_cpu_name(level), text) != 0)
             continue;
-        if (levels[i] != SPYHOP_CPU_AUTO && levels[i] > spyhop_cpu_detect()) {
+        if (!spyhop_cpu_supported(level)) {
             fprintf(stderr, "spyhop %s: this machine has no %s; its highest level is %s\n", command, text,
                     spyhop_cpu_name(spyhop_cpu_detect()));
             return false;
         }
-        *out = levels[i];
+        *out = level;
         return true;
     }
-    fprintf(stderr, "spyhop %s: --cpu takes c, avx2, avx512 or auto, not \"%s\"\n", command, text);
+    fprintf(stderr, "spyhop %s: --cpu takes c, avx2, avxvnni, avx512, avx512vnni or auto, not \"%s\"\n",
+            command, text);
     return false;
 }

@@ -42,9 +42,11 @@ static int check_settings(spyhop_settings *settings, sh_err *err)
                        settings->band_rows, SPYHOP_MAX_SIDE);
     if (!spyhop_cpu_name(settings->cpu))
         return sh_fail(err, SH_E_ARGUMENT, "settings: there is no instruction set %d", settings->cpu);
-    if (settings->cpu != SPYHOP_CPU_AUTO && settings->cpu > best)
+    if (!spyhop_cpu_supported(settings->cpu))
         return sh_fail(err, SH_E_ARGUMENT, "settings: this machine has no %s; the most it has is %s",
                        spyhop_cpu_name(settings->cpu), spyhop_cpu_name(best));
+    if (!spyhop_precision_name(settings->precision))
+        return sh_fail(err, SH_E_ARGUMENT, "settings: there is no precision %d", settings->precision);
     settings->cpu = settings->cpu == SPYHOP_CPU_AUTO ? best : settings->cpu;
     settings->size = sizeof(*settings);
     return SH_OK;

@@ -18,20 +18,27 @@ int spyhop_cpu_detect(void)
     return sh_cpu_detect();
 }
 
+int spyhop_cpu_supported(int cpu)
+{
+    return cpu == SPYHOP_CPU_AUTO || sh_cpu_has(cpu);
+}
+
 const char *spyhop_cpu_name(int cpu)
 {
-    switch (cpu) {
-    case SPYHOP_CPU_C:
-        return "c";
-    case SPYHOP_CPU_AVX2:
-        return "avx2";
-    case SPYHOP_CPU_AVX512:
-        return "avx512";
-    case SPYHOP_CPU_AUTO:
+    static const char *const names[] = {[SPYHOP_CPU_C] = "c",
+                                        [SPYHOP_CPU_AVX2] = "avx2",
+                                        [SPYHOP_CPU_AVXVNNI] = "avxvnni",
+                                        [SPYHOP_CPU_AVX512] = "avx512",
+                                        [SPYHOP_CPU_AVX512VNNI] = "avx512vnni"};
+    if (cpu == SPYHOP_CPU_AUTO)
         return "auto";
-    default:
-        return NULL;
-    }
+    return cpu >= 0 && cpu <= SPYHOP_CPU_AVX512VNNI ? names[cpu] : NULL;
+}
+
+const char *spyhop_precision_name(int precision)
+{
+    static const char *const names[] = {"auto", "fp32", "int8"};
+    return precision >= 0 && precision <= SPYHOP_PRECISION_INT8 ? names[precision] : NULL;
 }
 
 int sh_public_error(spyhop_error *error, const sh_err *err)

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include "engine/act.h"
 #include "engine/dsp/dsp.h"
+#include "checkq8.h"
 #include "checkscale.h"
 #include "guard.h"
 #include "netmodel.h"
@@ -405,6 +406,21 @@ CHECK_ROWS(unzip16, unzip, 2)
 CHECK_ROWS(blend8, blend, 1)
 CHECK_ROWS(blend16, blend, 2)
 
+#define CHECK_Q8(name)                                                                                       \
+    static void check_q8_##name(check *c)                                                                    \
+    {                                                                                                        \
+        checkq8_##name(c->scalar, c->level, &c->seed);                                                       \
+    }
+CHECK_Q8(load8)
+CHECK_Q8(load16)
+CHECK_Q8(first)
+CHECK_Q8(conv)
+CHECK_Q8(sums)
+CHECK_Q8(base)
+CHECK_Q8(finish8)
+CHECK_Q8(finish16)
+CHECK_Q8(peak)
+
 static void check_peak(check *c)
 {
     float sink[16] = {0};
@@ -438,13 +454,13 @@ static void scalar_kernels(void **state)
 static void try_level(int cpu, int below)
 {
     sh_dsp here, lower;
-    if (spyhop_cpu_detect() < cpu) {
+    if (!sh_cpu_has(cpu)) {
         print_message("this machine has no %s: not checked\n", spyhop_cpu_name(cpu));
         skip();
     }
     sh_dsp_select(&here, cpu);
     sh_dsp_select(&lower, below);
-    assert_true((void *)here.conv != (void *)lower.conv);
+    assert_true((void *)here.q8_conv != (void *)lower.q8_conv);
     check_level(cpu);
 }
 
@@ -454,23 +470,39 @@ static void avx2_kernels(void **state)
     try_level(SPYHOP_CPU_AVX2, SPYHOP_CPU_C);
 }
 
+static void avxvnni_kernels(void **state)
+{
+    (void)state;
+    try_level(SPYHOP_CPU_AVXVNNI, SPYHOP_CPU_AVX2);
+}
+
 static void avx512_kernels(void **state)
 {
     (void)state;
     try_level(SPYHOP_CPU_AVX512, SPYHOP_CPU_AVX2);
 }
 
+static void avx512vnni_kernels(void **state)
+{
+    (void)state;
+    try_level(SPYHOP_CPU_AVX512VNNI, SPYHOP_CPU_AVX512);
+}
+
 static void peak_is_measured(void **state)
 {
     double rate = 0;
     (void)state;
-    assert_int_equal(sh_peak_measure(SPYHOP_CPU_C, 2, 0.01, &rate, NULL), SH_OK);
+    assert_int_equal(sh_peak_measure(SPYHOP_CPU_C, 0, 2, 0.01, &rate, NULL), SH_OK);
+    assert_true(rate > 0 && rate < 10000);
+    assert_int_equal(sh_peak_measure(SPYHOP_CPU_C, 1, 2, 0.01, &rate, NULL), SH_OK);
     assert_true(rate > 0 && rate < 10000);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(scalar_kernels), cmocka_unit_test(avx2_kernels),
-                                       cmocka_unit_test(avx512_kernels), cmocka_unit_test(peak_is_measured)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(scalar_kernels),     cmocka_unit_test(avx2_kernels),
+        cmocka_unit_test(avxvnni_kernels),    cmocka_unit_test(avx512_kernels),
+        cmocka_unit_test(avx512vnni_kernels), cmocka_unit_test(peak_is_measured)};
     return cmocka_run_group_tests_name("engine/dsp", tests, NULL, NULL);
 }

@@ -207,7 +207,8 @@ static void names(void **state)
     assert_string_equal(spyhop_version(), "0.1.0");
     assert_string_equal(spyhop_cpu_name(SPYHOP_CPU_AVX2), "avx2");
     assert_string_equal(spyhop_cpu_name(SPYHOP_CPU_AUTO), "auto");
-    assert_null(spyhop_cpu_name(3));
+    assert_string_equal(spyhop_cpu_name(SPYHOP_CPU_AVX512VNNI), "avx512vnni");
+    assert_null(spyhop_cpu_name(5));
     spyhop_close(NULL);
     spyhop_model_free(NULL);
 }

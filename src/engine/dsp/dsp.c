@@ -9,6 +9,7 @@ void sh_dsp_select(sh_dsp *dsp, int cpu)
     sh_point_init_c(dsp);
     sh_pixel_init_c(dsp);
     sh_peak_init_c(dsp);
+    sh_q8_init_c(dsp);
     sh_scale_init_c(dsp);
 #if SH_HAVE_X86
     if (cpu < SPYHOP_CPU_AVX2)
@@ -18,6 +19,9 @@ void sh_dsp_select(sh_dsp *dsp, int cpu)
     sh_point_init_avx2(dsp);
     sh_pixel_init_avx2(dsp);
     sh_peak_init_avx2(dsp);
+    sh_q8_init_avx2(dsp);
+    if (cpu == SPYHOP_CPU_AVXVNNI)
+        sh_q8_init_avxvnni(dsp);
     sh_scale_init_avx2(dsp);
     if (cpu < SPYHOP_CPU_AVX512)
         return;
@@ -26,6 +30,10 @@ void sh_dsp_select(sh_dsp *dsp, int cpu)
     sh_point_init_avx512(dsp);
     sh_pixel_init_avx512(dsp);
     sh_peak_init_avx512(dsp);
+    sh_q8_init_avx512(dsp);
+    if (cpu < SPYHOP_CPU_AVX512VNNI)
+        return;
+    sh_q8_init_avx512vnni(dsp);
     sh_scale_init_avx512(dsp);
 #endif
 }

@@ -6,7 +6,9 @@
 #include "engine/dsp/peak.h"
 #include "engine/dsp/pixel.h"
 #include "engine/dsp/point.h"
+#include "engine/dsp/q8.h"
 #include "engine/dsp/row.h"
+#include <stdbool.h>
 #include "engine/dsp/scale.h"
 
 typedef struct sh_dsp {
@@ -17,7 +19,9 @@ typedef struct sh_dsp {
 
 /* Fills the table for a spyhop_cpu level (not AUTO), which the machine must have: from scalar C upwards. */
 void sh_dsp_select(sh_dsp *dsp, int cpu);
-/* The highest spyhop_cpu level that the processor has and the operating system saves the registers of. */
+/* Whether the processor has a spyhop_cpu level (not AUTO) and the operating system saves its registers. */
+bool sh_cpu_has(int cpu);
+/* The highest level that it has. */
 int sh_cpu_detect(void);
 
 #endif

@@ -26,6 +26,7 @@ void sh_peak_init_c(sh_dsp *dsp)
 
 typedef struct measure {
     sh_peak_fn fn;
+    sh_q8_peak_fn q8; /* instead, or NULL */
     int64_t rounds;
     int64_t macs[256];
 } measure;
@@ -34,13 +35,14 @@ static void work(void *opaque, int item, int worker)
 {
     measure *m = opaque;
     float sink[16] = {0};
-    m->macs[item] = m->fn(m->rounds, sink);
+    int32_t whole[16] = {0};
+    m->macs[item] = m->q8 ? m->q8(m->rounds, whole) : m->fn(m->rounds, sink);
     if (sink[0] != sink[0])
         m->macs[item] = 0;
 }
 
 /* Best of several short runs: what the machine can do, not what it did while something else ran. */
-int sh_peak_measure(int cpu, int threads, double seconds, double *gmac_per_s, sh_err *err)
+int sh_peak_measure(int cpu, int whole, int threads, double seconds, double *gmac_per_s, sh_err *err)
 {
     sh_pool *pool = NULL;
     sh_dsp dsp;
@@ -49,7 +51,7 @@ int sh_peak_measure(int cpu, int threads, double seconds, double *gmac_per_s, sh
     if (status < 0)
         return status;
     sh_dsp_select(&dsp, cpu);
-    measure m = {.fn = dsp.peak, .rounds = 1 << 12};
+    measure m = {.fn = dsp.peak, .q8 = whole ? dsp.q8_peak : NULL, .rounds = 1 << 12};
     threads = sh_pool_threads(pool);
     for (int runs = 0; spent < seconds || runs < 3;) {
         int64_t start = sh_monotonic_us(), macs = 0, us;

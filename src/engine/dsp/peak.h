@@ -11,8 +11,8 @@
 typedef int64_t (*sh_peak_fn)(int64_t rounds, float *sink);
 
 /* Multiply-adds a second, in units of 1e9, that `threads` threads reach together at that level in about
- * `seconds`. */
-int sh_peak_measure(int cpu, int threads, double seconds, double *gmac_per_s, sh_err *err);
+ * `seconds`: of single floats, or (whole) of 8-bit integers. */
+int sh_peak_measure(int cpu, int whole, int threads, double seconds, double *gmac_per_s, sh_err *err);
 
 struct sh_dsp;
 void sh_peak_init_c(struct sh_dsp *dsp);

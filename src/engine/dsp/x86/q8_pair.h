@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The integer convolutions where bytes are multiplied into 16-bit sums of two (vpmaddubsw), which saturate:
+ * see sh_q8_pass. Two taps are added before they are widened wherever their weights allow it, which makes
+ * five instructions of six. The including file has defined VECTORS, of x in a tile of four outputs. */
+#define v_dot_words(sum, a, b) v_add(sum, v_words(a, b))
+#include "engine/dsp/x86/q8_row.h"
+
+ALWAYS void load_pixels(vec *pixels, const uint8_t *const *in, const sh_q8_tap *tap, int x, const int vectors)
+{
+    const uint8_t *from = in[tap->row] + (x + tap->column) * SH_Q8_GROUP;
+    UNROLL
+    for (int v = 0; v < vectors; v++)
+        pixels[v] = v_load(from + v * PIXELS * SH_Q8_GROUP);
+}
+
+/* sums: four outputs. */
+ALWAYS void tile_sums(vec *sums, const uint8_t *const *in, const sh_q8_pass *pass, int x, const int vectors)
+{
+    const vec ones = v_set16(1);
+    const sh_q8_tap *tap = pass->taps;
+    vec a[VECTORS], b[VECTORS];
+    for (int p = 0; p < pass->pairs; p++, tap += 2) {
+        load_pixels(a, in, &tap[0], x, vectors);
+        load_pixels(b, in, &tap[1], x, vectors);
+        UNROLL
+        for (int o = 0; o < SH_Q8_GROUP; o++) {
+            vec wa = v_set(dword_at(tap[0].weights[o])), wb = v_set(dword_at(tap[1].weights[o]));
+            UNROLL
+            for (int v = 0; v < vectors; v++) {
+                vec both = v_add16(v_bytes_by_words(a[v], wa), v_bytes_by_words(b[v], wb));
+                sums[o * vectors + v] = v_add(sums[o * vectors + v], v_words(both, ones));
+            }
+        }
+        UNROLL
+        for (int i = 0; i < SH_Q8_GROUP * vectors; i++)
+            v_keep(sums[i]);
+    }
+    for (int s = 0; s < pass->singles; s++, tap++) {
+        load_pixels(a, in, tap, x, vectors);
+        UNROLL
+        for (int o = 0; o < SH_Q8_GROUP; o++) {
+            vec wa = v_set(dword_at(tap->weights[o]));
+            UNROLL
+            for (int v = 0; v < vectors; v++)
+                sums[o * vectors + v] =
+                    v_add(sums[o * vectors + v], v_words(v_bytes_by_words(a[v], wa), ones));
+        }
+        UNROLL
+        for (int i = 0; i < SH_Q8_GROUP * vectors; i++)
+            v_keep(sums[i]);
+    }
+}
+
+ALWAYS void conv_tile(uint8_t *const *out, const uint8_t *const *in, const sh_q8_conv *conv, int first, int x,
+                      const int vectors, __m128i shift)
+{
+    vec s[SH_Q8_GROUP * VECTORS];
+    UNROLL
+    for (int o = 0; o < SH_Q8_GROUP; o++) {
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            s[o * vectors + v] = v_set(conv->bias[first + o]);
+    }
+    tile_sums(s, in, &conv->pass[first / SH_Q8_GROUP], x, vectors);
+    UNROLL
+    for (int v = 0; v < vectors; v++)
+        v_store(out[first / SH_Q8_GROUP] + (x + v * PIXELS) * SH_Q8_GROUP,
+                requantise(s[v], s[vectors + v], s[2 * vectors + v], s[3 * vectors + v],
+                           conv->factor + first * 4, shift));
+}
+
+static void conv_simd(uint8_t *const *out, const uint8_t *const *in, const sh_q8_conv *conv, int n)
+{
+    const __m128i shift = _mm_cvtsi32_si128(conv->shift);
+    int x = 0, end = whole_steps(n);
+    for (; x + VECTORS * PIXELS <= end; x += VECTORS * PIXELS)
+        for (int o = 0; o < conv->outputs; o += SH_Q8_GROUP)
+            conv_tile(out, in, conv, o, x, VECTORS, shift);
+    for (; x < end; x += PIXELS)
+        for (int o = 0; o < conv->outputs; o += SH_Q8_GROUP)
+            conv_tile(out, in, conv, o, x, 1, shift);
+}
+
+ALWAYS void sums_tile(int32_t *const *out, const uint8_t *const *in, const sh_q8_conv *conv, int first, int x,
+                      const int vectors)
+{
+    const sh_q8_pass *pass = &conv->pass[first / SH_Q8_GROUP * (conv->split ? 2 : 1)];
+    vec s[SH_Q8_GROUP * VECTORS];
+    UNROLL
+    for (int i = 0; i < SH_Q8_GROUP * vectors; i++)
+        s[i] = v_zero();
+    for (int half = 0; half < (conv->split ? 2 : 1); half++) {
+        UNROLL
+        for (int i = 0; i < SH_Q8_GROUP * vectors; i++)
+            s[i] = v_left(s[i], 7);
+        tile_sums(s, in, &pass[half], x, vectors);
+    }
+    UNROLL
+    for (int o = 0; o < SH_Q8_GROUP; o++) {
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            v_store(out[first + o] + x + v * PIXELS, v_add(s[o * vectors + v], v_set(conv->bias[first + o])));
+    }
+}
+
+static void sums_simd(int32_t *const *out, const uint8_t *const *in, const sh_q8_conv *conv, int n)
+{
+    int x = 0, end = whole_steps(n);
+    for (; x + VECTORS * PIXELS <= end; x += VECTORS * PIXELS)
+        for (int o = 0; o < conv->outputs; o += SH_Q8_GROUP)
+            sums_tile(out, in, conv, o, x, VECTORS);
+    for (; x < end; x += PIXELS)
+        for (int o = 0; o < conv->outputs; o += SH_Q8_GROUP)
+            sums_tile(out, in, conv, o, x, 1);
+}
+
+/* Multiply-adds into 16 bits: no convolution can do without these, whatever it spares of the widening. */
+static int64_t peak_simd(int64_t rounds, int32_t *sink)
+{
+    enum { CHAINS = 12 };
+    vec chain[CHAINS], bytes = v_set(sink[0] + 0x01020304), weights = v_set(sink[0] + 0x0102fffe);
+    UNROLL
+    for (int i = 0; i < CHAINS; i++)
+        chain[i] = v_set(i);
+    for (int64_t r = 0; r < rounds; r++) {
+        UNROLL
+        for (int i = 0; i < CHAINS; i++) {
+            v_keep(bytes);
+            chain[i] = v_add16(chain[i], v_bytes_by_words(bytes, weights));
+            v_keep(chain[i]);
+        }
+    }
+    UNROLL
+    for (int i = 1; i < CHAINS; i++)
+        chain[0] = v_add(chain[0], chain[i]);
+    int32_t all[PIXELS];
+    v_store(all, chain[0]);
+    sink[0] = all[0];
+    return rounds * CHAINS * PIXELS * SH_Q8_GROUP;
+}
