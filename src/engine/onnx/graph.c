@@ -24,16 +24,22 @@ static sh_value *find_slot(const sh_builder *builder, sh_text name)
     return &builder->values[at];
 }
 
-int sh_builder_define(sh_builder *builder, sh_text name, int tensor, const sh_onnx_tensor *constant,
-                      sh_err *err)
+int sh_builder_define(sh_builder *builder, sh_value value, sh_err *err)
 {
-    if (name.length == 0)
+    if (value.name.length == 0)
         return sh_fail(err, SH_E_FORMAT, "a tensor of the model has no name");
-    sh_value *slot = find_slot(builder, name);
+    sh_value *slot = find_slot(builder, value.name);
     if (slot->name.data)
-        return sh_fail(err, SH_E_FORMAT, "the name '%s' is defined twice", sh_text_show(name).text);
-    *slot = (sh_value){name, tensor, constant};
+        return sh_fail(err, SH_E_FORMAT, "the name '%s' is defined twice", sh_text_show(value.name).text);
+    *slot = value;
     return SH_OK;
+}
+
+int sh_builder_define_constant(sh_builder *builder, const sh_draft *draft, const sh_onnx_tensor *constant,
+                               sh_err *err)
+{
+    return sh_builder_define(
+        builder, (sh_value){.name = draft->node->outputs[0], .tensor = -1, .constant = constant}, err);
 }
 
 static char *keep_text(sh_arena *arena, sh_text text)
@@ -41,23 +47,44 @@ static char *keep_text(sh_arena *arena, sh_text text)
     return sh_arena_strdup(arena, sh_text_show(text).text);
 }
 
-static int add_tensor(sh_builder *builder, sh_text name, int channels, int scale, int *tensor, sh_err *err)
+static int check_size(sh_text name, sh_size size, sh_err *err)
+{
+    if (size.channels < 1 || size.channels > SPYHOP_MAX_CHANNELS)
+        return sh_fail(err, SH_E_LIMIT, "tensor '%s' has %d channels; 1 to %d are run",
+                       sh_text_show(name).text, size.channels, SPYHOP_MAX_CHANNELS);
+    if (size.scale < 1 || size.scale > SH_GRAPH_SCALE)
+        return sh_fail(err, SH_E_LIMIT, "tensor '%s' is the input enlarged %d times; 1 to %d are run",
+                       sh_text_show(name).text, size.scale, SH_GRAPH_SCALE);
+    if (size.margin < 0)
+        return sh_fail(
+            err, SH_E_UNSUPPORTED,
+            "tensor '%s' is smaller than the picture, by %d to each side: pad before a convolution without "
+            "pads, not after it",
+            sh_text_show(name).text, -size.margin);
+    if (size.margin > SH_GRAPH_MARGIN * size.scale)
+        return sh_fail(err, SH_E_LIMIT,
+                       "tensor '%s' reaches %d samples beyond the picture; at most %d are run",
+                       sh_text_show(name).text, size.margin, SH_GRAPH_MARGIN * size.scale);
+    return SH_OK;
+}
+
+/* A name that is empty is not defined. */
+static int add_tensor(sh_builder *builder, sh_text name, const char *label, sh_size size, int *tensor,
+                      sh_err *err)
 {
     sh_graph *graph = builder->graph;
-    if (channels < 1 || channels > SPYHOP_MAX_CHANNELS)
-        return sh_fail(err, SH_E_LIMIT, "tensor '%s' has %d channels; 1 to %d are run",
-                       sh_text_show(name).text, channels, SPYHOP_MAX_CHANNELS);
-    if (scale < 1 || scale > SH_GRAPH_SCALE)
-        return sh_fail(err, SH_E_LIMIT, "tensor '%s' is the input enlarged %d times; 1 to %d are run",
-                       sh_text_show(name).text, scale, SH_GRAPH_SCALE);
-    char *kept = keep_text(graph->arena, name);
+    int status = check_size(name, size, err);
+    if (status < 0)
+        return status;
+    const char *kept = name.length ? keep_text(graph->arena, name) : label;
     if (!kept)
         return sh_fail(err, SH_E_MEMORY, "out of memory for the model's graph");
     int index = graph->tensor_count;
-    int status = sh_builder_define(builder, name, index, NULL, err);
+    if (name.length)
+        status = sh_builder_define(builder, (sh_value){.name = name, .tensor = index}, err);
     if (status < 0)
         return status;
-    graph->tensors[graph->tensor_count++] = (sh_graph_tensor){kept, channels, scale, 0};
+    graph->tensors[graph->tensor_count++] = (sh_graph_tensor){kept, size.channels, size.scale, size.margin};
     *tensor = index;
     return SH_OK;
 }
@@ -74,19 +101,43 @@ static int *keep_inputs(sh_builder *builder, const sh_draft *draft, int *count)
     return inputs;
 }
 
-int sh_builder_add(sh_builder *builder, const sh_draft *draft, sh_graph_node node, int channels, int scale,
-                   sh_err *err)
+static int add_node(sh_builder *builder, const sh_draft *draft, sh_graph_node node, sh_text name,
+                    sh_size size, int *output, sh_err *err)
 {
-    sh_graph *graph = builder->graph;
     node.name = draft->label;
-    node.inputs = keep_inputs(builder, draft, &node.input_count);
     if (!node.inputs)
         return sh_fail(err, SH_E_MEMORY, "out of memory for the model's graph");
-    int status = add_tensor(builder, draft->node->outputs[0], channels, scale, &node.output, err);
+    int status = add_tensor(builder, name, draft->label, size, &node.output, err);
     if (status < 0)
         return sh_err_prefix(err, "%s", draft->label);
-    graph->nodes[graph->node_count++] = node;
+    builder->graph->nodes[builder->graph->node_count++] = node;
+    *output = node.output;
     return SH_OK;
+}
+
+int sh_builder_add(sh_builder *builder, const sh_draft *draft, sh_graph_node node, sh_size size, sh_err *err)
+{
+    int output;
+    node.inputs = keep_inputs(builder, draft, &node.input_count);
+    return add_node(builder, draft, node, draft->node->outputs[0], size, &output, err);
+}
+
+int sh_builder_add_to(sh_builder *builder, const sh_draft *draft, sh_graph_node node, const int *tensors,
+                      int count, sh_text name, sh_size size, int *output, sh_err *err)
+{
+    node.inputs = sh_arena_alloc(builder->graph->arena, (size_t)count * sizeof(int));
+    node.input_count = count;
+    for (int i = 0; node.inputs && i < count; i++)
+        node.inputs[i] = tensors[i];
+    return add_node(builder, draft, node, name, size, output, err);
+}
+
+const sh_graph_node *sh_builder_producer(const sh_builder *builder, int tensor)
+{
+    for (int n = builder->graph->node_count - 1; n >= 0; n--)
+        if (builder->graph->nodes[n].output == tensor)
+            return &builder->graph->nodes[n];
+    return NULL;
 }
 
 static int defined_later(const sh_onnx *onnx, int from, sh_text name)
@@ -121,6 +172,15 @@ static int resolve(sh_builder *builder, const sh_onnx_node *node, sh_draft *draf
     return SH_OK;
 }
 
+/* Whether the operator has nothing but whole numbers to work on, or asks for a tensor's shape. */
+static int folds(const sh_operator *op, const sh_draft *draft)
+{
+    int tensors = 0;
+    for (int i = 0; i < draft->input_count; i++)
+        tensors |= draft->inputs[i] && draft->inputs[i]->tensor >= 0;
+    return op->fold && (!tensors || !op->fn);
+}
+
 static int build_node(sh_builder *builder, const sh_onnx_node *node, sh_err *err)
 {
     sh_draft draft = {.node = node};
@@ -136,13 +196,15 @@ static int build_node(sh_builder *builder, const sh_onnx_node *node, sh_err *err
                        "the model needs the operator %s%s%s (node '%s'), which is not run here",
                        standard ? "" : sh_text_show(node->domain).text, standard ? "" : ".",
                        sh_text_show(node->op).text, sh_text_show(node->name).text);
-    if (node->output_count != 1)
+    if (node->output_count < 1 || (node->output_count > 1 && op->fn != sh_operator_split))
         return sh_fail(err, SH_E_FORMAT, "%s has %d outputs, not one", draft.label, node->output_count);
     if (node->input_count < op->min_inputs || node->input_count > op->max_inputs)
         return sh_fail(err, SH_E_FORMAT, "%s has %d inputs; %d to %d are allowed", draft.label,
                        node->input_count, op->min_inputs, op->max_inputs);
     int status = resolve(builder, node, &draft, err);
-    return status < 0 ? status : op->fn(builder, &draft, err);
+    if (status < 0)
+        return status;
+    return folds(op, &draft) ? op->fold(builder, &draft, err) : op->fn(builder, &draft, err);
 }
 
 static int check_port(const sh_onnx_port *port, const char *what, int64_t *channels, sh_err *err)
@@ -188,7 +250,10 @@ static int find_input(sh_builder *builder, sh_err *err)
     if (channels != 1 && channels != 3)
         return sh_fail(err, SH_E_UNSUPPORTED, "input '%s' has %lld channels; 1 (luma) or 3 are run",
                        sh_text_show(input->name).text, (long long)channels);
-    return add_tensor(builder, input->name, (int)channels, 1, &builder->graph->input, err);
+    if (input->name.length == 0)
+        return sh_fail(err, SH_E_FORMAT, "the model's input has no name");
+    return add_tensor(builder, input->name, NULL, (sh_size){(int)channels, 1, 0}, &builder->graph->input,
+                      err);
 }
 
 static int find_output(sh_builder *builder, sh_err *err)
@@ -206,6 +271,13 @@ static int find_output(sh_builder *builder, sh_err *err)
         return sh_fail(err, SH_E_FORMAT, "nothing computes the model's output '%s'",
                        sh_text_show(onnx->outputs[0].name).text);
     const sh_graph_tensor *tensor = &graph->tensors[value->tensor];
+    if (value->pending)
+        return sh_fail(err, SH_E_UNSUPPORTED, "the output is that of %s, which is half of something: %s",
+                       value->pending->label,
+                       value->pending->crop_axis ? "cut the other side too" : "dequantise it");
+    if (tensor->margin != 0)
+        return sh_fail(err, SH_E_UNSUPPORTED, "output '%s' is larger than the picture, by %d to each side",
+                       tensor->name, tensor->margin);
     if (channels != -1 && channels != tensor->channels)
         return sh_fail(err, SH_E_FORMAT, "output '%s' says %lld channels; the graph gives %d", tensor->name,
                        (long long)channels, tensor->channels);
@@ -216,11 +288,20 @@ static int find_output(sh_builder *builder, sh_err *err)
     return SH_OK;
 }
 
+/* An operator becomes at most three nodes, or one an output. */
+static size_t most_nodes(const sh_onnx *onnx)
+{
+    size_t nodes = 0;
+    for (int i = 0; i < onnx->node_count; i++)
+        nodes += (size_t)onnx->nodes[i].output_count + 3;
+    return nodes;
+}
+
 static int reserve(sh_builder *builder, sh_err *err)
 {
     const sh_onnx *onnx = builder->onnx;
     sh_graph *graph = builder->graph;
-    size_t nodes = (size_t)onnx->node_count;
+    size_t nodes = most_nodes(onnx);
     /* twice as many slots as names, so that a search always ends at an empty one */
     builder->value_slots = 2 * (nodes + (size_t)onnx->tensor_count + (size_t)onnx->input_count) + 8;
     builder->values = sh_arena_alloc(builder->scratch, builder->value_slots * sizeof(sh_value));
@@ -243,7 +324,9 @@ static int build(sh_builder *builder, sh_err *err)
         return sh_fail(err, SH_E_FORMAT, "the model has no nodes");
     status = reserve(builder, err);
     for (int i = 0; status == SH_OK && i < onnx->tensor_count; i++)
-        status = sh_builder_define(builder, onnx->tensors[i].name, -1, &onnx->tensors[i], err);
+        status = sh_builder_define(
+            builder, (sh_value){.name = onnx->tensors[i].name, .tensor = -1, .constant = &onnx->tensors[i]},
+            err);
     if (status == SH_OK)
         status = find_input(builder, err);
     for (int i = 0; status == SH_OK && i < onnx->node_count; i++)
@@ -253,9 +336,9 @@ static int build(sh_builder *builder, sh_err *err)
 
 int sh_graph_read(sh_graph **out, const void *data, size_t size, sh_err *err)
 {
-    /* Weights may be float16 (2 bytes to 4); names and structures are a bounded multiple of their bytes in
-     * the file */
-    size_t maximum = (size < SPYHOP_MAX_FILE_BYTES ? size : SPYHOP_MAX_FILE_BYTES) * 4 + ((size_t)64 << 20);
+    /* Weights may be float16 (2 bytes to 4) or integers (1 byte to 4 as an integer, 4 as a float and 1);
+     * names and structures are a bounded multiple of their bytes in the file */
+    size_t maximum = (size < SPYHOP_MAX_FILE_BYTES ? size : SPYHOP_MAX_FILE_BYTES) * 10 + ((size_t)64 << 20);
     sh_onnx onnx;
     sh_graph *graph = NULL;
     sh_arena *scratch = sh_arena_new(maximum), *arena = sh_arena_new(maximum);

@@ -14,6 +14,11 @@ int sh_draft_tensor(const sh_builder *builder, const sh_draft *draft, int i, con
     if (draft->inputs[i]->tensor < 0)
         return sh_fail(err, SH_E_UNSUPPORTED, "%s works on a constant (input %d): fold it before export",
                        draft->label, i);
+    if (draft->inputs[i]->pending)
+        return sh_fail(err, SH_E_UNSUPPORTED, "%s works on what %s gives, which is half of something: %s",
+                       draft->label, draft->inputs[i]->pending->label,
+                       draft->inputs[i]->pending->crop_axis ? "cut the other side by as much first"
+                                                            : "only DequantizeLinear may follow it");
     *tensor = &builder->graph->tensors[draft->inputs[i]->tensor];
     return SH_OK;
 }
@@ -26,6 +31,9 @@ int sh_draft_constant(const sh_draft *draft, int i, const sh_onnx_tensor **const
     if (draft->inputs[i]->tensor >= 0)
         return sh_fail(err, SH_E_UNSUPPORTED, "%s: its input %d is computed; only a constant is run there",
                        draft->label, i);
+    if (!draft->inputs[i]->constant)
+        return sh_fail(err, SH_E_UNSUPPORTED,
+                       "%s: its input %d is computed from sizes; a constant is run there", draft->label, i);
     *constant = draft->inputs[i]->constant;
     return SH_OK;
 }
@@ -102,20 +110,18 @@ int sh_builder_per_channel(sh_builder *builder, const sh_draft *draft, const sh_
     return SH_OK;
 }
 
-/* An activation of input 0. */
-static int add_act(sh_builder *builder, const sh_draft *draft, sh_graph_act act, int input, sh_err *err)
+int sh_builder_act(sh_builder *builder, const sh_draft *draft, sh_graph_act act, int input, sh_err *err)
 {
     const sh_graph_tensor *in = NULL;
     int status = sh_draft_tensor(builder, draft, input, &in, err);
     if (status < 0)
         return status;
-    return sh_builder_add(builder, draft, (sh_graph_node){.op = SH_OP_ACT, .act = act}, in->channels,
-                          in->scale, err);
+    return sh_builder_add(builder, draft, (sh_graph_node){.op = SH_OP_ACT, .act = act}, sh_size_of(in), err);
 }
 
 static int operator_relu(sh_builder *builder, const sh_draft *draft, sh_err *err)
 {
-    return add_act(builder, draft, (sh_graph_act){.kind = SH_ACT_RELU}, 0, err);
+    return sh_builder_act(builder, draft, (sh_graph_act){.kind = SH_ACT_RELU}, 0, err);
 }
 
 static int operator_leaky(sh_builder *builder, const sh_draft *draft, sh_err *err)
@@ -135,7 +141,7 @@ static int operator_leaky(sh_builder *builder, const sh_draft *draft, sh_err *er
         return sh_fail(err, SH_E_MEMORY, "out of memory for %s", draft->label);
     for (int i = 0; i < in->channels; i++)
         slope[i] = alpha;
-    return add_act(builder, draft, (sh_graph_act){.kind = SH_ACT_SLOPE, .slope = slope}, 0, err);
+    return sh_builder_act(builder, draft, (sh_graph_act){.kind = SH_ACT_SLOPE, .slope = slope}, 0, err);
 }
 
 static int operator_prelu(sh_builder *builder, const sh_draft *draft, sh_err *err)
@@ -150,7 +156,7 @@ static int operator_prelu(sh_builder *builder, const sh_draft *draft, sh_err *er
         status = sh_fail(err, SH_E_FORMAT, "%s lacks its slope", draft->label);
     if (status == SH_OK)
         status = sh_builder_per_channel(builder, draft, slope, in->channels, &act.slope, err);
-    return status < 0 ? status : add_act(builder, draft, act, 0, err);
+    return status < 0 ? status : sh_builder_act(builder, draft, act, 0, err);
 }
 
 static int clip_bound(sh_builder *builder, const sh_draft *draft, int input, const char *name, float *bound,
@@ -185,40 +191,7 @@ static int operator_clip(sh_builder *builder, const sh_draft *draft, sh_err *err
         status = clip_bound(builder, draft, 2, "max", &act.high, err);
     if (status == SH_OK && !(act.low <= act.high))
         status = sh_fail(err, SH_E_FORMAT, "%s: its lower bound is above the upper one", draft->label);
-    return status < 0 ? status : add_act(builder, draft, act, 0, err);
-}
-
-static int add_constant(sh_builder *builder, const sh_draft *draft, int which, sh_err *err)
-{
-    const sh_graph_tensor *in = NULL;
-    sh_graph_act act = {.kind = SH_ACT_BIAS};
-    int status = sh_draft_tensor(builder, draft, 1 - which, &in, err);
-    if (status == SH_OK)
-        status = sh_builder_per_channel(builder, draft, draft->inputs[which]->constant, in->channels,
-                                        &act.slope, err);
-    return status < 0 ? status : add_act(builder, draft, act, 1 - which, err);
-}
-
-static int operator_add(sh_builder *builder, const sh_draft *draft, sh_err *err)
-{
-    const sh_graph_tensor *a, *b;
-    for (int i = 0; i < 2; i++)
-        if (draft->inputs[i] && draft->inputs[i]->tensor < 0)
-            return add_constant(builder, draft, i, err);
-    int status = sh_draft_tensor(builder, draft, 0, &a, err);
-    if (status == SH_OK)
-        status = sh_draft_tensor(builder, draft, 1, &b, err);
-    if (status < 0)
-        return status;
-    if (a->scale != b->scale)
-        return sh_fail(err, SH_E_FORMAT,
-                       "%s adds tensors of different sizes: '%s' is the input times %d, '%s' times %d",
-                       draft->label, a->name, a->scale, b->name, b->scale);
-    if (a->channels != b->channels && a->channels != 1 && b->channels != 1)
-        return sh_fail(err, SH_E_FORMAT, "%s adds '%s' of %d channels and '%s' of %d", draft->label, a->name,
-                       a->channels, b->name, b->channels);
-    return sh_builder_add(builder, draft, (sh_graph_node){.op = SH_OP_ADD},
-                          a->channels > b->channels ? a->channels : b->channels, a->scale, err);
+    return status < 0 ? status : sh_builder_act(builder, draft, act, 0, err);
 }
 
 static int operator_concat(sh_builder *builder, const sh_draft *draft, sh_err *err)
@@ -238,11 +211,12 @@ static int operator_concat(sh_builder *builder, const sh_draft *draft, sh_err *e
         if (status < 0)
             return status;
         first = first ? first : in;
-        if (in->scale != first->scale)
+        if (in->scale != first->scale || in->margin != first->margin)
             return sh_fail(err, SH_E_FORMAT, "%s joins tensors of different sizes", draft->label);
         channels += in->channels;
     }
-    return sh_builder_add(builder, draft, (sh_graph_node){.op = SH_OP_CONCAT}, channels, first->scale, err);
+    return sh_builder_add(builder, draft, (sh_graph_node){.op = SH_OP_CONCAT},
+                          (sh_size){channels, first->scale, first->margin}, err);
 }
 
 static int operator_shuffle(sh_builder *builder, const sh_draft *draft, sh_err *err)
@@ -266,8 +240,8 @@ static int operator_shuffle(sh_builder *builder, const sh_draft *draft, sh_err *
         return sh_fail(err, SH_E_FORMAT, "%s: %d channels do not divide into blocks of %lld", draft->label,
                        in->channels, (long long)(block * block));
     sh_graph_node node = {.op = SH_OP_SHUFFLE, .shuffle = {(int)block, sh_text_is(mode, "CRD")}};
-    return sh_builder_add(builder, draft, node, (int)(in->channels / (block * block)), in->scale * (int)block,
-                          err);
+    sh_size size = {(int)(in->channels / (block * block)), in->scale * (int)block, in->margin * (int)block};
+    return sh_builder_add(builder, draft, node, size, err);
 }
 
 /* No node: the output is another name for the input. */
@@ -275,32 +249,92 @@ static int operator_identity(sh_builder *builder, const sh_draft *draft, sh_err 
 {
     if (!draft->inputs[0])
         return sh_fail(err, SH_E_FORMAT, "%s lacks its input", draft->label);
-    return sh_builder_define(builder, draft->node->outputs[0], draft->inputs[0]->tensor,
-                             draft->inputs[0]->constant, err);
+    sh_value value = *draft->inputs[0];
+    value.name = draft->node->outputs[0];
+    return sh_builder_define(builder, value, err);
+}
+
+/* A constant of floats or whole numbers from an attribute that is not a tensor. */
+static int constant_of(sh_builder *builder, const sh_draft *draft, const sh_onnx_attribute *list, int floats,
+                       int many, sh_err *err)
+{
+    int64_t count = many ? list->count : 1;
+    sh_onnx_tensor *made = sh_arena_alloc(builder->scratch, sizeof(*made));
+    float *numbers = sh_arena_alloc(builder->scratch, (size_t)SH_ONNX_LIST * sizeof(*numbers));
+    sh_numbers *whole = sh_arena_alloc(builder->scratch, sizeof(*whole));
+    if (!made || !numbers || !whole)
+        return sh_fail(err, SH_E_MEMORY, "out of memory for %s", draft->label);
+    if (count > SH_ONNX_LIST)
+        return sh_fail(err, SH_E_UNSUPPORTED, "%s: a list of %lld numbers; give them as a tensor",
+                       draft->label, (long long)count);
+    *whole = (sh_numbers){.rank = many, .count = (int)count, .dims = {count}};
+    *made = (sh_onnx_tensor){.name = draft->node->outputs[0],
+                             .type = SH_ONNX_FLOAT,
+                             .rank = many,
+                             .dims = {count},
+                             .floats = numbers};
+    for (int i = 0; i < count; i++) {
+        numbers[i] = many ? list->floats[i] : list->f;
+        whole->values[i].plus = many ? list->ints[i] : list->i;
+        if (floats && !isfinite(numbers[i]))
+            return sh_fail(err, SH_E_FORMAT, "%s holds a number that is not finite", draft->label);
+    }
+    if (floats)
+        return sh_builder_define_constant(builder, draft, made, err);
+    return sh_builder_define(
+        builder,
+        (sh_value){.name = draft->node->outputs[0], .tensor = -1, .constant = NULL, .numbers = whole}, err);
 }
 
 static int operator_constant(sh_builder *builder, const sh_draft *draft, sh_err *err)
 {
+    static const char *const lists[] = {"value_float", "value_floats", "value_int", "value_ints"};
     const sh_onnx_attribute *value = sh_draft_attribute(draft, "value");
+    for (int i = 0; i < 4; i++) {
+        const sh_onnx_attribute *list = sh_draft_attribute(draft, lists[i]);
+        if (list && !value)
+            return constant_of(builder, draft, list, i < 2, i % 2, err);
+    }
     if (!value || !value->tensor.body.file)
-        return sh_fail(err, SH_E_UNSUPPORTED, "%s: only the attribute 'value', a tensor, is run",
+        return sh_fail(err, SH_E_UNSUPPORTED, "%s: only a tensor, numbers or lists of them are run",
                        draft->label);
-    return sh_builder_define(builder, draft->node->outputs[0], -1, &value->tensor, err);
+    return sh_builder_define_constant(builder, draft, &value->tensor, err);
 }
 
 static const sh_operator operators[] = {
-    {"Add", 2, 2, operator_add},
-    {"Clip", 1, 3, operator_clip},
-    {"Concat", 1, SH_ONNX_INPUTS, operator_concat},
-    {"Constant", 0, 0, operator_constant},
-    {"Conv", 2, 3, sh_operator_conv},
-    {"DepthToSpace", 1, 1, operator_shuffle},
-    {"Identity", 1, 1, operator_identity},
-    {"LeakyRelu", 1, 1, operator_leaky},
-    {"PRelu", 2, 2, operator_prelu},
-    {"Relu", 1, 1, operator_relu},
-    {"Resize", 2, 4, sh_operator_resize},
-    {"Upsample", 1, 2, sh_operator_upsample},
+    {"Add", 2, 2, sh_operator_add, sh_operator_fold_add},
+    {"Cast", 1, 1, NULL, sh_operator_fold_cast},
+    {"Clip", 1, 3, operator_clip, NULL},
+    {"Concat", 1, SH_ONNX_INPUTS, operator_concat, sh_operator_fold_concat},
+    {"Constant", 0, 0, operator_constant, NULL},
+    {"ConstantOfShape", 1, 1, NULL, sh_operator_fold_constant_of_shape},
+    {"Conv", 2, 3, sh_operator_conv, NULL},
+    {"ConvTranspose", 2, 3, sh_operator_deconv, NULL},
+    {"DepthToSpace", 1, 1, operator_shuffle, NULL},
+    {"DequantizeLinear", 2, 3, sh_operator_dequantize, NULL},
+    {"Div", 2, 2, sh_operator_div, sh_operator_fold_div},
+    {"Gather", 2, 2, NULL, sh_operator_fold_gather},
+    {"HardSigmoid", 1, 1, sh_operator_hard_sigmoid, NULL},
+    {"HardSwish", 1, 1, sh_operator_hard_swish, NULL},
+    {"Identity", 1, 1, operator_identity, NULL},
+    {"LeakyRelu", 1, 1, operator_leaky, NULL},
+    {"Mul", 2, 2, sh_operator_mul, sh_operator_fold_mul},
+    {"PRelu", 2, 2, operator_prelu, NULL},
+    {"Pad", 1, 4, sh_operator_pad, NULL},
+    {"QuantizeLinear", 2, 3, sh_operator_quantize, NULL},
+    {"Relu", 1, 1, operator_relu, NULL},
+    {"Reshape", 2, 2, NULL, sh_operator_fold_reshape},
+    {"Resize", 2, 4, sh_operator_resize, NULL},
+    {"Shape", 1, 1, NULL, sh_operator_fold_shape},
+    {"Sigmoid", 1, 1, sh_operator_sigmoid, NULL},
+    {"Slice", 1, 5, sh_operator_slice, sh_operator_fold_slice},
+    {"Split", 1, 2, sh_operator_split, NULL},
+    {"Squeeze", 1, 2, NULL, sh_operator_fold_squeeze},
+    {"Sub", 2, 2, sh_operator_sub, sh_operator_fold_sub},
+    {"Tanh", 1, 1, sh_operator_tanh, NULL},
+    {"Transpose", 1, 1, NULL, sh_operator_fold_transpose},
+    {"Unsqueeze", 1, 2, NULL, sh_operator_fold_squeeze},
+    {"Upsample", 1, 2, sh_operator_upsample, NULL},
 };
 
 const sh_operator *sh_operator_find(sh_text name)

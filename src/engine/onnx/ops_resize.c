@@ -104,6 +104,34 @@ static int whole_factor(const sh_draft *draft, const float *scales, int64_t coun
     return SH_OK;
 }
 
+/* The factor between the sizes that are asked for and those of the tensor, both known in terms of the
+ * picture's. */
+static int factor_of_sizes(sh_builder *builder, const sh_draft *draft, int *factor, sh_err *err)
+{
+    const sh_graph_tensor *in = NULL;
+    const sh_numbers *sizes = NULL;
+    int status = sh_draft_tensor(builder, draft, 0, &in, err);
+    if (status == SH_OK)
+        status = sh_draft_numbers(builder, draft, 3, &sizes, err);
+    if (status < 0)
+        return status;
+    if (!sizes || sizes->count != 4)
+        return sh_fail(err, SH_E_UNSUPPORTED, "%s has no scales and no sizes", draft->label);
+    int64_t found = sizes->values[2].times / in->scale;
+    for (int i = 2; i < 4; i++)
+        if (sizes->values[i].axis != i || found < 1 || found > SH_GRAPH_SCALE ||
+            sizes->values[i].times != found * in->scale || sizes->values[i].plus != 2 * found * in->margin)
+            return sh_fail(
+                err, SH_E_UNSUPPORTED,
+                "%s: its sizes are not the tensor's times one whole factor of 1 to %d: sizes in pixels fit "
+                "only one picture",
+                draft->label, SH_GRAPH_SCALE);
+    if (sizes->values[1].times != 0 || sizes->values[1].plus != in->channels)
+        return sh_fail(err, SH_E_UNSUPPORTED, "%s changes the channels", draft->label);
+    *factor = (int)found;
+    return SH_OK;
+}
+
 static int constant_factor(sh_builder *builder, const sh_draft *draft, int input, int *factor, sh_err *err)
 {
     const sh_onnx_tensor *constant;
@@ -113,14 +141,12 @@ static int constant_factor(sh_builder *builder, const sh_draft *draft, int input
     if (status < 0)
         return status;
     if (!constant)
-        return sh_fail(err, SH_E_UNSUPPORTED, "%s has no scales: sizes in pixels fit only one picture",
-                       draft->label);
+        return factor_of_sizes(builder, draft, factor, err);
     status = sh_onnx_floats(constant, builder->scratch, &scales, &count, err);
     if (status < 0)
         return sh_err_prefix(err, "%s", draft->label);
     if (count == 0)
-        return sh_fail(err, SH_E_UNSUPPORTED, "%s has no scales: sizes in pixels fit only one picture",
-                       draft->label);
+        return factor_of_sizes(builder, draft, factor, err);
     return whole_factor(draft, scales, count, factor, err);
 }
 
@@ -132,7 +158,8 @@ static int add(sh_builder *builder, const sh_draft *draft, const resampling *how
     if (status < 0)
         return status;
     make_taps(&node.resize, how, factor);
-    return sh_builder_add(builder, draft, node, in->channels, in->scale * factor, err);
+    return sh_builder_add(builder, draft, node,
+                          (sh_size){in->channels, in->scale * factor, in->margin * factor}, err);
 }
 
 /* What opset 11 added, with what is not run refused. */

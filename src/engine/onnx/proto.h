@@ -16,7 +16,23 @@
 #define SH_ONNX_TENSORS 16384 /* initializers */
 
 /* TensorProto.DataType */
-enum { SH_ONNX_FLOAT = 1, SH_ONNX_INT32 = 6, SH_ONNX_INT64 = 7, SH_ONNX_FLOAT16 = 10 };
+enum {
+    SH_ONNX_FLOAT = 1,
+    SH_ONNX_UINT8 = 2,
+    SH_ONNX_INT8 = 3,
+    SH_ONNX_UINT16 = 4,
+    SH_ONNX_INT16 = 5,
+    SH_ONNX_INT32 = 6,
+    SH_ONNX_INT64 = 7,
+    SH_ONNX_FLOAT16 = 10
+};
+
+/* Where floats were made from integers: value i is values[i] * scales[(i / inner) % count]. */
+typedef struct sh_onnx_quantised {
+    const int8_t *values;
+    const float *scales;
+    int64_t count, inner;
+} sh_onnx_quantised;
 
 typedef struct sh_onnx_tensor {
     sh_text name;
@@ -25,6 +41,10 @@ typedef struct sh_onnx_tensor {
     int64_t dims[SH_ONNX_RANK];
     int external; /* its data are in another file */
     sh_pb body;   /* the whole message, walked again for the data */
+    /* Of a constant that was computed from others, which has no body: its numbers, as `type` says. */
+    const float *floats;
+    const int32_t *ints;
+    const sh_onnx_quantised *quantised; /* what the floats were made from, or NULL */
 } sh_onnx_tensor;
 
 /* AttributeProto.AttributeType */
@@ -90,7 +110,10 @@ int sh_onnx_elements(const sh_onnx_tensor *tensor, int64_t maximum, int64_t *cou
  */
 int sh_onnx_floats(const sh_onnx_tensor *tensor, sh_arena *arena, float **values, int64_t *count,
                    sh_err *err);
-/* Its whole numbers (int64 or int32), at most `maximum`, to values[]. */
+/* Its whole numbers (int64 or less), at most `maximum`, to values[]. */
 int sh_onnx_ints(const sh_onnx_tensor *tensor, int64_t *values, int maximum, int *count, sh_err *err);
+/* Its whole numbers, of int32 or less, in the arena. */
+int sh_onnx_int32s(const sh_onnx_tensor *tensor, sh_arena *arena, const int32_t **values, int64_t *count,
+                   sh_err *err);
 
 #endif

@@ -61,6 +61,11 @@ static int64_t run_length(const sh_pb_field *field, int number, size_t width, in
     return count;
 }
 
+static int is_whole(int type)
+{
+    return type >= SH_ONNX_UINT8 && type <= SH_ONNX_INT64;
+}
+
 static int list_field(int type)
 {
     return type == SH_ONNX_FLOAT ? FIELD_FLOATS : type == SH_ONNX_INT64 ? FIELD_INT64 : FIELD_INT32;
@@ -68,7 +73,19 @@ static int list_field(int type)
 
 static size_t raw_width(int type)
 {
-    return type == SH_ONNX_FLOAT16 ? 2 : type == SH_ONNX_INT64 ? 8 : 4;
+    switch (type) {
+    case SH_ONNX_UINT8:
+    case SH_ONNX_INT8:
+        return 1;
+    case SH_ONNX_UINT16:
+    case SH_ONNX_INT16:
+    case SH_ONNX_FLOAT16:
+        return 2;
+    case SH_ONNX_INT64:
+        return 8;
+    default:
+        return 4;
+    }
 }
 
 /* How many numbers the bytes hold; `raw` says where they stand. Both forms at once are refused. */
@@ -140,12 +157,29 @@ static int64_t take_floats(float *values, int64_t room, const sh_pb_field *field
     return n;
 }
 
+/* Those of a computed constant. */
+static int made_floats(const sh_onnx_tensor *tensor, sh_arena *arena, float **values, int64_t *count,
+                       sh_err *err)
+{
+    int status = sh_onnx_elements(tensor, (int64_t)SPYHOP_MAX_FILE_BYTES, count, err);
+    if (status < 0)
+        return status;
+    float *result = sh_arena_alloc(arena, (size_t)*count * sizeof(float));
+    if (!result)
+        return sh_fail(err, SH_E_MEMORY, "out of memory for tensor '%s'", sh_text_show(tensor->name).text);
+    memcpy(result, tensor->floats, (size_t)*count * sizeof(float));
+    *values = result;
+    return SH_OK;
+}
+
 int sh_onnx_floats(const sh_onnx_tensor *tensor, sh_arena *arena, float **values, int64_t *count, sh_err *err)
 {
     int64_t total = 0, n = 0;
     int raw = 0, status;
     sh_pb body = tensor->body;
     sh_pb_field field;
+    if (tensor->floats)
+        return made_floats(tensor, arena, values, count, err);
     if (tensor->type != SH_ONNX_FLOAT && tensor->type != SH_ONNX_FLOAT16)
         return sh_fail(err, SH_E_UNSUPPORTED,
                        "tensor '%s' has element type %d; only float32 and float16 are run",
@@ -169,16 +203,39 @@ int sh_onnx_floats(const sh_onnx_tensor *tensor, sh_arena *arena, float **values
     return SH_OK;
 }
 
-static int take_ints(int64_t *values, int room, const sh_pb_field *field, int type, int raw)
+/* The bits of one number, as the type reads them. */
+static int64_t whole(uint64_t bits, int type)
+{
+    switch (type) {
+    case SH_ONNX_UINT8:
+        return (uint8_t)bits;
+    case SH_ONNX_INT8:
+        return (int8_t)bits;
+    case SH_ONNX_UINT16:
+        return (uint16_t)bits;
+    case SH_ONNX_INT16:
+        return (int16_t)bits;
+    case SH_ONNX_INT32:
+        return (int32_t)bits;
+    default:
+        return (int64_t)bits;
+    }
+}
+
+/* To values (int64) or, where that is NULL, to narrow. */
+static int64_t take_ints(int64_t *values, int32_t *narrow, int64_t room, const sh_pb_field *field, int type,
+                         int raw)
 {
     sh_pb body = field->body;
     size_t width = raw_width(type);
-    int n = 0;
+    int64_t n = 0;
     if ((int)field->number != (raw ? FIELD_RAW : list_field(type)))
         return 0;
     if (field->wire != SH_PB_BYTES) {
-        if (room > 0)
-            values[0] = (int64_t)field->value;
+        if (room > 0 && values)
+            values[0] = whole(field->value, type);
+        else if (room > 0)
+            narrow[0] = (int32_t)whole(field->value, type);
         return room > 0;
     }
     while (n < room && sh_pb_left(&body) > 0) {
@@ -188,26 +245,64 @@ static int take_ints(int64_t *values, int room, const sh_pb_field *field, int ty
         for (size_t i = 0; raw && i < width; i++)
             value |= (uint64_t)body.file[body.at + i] << (8 * i);
         body.at += raw ? width : 0;
-        values[n++] = type == SH_ONNX_INT32 ? (int32_t)value : (int64_t)value;
+        if (values)
+            values[n++] = whole(value, type);
+        else
+            narrow[n++] = (int32_t)whole(value, type);
     }
     return n;
+}
+
+static int walk_ints(const sh_onnx_tensor *tensor, int64_t *values, int32_t *narrow, int64_t total, int raw,
+                     sh_err *err)
+{
+    sh_pb body = tensor->body;
+    sh_pb_field field;
+    int64_t n = 0;
+    int status;
+    while ((status = sh_pb_next(&body, &field, err)) > 0)
+        n += take_ints(values ? values + n : NULL, narrow ? narrow + n : NULL, total - n, &field,
+                       tensor->type, raw);
+    return status;
 }
 
 int sh_onnx_ints(const sh_onnx_tensor *tensor, int64_t *values, int maximum, int *count, sh_err *err)
 {
     int64_t total = 0;
-    int raw = 0, n = 0, status;
-    sh_pb body = tensor->body;
-    sh_pb_field field;
-    if (tensor->type != SH_ONNX_INT64 && tensor->type != SH_ONNX_INT32)
+    int raw = 0, status;
+    if (!is_whole(tensor->type))
         return sh_fail(err, SH_E_UNSUPPORTED, "tensor '%s' has element type %d where whole numbers belong",
                        sh_text_show(tensor->name).text, tensor->type);
-    status = check_count(tensor, maximum, &total, &raw, err);
-    if (status < 0)
-        return status;
-    while ((status = sh_pb_next(&body, &field, err)) > 0)
-        n += take_ints(values + n, (int)total - n, &field, tensor->type, raw);
+    status = tensor->ints ? sh_onnx_elements(tensor, maximum, &total, err)
+                          : check_count(tensor, maximum, &total, &raw, err);
+    for (int64_t i = 0; status == SH_OK && tensor->ints && i < total; i++)
+        values[i] = tensor->ints[i];
+    if (status == SH_OK && !tensor->ints)
+        status = walk_ints(tensor, values, NULL, total, raw, err);
     if (status == SH_OK)
         *count = (int)total;
     return status;
+}
+
+int sh_onnx_int32s(const sh_onnx_tensor *tensor, sh_arena *arena, const int32_t **values, int64_t *count,
+                   sh_err *err)
+{
+    int raw = 0, status;
+    if (!is_whole(tensor->type) || tensor->type == SH_ONNX_INT64)
+        return sh_fail(
+            err, SH_E_UNSUPPORTED,
+            "tensor '%s' has element type %d; integers of 8, 16 and (signed) 32 bits are quantised ones",
+            sh_text_show(tensor->name).text, tensor->type);
+    if (tensor->ints) {
+        *values = tensor->ints;
+        return sh_onnx_elements(tensor, (int64_t)SPYHOP_MAX_FILE_BYTES, count, err);
+    }
+    status = check_count(tensor, (int64_t)SPYHOP_MAX_FILE_BYTES, count, &raw, err);
+    if (status < 0)
+        return status;
+    int32_t *result = sh_arena_alloc(arena, (size_t)*count * sizeof(int32_t));
+    if (!result)
+        return sh_fail(err, SH_E_MEMORY, "out of memory for tensor '%s'", sh_text_show(tensor->name).text);
+    *values = result;
+    return walk_ints(tensor, NULL, result, *count, raw, err);
 }
