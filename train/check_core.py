@@ -44,9 +44,9 @@ def reference(net, params, x, target, loss, scales):
     return float(value.detach()), grad, None if steps is None else steps.grad.numpy()
 
 
-def compare(channels, inner, outs, loss, rounded, threads):
+def compare(channels, inner, outs, loss, rounded, threads, half=False):
     rng = np.random.default_rng(channels + outs)
-    net = core.Net(channels, inner, outs, threads)
+    net = core.Net(channels, inner, outs, threads, half)
     params = net.init(rng)
     params += rng.normal(0, 0.02, params.shape).astype(np.float32)
     height, width = 2 * net.convs + 27, 2 * net.convs + 37
@@ -56,12 +56,12 @@ def compare(channels, inner, outs, loss, rounded, threads):
     value, _, grad, gscale = net.batch(params, x, target, loss, scales)
     wanted, wanted_grad, wanted_scale = reference(net, params, x, target, loss, scales)
     # a sum that lies between two codes may round to either: looser there
-    bound = 2e-2 if rounded else 1e-4
+    bound = 2e-2 if rounded or half else 1e-4
     errors = [abs((value - wanted) / wanted), np.abs(grad - wanted_grad).max() / np.abs(wanted_grad).max()]
     if rounded:
         errors.append(np.abs(gscale - wanted_scale).max() / np.abs(wanted_scale).max())
     good = max(errors) < bound
-    print(f"{channels} channels, {inner} inner, {outs} outs, {loss}{', u8' if rounded else ''}: "
+    print(f"{channels} channels, {inner} inner, {outs} outs, {loss}{', u8' if rounded else ''}{', bfloat16' if half else ''}: "
           f"{' '.join(f'{e:.2g}' for e in errors)} {'ok' if good else 'DIFFERS'}")
     return good
 
@@ -70,7 +70,10 @@ def main():
     cases = [(c, i, o, loss, r, t) for c, i, o in ((16, 0, 4), (16, 2, 1), (16, 2, 4), (16, 1, 9), (16, 2, 16),
                                                    (32, 2, 4), (32, 1, 1), (48, 2, 4), (48, 1, 1))
              for loss, r, t in (("l2", False, 1), ("l1", False, 2), ("log", False, 1), ("l2", True, 1))]
-    sys.exit(0 if all([compare(*case) for case in cases]) else 1)
+    good = [compare(*case) for case in cases]
+    if core.HALF:
+        good += [compare(*case[:4], False, 1, True) for case in cases if not case[4]]
+    sys.exit(0 if all(good) else 1)
 
 
 if __name__ == "__main__":

@@ -2,47 +2,39 @@
 /*
  * The training core: value and gradient of a chain network on a batch of crops, in float32.
  *
- * The network is conv 1->C, ReLU, `inner` times (conv C->C, ReLU), conv C->outs; all 3x3 and valid, so that a crop of
- * h x w with `inner + 2` convolutions gives (h - 2 * (inner + 2)) rows.  C is 16, 32 or 48, outs 1, 4, 9 or 16.
+ * The network is conv 1->C, ReLU, `inner` times (conv C->C, ReLU), conv C->outs; all 3x3 and valid, so that a
+ * crop of h x w with `inner + 2` convolutions gives (h - 2 * (inner + 2)) rows.  C is 16, 32 or 48, outs 1,
+ * 4, 9 or 16.
  *
- * Pictures are [y][x][channel]: sixteen channels are one vector.  A convolution holds up to 24 sums of neighbouring
- * pixels in registers and adds weight vector times broadcast sample; the gradient of its input is the same loop over the
- * gradient of its output, padded by zeros, with turned weights; the gradient of its weights holds a sum for each input
- * channel and runs over a few rows, so that what it reads stays in the first cache.  A crop goes through the whole chain
- * forward and backward before the next one; threads share the crops and add their gradients at the end, in order, so the
- * thread count changes a result by rounding only.
+ * Pictures are [y][x][channel]: sixteen channels are one vector.  A convolution holds up to 24 sums of
+ * neighbouring pixels in registers and adds weight vector times broadcast sample; the gradient of its input
+ * is the same loop over the gradient of its output, padded by zeros, with turned weights; the gradient of its
+ * weights holds a sum for each input channel and runs over a few rows, so that what it reads stays in the
+ * first cache.  A crop goes through the whole chain forward and backward before the next one; threads share
+ * the crops and add their gradients at the end, in order, so the thread count changes a result by rounding
+ * only.
  *
  * `params` is, layer after layer, weights [tap][input][output] then biases; gradients have the same form.
  *
- * With `scales`, what a ReLU gives is rounded to a multiple of its layer's scale, at most 255 of them (u8).  Backward this
- * counts as the identity within that range and as zero beyond; the scales get LSQ gradients (arXiv 1902.08153).
+ * With `scales`, what a ReLU gives is rounded to a multiple of its layer's scale, at most 255 of them (u8).
+ * Backward this counts as the identity within that range and as zero beyond; the scales get LSQ gradients
+ * (arXiv 1902.08153).
  */
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef float v16 __attribute__((vector_size(64)));
-typedef int m16 __attribute__((vector_size(64)));
-typedef float v16u __attribute__((vector_size(64), aligned(4)));
-
-#define INLINE static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 32")
-enum { LAYERS_MAX = 64, ROWS = 2 };
-
-struct spec {
-    int channels, inner, outs;
-    int loss; /* 0: squared error, 1: Charbonnier with `epsilon`, 2: each crop's log(mean squared error + epsilon^2) */
-    float epsilon;
-    int threads;
-};
+#include "core.h"
 
 /* ---- convolution of one row ---- */
 
 INLINE void conv_block(const int n, const int nv, const int step, const float *in, long row, const float *w,
-                       const float *bias, float *out) {
+                       const float *bias, float *out)
+{
     v16 sum[24];
-    UNROLL for (int v = 0; v < nv; v++) {
+    UNROLL for (int v = 0; v < nv; v++)
+    {
         v16 b = {0};
         if (bias)
             b = *(const v16u *)(bias + 16 * v);
@@ -51,10 +43,13 @@ INLINE void conv_block(const int n, const int nv, const int step, const float *i
     const long next = 16L * nv * step; /* weights of the next tap */
     for (int ky = 0; ky < 3; ky++, w += 2 * next) {
         const float *x = in + ky * row;
-        _Pragma("GCC unroll 1") for (int c = 0; c < step; c++, w += 16 * nv, x++) {
+        _Pragma("GCC unroll 1") for (int c = 0; c < step; c++, w += 16 * nv, x++)
+        {
             if (nv == 1) {
-                const v16 k0 = *(const v16 *)w, k1 = *(const v16 *)(w + next), k2 = *(const v16 *)(w + 2 * next);
-                UNROLL for (int i = 0; i < n + 2; i++) {
+                const v16 k0 = *(const v16 *)w, k1 = *(const v16 *)(w + next),
+                          k2 = *(const v16 *)(w + 2 * next);
+                UNROLL for (int i = 0; i < n + 2; i++)
+                {
                     const float b = x[i * step];
                     if (i < n)
                         sum[i] += k0 * b;
@@ -64,45 +59,53 @@ INLINE void conv_block(const int n, const int nv, const int step, const float *i
                         sum[i - 2] += k2 * b;
                 }
             } else {
-                UNROLL for (int kx = 0; kx < 3; kx++) {
+                UNROLL for (int kx = 0; kx < 3; kx++)
+                {
                     v16 k[3];
                     UNROLL for (int v = 0; v < nv; v++) k[v] = *(const v16 *)(w + kx * next + 16 * v);
-                    UNROLL for (int i = 0; i < n; i++) {
+                    UNROLL for (int i = 0; i < n; i++)
+                    {
                         UNROLL for (int v = 0; v < nv; v++) sum[i * nv + v] += k[v] * x[(i + kx) * step];
                     }
                 }
             }
         }
     }
-    UNROLL for (int i = 0; i < n * nv; i++) *(v16 *)(out + 16 * i) = sum[i];
+    UNROLL for (int i = 0; i < n * nv; i++) * (v16 *)(out + 16 * i) = sum[i];
 }
 
-#define CASE(n, nv, step)                                           \
-    case n:                                                         \
-        if ((n) * (nv) <= 24)                                       \
-            conv_block(n, nv, step, in, row, w, bias, out);         \
+#define CASE(n, nv, step)                                                                                    \
+    case n:                                                                                                  \
+        if ((n) * (nv) <= 24)                                                                                \
+            conv_block(n, nv, step, in, row, w, bias, out);                                                  \
         break;
-#define CASES(nv, step)                                                                                           \
-    CASE(1, nv, step) CASE(2, nv, step) CASE(3, nv, step) CASE(4, nv, step) CASE(5, nv, step) CASE(6, nv, step)   \
-    CASE(7, nv, step) CASE(8, nv, step)
+#define CASES(nv, step)                                                                                      \
+    CASE(1, nv, step)                                                                                        \
+    CASE(2, nv, step) CASE(3, nv, step) CASE(4, nv, step) CASE(5, nv, step) CASE(6, nv, step)                \
+        CASE(7, nv, step) CASE(8, nv, step)
 #define CASES_12(nv, step) CASE(9, nv, step) CASE(10, nv, step) CASE(11, nv, step) CASE(12, nv, step)
-#define CASES_24(nv, step)                                                                                          \
-    CASE(13, nv, step) CASE(14, nv, step) CASE(15, nv, step) CASE(16, nv, step) CASE(17, nv, step) CASE(18, nv, step) \
-    CASE(19, nv, step) CASE(20, nv, step) CASE(21, nv, step) CASE(22, nv, step) CASE(23, nv, step) CASE(24, nv, step)
+#define CASES_24(nv, step)                                                                                   \
+    CASE(13, nv, step)                                                                                       \
+    CASE(14, nv, step) CASE(15, nv, step) CASE(16, nv, step) CASE(17, nv, step) CASE(18, nv, step)           \
+        CASE(19, nv, step) CASE(20, nv, step) CASE(21, nv, step) CASE(22, nv, step) CASE(23, nv, step)       \
+            CASE(24, nv, step)
 #define CASES_1(step) CASES(1, step) CASES_12(1, step) CASES_24(1, step)
 #define CASES_2(step) CASES(2, step) CASES_12(2, step)
 #define CASES_3(step) CASES(3, step)
 
 /* A row of `width` pixels in blocks of nearly equal length: no short rest. */
-#define CONV_ROW(nv, step)                                                                                           \
-    static void conv_row_##nv##_##step(const float *in, long row, const float *w, const float *bias, float *out,    \
-                                       int width) {                                                                  \
-        int blocks = (width + 24 / nv - 1) / (24 / nv);                                                              \
-        for (int b = 0, done = 0; b < blocks; b++) {                                                                 \
-            int n = (width - done) / (blocks - b);                                                                   \
-            switch (n) { CASES_##nv(step) }                                                                          \
-            done += n, in += (long)n * step, out += 16 * nv * n;                                                     \
-        }                                                                                                            \
+#define CONV_ROW(nv, step)                                                                                   \
+    static void conv_row_##nv##_##step(const float *in, long row, const float *w, const float *bias,         \
+                                       float *out, int width)                                                \
+    {                                                                                                        \
+        int blocks = (width + 24 / nv - 1) / (24 / nv);                                                      \
+        for (int b = 0, done = 0; b < blocks; b++) {                                                         \
+            int n = (width - done) / (blocks - b);                                                           \
+            switch (n) {                                                                                     \
+                CASES_##nv(step)                                                                             \
+            }                                                                                                \
+            done += n, in += (long)n * step, out += 16 * nv * n;                                             \
+        }                                                                                                    \
     }
 CONV_ROW(1, 1)
 CONV_ROW(1, 4)
@@ -117,15 +120,14 @@ CONV_ROW(3, 1)
 CONV_ROW(3, 4)
 CONV_ROW(3, 48)
 
-typedef void conv_row_fn(const float *, long, const float *, const float *, float *, int);
-
-static conv_row_fn *find_conv(int nv, int step) {
+static conv_row_fn *find_conv(int nv, int step)
+{
     static const struct {
         int nv, step;
         conv_row_fn *fn;
-    } rows[] = {{1, 1, conv_row_1_1},   {1, 4, conv_row_1_4},   {1, 9, conv_row_1_9},   {1, 16, conv_row_1_16},
-                {1, 32, conv_row_1_32}, {1, 48, conv_row_1_48}, {2, 1, conv_row_2_1},   {2, 4, conv_row_2_4},
-                {2, 32, conv_row_2_32}, {3, 1, conv_row_3_1},   {3, 4, conv_row_3_4},   {3, 48, conv_row_3_48}};
+    } rows[] = {{1, 1, conv_row_1_1},   {1, 4, conv_row_1_4},   {1, 9, conv_row_1_9}, {1, 16, conv_row_1_16},
+                {1, 32, conv_row_1_32}, {1, 48, conv_row_1_48}, {2, 1, conv_row_2_1}, {2, 4, conv_row_2_4},
+                {2, 32, conv_row_2_32}, {3, 1, conv_row_3_1},   {3, 4, conv_row_3_4}, {3, 48, conv_row_3_48}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         if (rows[i].nv == nv && rows[i].step == step)
             return rows[i].fn;
@@ -135,8 +137,9 @@ static conv_row_fn *find_conv(int nv, int step) {
 /* ---- gradient of the weights, over `rows` rows; `in` and `grad` point to their first samples ---- */
 
 /* inner layers: 16 sums for 16 inputs (8 and 2 vectors, 5 and 3) */
-INLINE void weights_block(const int n, const int nv, const int step, const float *in, long in_row, const float *grad,
-                          long grad_row, int width, int rows, float *out) {
+INLINE void weights_block(const int n, const int nv, const int step, const float *in, long in_row,
+                          const float *grad, long grad_row, int width, int rows, float *out)
+{
     v16 sum[24];
     UNROLL for (int i = 0; i < n * nv; i++) sum[i] = *(v16 *)(out + 16 * i);
     for (int y = 0; y < rows; y++) {
@@ -144,17 +147,19 @@ INLINE void weights_block(const int n, const int nv, const int step, const float
         for (int p = 0; p < width; p++, x += step, g += 16 * nv) {
             v16 d[3];
             UNROLL for (int v = 0; v < nv; v++) d[v] = *(const v16 *)(g + 16 * v);
-            UNROLL for (int i = 0; i < n; i++) {
+            UNROLL for (int i = 0; i < n; i++)
+            {
                 UNROLL for (int v = 0; v < nv; v++) sum[i * nv + v] += d[v] * x[i];
             }
         }
     }
-    UNROLL for (int i = 0; i < n * nv; i++) *(v16 *)(out + 16 * i) = sum[i];
+    UNROLL for (int i = 0; i < n * nv; i++) * (v16 *)(out + 16 * i) = sum[i];
 }
 
 /* 16 channels: eight inputs at the three taps of a row; a sample, once broadcast, meets three gradients */
 INLINE void weights_three(const float *in, long in_row, const float *grad, long grad_row, int width, int rows,
-                          float *out) {
+                          float *out)
+{
     v16 sum[24];
     UNROLL for (int i = 0; i < 24; i++) sum[i] = *(v16 *)(out + 256 * (i / 8) + 16 * (i % 8));
     for (int y = 0; y < rows; y++) {
@@ -162,7 +167,8 @@ INLINE void weights_three(const float *in, long in_row, const float *grad, long 
         /* the gradient's zero border is what the samples before its first and behind its last meet */
         for (int p = 0; p < width + 2; p++, x += 16, g += 16) {
             const v16 d0 = *(const v16 *)g, d1 = *(const v16 *)(g - 16), d2 = *(const v16 *)(g - 32);
-            UNROLL for (int i = 0; i < 8; i++) {
+            UNROLL for (int i = 0; i < 8; i++)
+            {
                 const float b = x[i];
                 sum[i] += d0 * b;
                 sum[8 + i] += d1 * b;
@@ -170,31 +176,34 @@ INLINE void weights_three(const float *in, long in_row, const float *grad, long 
             }
         }
     }
-    UNROLL for (int i = 0; i < 24; i++) *(v16 *)(out + 256 * (i / 8) + 16 * (i % 8)) = sum[i];
+    UNROLL for (int i = 0; i < 24; i++) * (v16 *)(out + 256 * (i / 8) + 16 * (i % 8)) = sum[i];
 }
 
 static void weights_16(const float *in, long in_row, const float *grad, long grad_row, int width, int rows,
-                       float *out) {
+                       float *out)
+{
     for (int ky = 0; ky < 3; ky++, in += in_row, out += 3 * 256) {
         weights_three(in, in_row, grad, grad_row, width, rows, out);
         weights_three(in + 8, in_row, grad, grad_row, width, rows, out + 128);
     }
 }
 
-#define WEIGHTS(name, n, nv, step)                                                                                 \
-    static void name(const float *in, long in_row, const float *grad, long grad_row, int width, int rows,         \
-                     float *out) {                                                                                 \
-        for (int tap = 0; tap < 9; tap++)                                                                          \
-            for (int c = 0; c < step; c += n, out += 16 * nv * n)                                                  \
-                weights_block(n, nv, step, in + tap / 3 * in_row + tap % 3 * step + c, in_row, grad, grad_row,     \
-                              width, rows, out);                                                                   \
+#define WEIGHTS(name, n, nv, step)                                                                           \
+    static void name(const float *in, long in_row, const float *grad, long grad_row, int width, int rows,    \
+                     float *out)                                                                             \
+    {                                                                                                        \
+        for (int tap = 0; tap < 9; tap++)                                                                    \
+            for (int c = 0; c < step; c += n, out += 16 * nv * n)                                            \
+                weights_block(n, nv, step, in + tap / 3 * in_row + tap % 3 * step + c, in_row, grad,         \
+                              grad_row, width, rows, out);                                                   \
     }
 WEIGHTS(weights_32, 8, 2, 32)
 WEIGHTS(weights_48, 8, 3, 48)
 
 /* the first layer: a sum for each tap */
-INLINE void first_block(const int nv, const float *in, long in_row, const float *grad, long grad_row, int width,
-                        int rows, float *out) {
+INLINE void first_block(const int nv, const float *in, long in_row, const float *grad, long grad_row,
+                        int width, int rows, float *out)
+{
     v16 sum[9];
     for (int v = 0; v < nv; v++) {
         UNROLL for (int i = 0; i < 9; i++) sum[i] = *(v16 *)(out + 16 * (i * nv + v));
@@ -205,34 +214,37 @@ INLINE void first_block(const int nv, const float *in, long in_row, const float 
                 UNROLL for (int i = 0; i < 9; i++) sum[i] += d * x[i / 3 * in_row + i % 3];
             }
         }
-        UNROLL for (int i = 0; i < 9; i++) *(v16 *)(out + 16 * (i * nv + v)) = sum[i];
+        UNROLL for (int i = 0; i < 9; i++) * (v16 *)(out + 16 * (i * nv + v)) = sum[i];
     }
 }
 
 /* the last layer: `outs` gradients broadcast, the inputs are the vectors; sums [tap][output][input] */
-INLINE void last_block(const int outs, const int taps, const int step, const float *in, long in_row, const float *grad,
-                       long grad_row, int width, int rows, float *out) {
+INLINE void last_block(const int outs, const int taps, const int step, const float *in, long in_row,
+                       const float *grad, long grad_row, int width, int rows, float *out)
+{
     v16 sum[16];
     UNROLL for (int i = 0; i < taps * outs; i++) sum[i] = *(v16 *)(out + step * i);
     for (int y = 0; y < rows; y++) {
         const float *x = in + y * in_row, *g = grad + y * grad_row;
         for (int p = 0; p < width; p++, x += step, g += outs) {
-            UNROLL for (int t = 0; t < taps; t++) {
+            UNROLL for (int t = 0; t < taps; t++)
+            {
                 v16 a = *(const v16 *)(x + t * step);
                 UNROLL for (int o = 0; o < outs; o++) sum[t * outs + o] += a * g[o];
             }
         }
     }
-    UNROLL for (int i = 0; i < taps * outs; i++) *(v16 *)(out + step * i) = sum[i];
+    UNROLL for (int i = 0; i < taps * outs; i++) * (v16 *)(out + step * i) = sum[i];
 }
 
-#define LAST(outs, taps, step)                                                                                      \
-    static void last_##outs##_##step(const float *in, long in_row, const float *grad, long grad_row, int width,    \
-                                     int rows, float *out) {                                                        \
-        for (int tap = 0; tap < 9; tap += taps)                                                                     \
-            for (int v = 0; v < step; v += 16)                                                                      \
-                last_block(outs, taps, step, in + tap / 3 * in_row + tap % 3 * step + v, in_row, grad, grad_row,   \
-                           width, rows, out + (long)tap * outs * step + v);                                         \
+#define LAST(outs, taps, step)                                                                               \
+    static void last_##outs##_##step(const float *in, long in_row, const float *grad, long grad_row,         \
+                                     int width, int rows, float *out)                                        \
+    {                                                                                                        \
+        for (int tap = 0; tap < 9; tap += taps)                                                              \
+            for (int v = 0; v < step; v += 16)                                                               \
+                last_block(outs, taps, step, in + tap / 3 * in_row + tap % 3 * step + v, in_row, grad,       \
+                           grad_row, width, rows, out + (long)tap * outs * step + v);                        \
     }
 LAST(1, 3, 16)
 LAST(4, 3, 16)
@@ -243,25 +255,27 @@ LAST(4, 3, 32)
 LAST(1, 3, 48)
 LAST(4, 3, 48)
 
-typedef void weights_fn(const float *, long, const float *, long, int, int, float *);
-
-static void first_16(const float *in, long ir, const float *g, long gr, int width, int rows, float *out) {
+static void first_16(const float *in, long ir, const float *g, long gr, int width, int rows, float *out)
+{
     first_block(1, in, ir, g, gr, width, rows, out);
 }
-static void first_32(const float *in, long ir, const float *g, long gr, int width, int rows, float *out) {
+static void first_32(const float *in, long ir, const float *g, long gr, int width, int rows, float *out)
+{
     first_block(2, in, ir, g, gr, width, rows, out);
 }
-static void first_48(const float *in, long ir, const float *g, long gr, int width, int rows, float *out) {
+static void first_48(const float *in, long ir, const float *g, long gr, int width, int rows, float *out)
+{
     first_block(3, in, ir, g, gr, width, rows, out);
 }
 
-static weights_fn *find_weights(int ci, int co) {
+static weights_fn *find_weights(int ci, int co)
+{
     static const struct {
         int ci, co;
         weights_fn *fn;
-    } rows[] = {{1, 16, first_16},   {1, 32, first_32},   {1, 48, first_48},  {16, 16, weights_16},
+    } rows[] = {{1, 16, first_16},    {1, 32, first_32},    {1, 48, first_48},  {16, 16, weights_16},
                 {32, 32, weights_32}, {48, 48, weights_48}, {16, 1, last_1_16}, {16, 4, last_4_16},
-                {16, 9, last_9_16},  {32, 1, last_1_32},  {32, 4, last_4_32}, {48, 1, last_1_48},
+                {16, 9, last_9_16},   {32, 1, last_1_32},   {32, 4, last_4_32}, {48, 1, last_1_48},
                 {48, 4, last_4_48}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         if (rows[i].ci == ci && rows[i].co == co)
@@ -271,54 +285,27 @@ static weights_fn *find_weights(int ci, int co) {
 
 /* ---- the chain ---- */
 
-struct layer {
-    int ci, co, lanes; /* lanes: co rounded up to a vector */
-    conv_row_fn *forward, *backward;
-    weights_fn *weights;
-    int turned; /* its weights' gradient is [tap][output][input] */
-    float *w, *wt; /* [tap][ci][lanes] and turned: [tap][co][ci] */
-    float bias[48];
-    long at; /* in params */
-};
-
-struct chain {
-    struct layer layers[LAYERS_MAX];
-    int count, height, width; /* of the input */
-    long params;
-    const float *scales;
-    struct spec spec;
-};
-
-struct work {
-    struct chain *chain;
-    float *act[LAYERS_MAX], *pre[LAYERS_MAX]; /* outputs of the layers, before rounding */
-    float *grad[2];
-    float *dw; /* like params, lanes wide */
-    float gscale[LAYERS_MAX];
-    double loss, squared;
-    int first, step, batch;
-    const float *x, *target;
-};
-
-static void *get(size_t floats) {
+void *core_floats(size_t floats)
+{
     void *p = NULL;
     return posix_memalign(&p, 64, (floats + 256) * sizeof(float)) ? NULL : p;
 }
 
-static int height_of(const struct chain *c, int layer) { return c->height - 2 * (layer + 1); }
-static int width_of(const struct chain *c, int layer) { return c->width - 2 * (layer + 1); }
-
-static void chain_free(struct chain *c) {
+static void chain_free(struct chain *c)
+{
     if (!c)
         return;
     for (int i = 0; i < c->count; i++) {
         free(c->layers[i].w);
         free(c->layers[i].wt);
+        free(c->layers[i].half_w);
+        free(c->layers[i].half_wt);
     }
     free(c);
 }
 
-static int layer_init(struct layer *l, const float *params) {
+static int layer_init(struct layer *l, const float *params)
+{
     l->lanes = (l->co + 15) / 16 * 16;
     l->forward = find_conv(l->lanes / 16, l->ci);
     l->backward = l->ci > 1 ? find_conv(l->ci / 16, l->co) : NULL;
@@ -327,8 +314,8 @@ static int layer_init(struct layer *l, const float *params) {
     l->weights = find_weights(l->ci, l->co);
     if (l->co == 16 && l->ci == 16 && l->turned)
         l->weights = last_16_16;
-    l->w = get((size_t)9 * l->ci * l->lanes);
-    l->wt = get((size_t)9 * l->ci * l->co);
+    l->w = core_floats((size_t)9 * l->ci * l->lanes);
+    l->wt = core_floats((size_t)9 * l->ci * l->co);
     if (!l->forward || !l->w || !l->wt)
         return -1;
     memset(l->w, 0, sizeof(float) * 9 * l->ci * l->lanes);
@@ -344,12 +331,15 @@ static int layer_init(struct layer *l, const float *params) {
     return 0;
 }
 
-static struct chain *chain_new(const struct spec *s, const float *params, const float *scales, int height, int width) {
+static struct chain *chain_new(const struct spec *s, const float *params, const float *scales, int height,
+                               int width)
+{
     struct chain *c = calloc(1, sizeof(*c));
     if (!c)
         return NULL;
     c->spec = *s, c->height = height, c->width = width, c->scales = scales;
-    if (s->inner < 0 || s->inner + 2 > LAYERS_MAX || height <= 2 * (s->inner + 2) || width <= 2 * (s->inner + 2))
+    if (s->inner < 0 || s->inner + 2 > LAYERS_MAX || height <= 2 * (s->inner + 2) ||
+        width <= 2 * (s->inner + 2))
         goto fail;
     for (int i = 0; i < s->inner + 2; i++) {
         struct layer *l = &c->layers[c->count++];
@@ -357,7 +347,7 @@ static struct chain *chain_new(const struct spec *s, const float *params, const 
         l->co = i == s->inner + 1 ? s->outs : s->channels;
         l->at = c->params;
         c->params += 9L * l->ci * l->co + l->co;
-        if (layer_init(l, params))
+        if (layer_init(l, params) || (s->half && half_layer_init(l)))
             goto fail;
     }
     return c;
@@ -366,7 +356,8 @@ fail:
     return NULL;
 }
 
-static void work_free(struct work *w) {
+static void work_free(struct work *w)
+{
     for (int i = 0; i < LAYERS_MAX; i++) {
         free(w->act[i]);
         free(w->pre[i]);
@@ -374,15 +365,18 @@ static void work_free(struct work *w) {
     free(w->grad[0]);
     free(w->grad[1]);
     free(w->dw);
+    half_work_free(w);
 }
 
-static int work_init(struct work *w, struct chain *c, int backward) {
+static int work_init(struct work *w, struct chain *c, int backward)
+{
     memset(w, 0, sizeof(*w));
     w->chain = c;
-    size_t padded = (size_t)(c->height + 4) * (c->width + 4) * (c->spec.channels > 16 ? c->spec.channels : 16);
+    size_t padded =
+        (size_t)(c->height + 4) * (c->width + 4) * (c->spec.channels > 16 ? c->spec.channels : 16);
     for (int i = 0; i < c->count; i++) {
         size_t size = (size_t)height_of(c, i) * width_of(c, i) * c->layers[i].lanes;
-        if (!(w->act[i] = get(size)) || (c->scales && !(w->pre[i] = get(size))))
+        if (!(w->act[i] = core_floats(size)) || (c->scales && !(w->pre[i] = core_floats(size))))
             return -1;
     }
     if (!backward)
@@ -390,16 +384,26 @@ static int work_init(struct work *w, struct chain *c, int backward) {
     size_t sums = 0;
     for (int i = 0; i < c->count; i++)
         sums += (size_t)9 * c->layers[i].ci * c->layers[i].lanes + c->layers[i].lanes;
-    if (!(w->grad[0] = get(padded)) || !(w->grad[1] = get(padded)) || !(w->dw = get(sums)))
+    if (c->spec.half && half_work_init(w, 1))
+        return -1;
+    if (!(w->grad[0] = core_floats(padded)) || !(w->grad[1] = core_floats(padded)) ||
+        !(w->dw = core_floats(sums)))
         return -1;
     memset(w->dw, 0, sums * sizeof(float));
     return 0;
 }
 
-INLINE v16 select16(m16 mask, v16 a) { return (v16)(mask & (m16)a); }
-INLINE v16 either16(m16 mask, v16 a, v16 b) { return (v16)((mask & (m16)a) | (~mask & (m16)b)); }
+INLINE v16 select16(m16 mask, v16 a)
+{
+    return (v16)(mask & (m16)a);
+}
+INLINE v16 either16(m16 mask, v16 a, v16 b)
+{
+    return (v16)((mask & (m16)a) | (~mask & (m16)b));
+}
 
-static void relu_row(float *row, float *pre, long n, float scale) {
+static void relu_row(float *row, float *pre, long n, float scale)
+{
     const v16 zero = {0};
     if (!pre) {
         for (long i = 0; i < n; i += 16) {
@@ -418,7 +422,8 @@ static void relu_row(float *row, float *pre, long n, float scale) {
     }
 }
 
-static void forward(struct work *w, const float *x) {
+static void forward(struct work *w, const float *x)
+{
     struct chain *c = w->chain;
     const float *in = x;
     long in_row = c->width;
@@ -430,14 +435,16 @@ static void forward(struct work *w, const float *x) {
             float *out = w->act[k] + y * out_row;
             l->forward(in + y * in_row, in_row, l->w, l->bias, out, width);
             if (k + 1 < c->count)
-                relu_row(out, c->scales ? w->pre[k] + y * out_row : NULL, out_row, c->scales ? c->scales[k] : 0);
+                relu_row(out, c->scales ? w->pre[k] + y * out_row : NULL, out_row,
+                         c->scales ? c->scales[k] : 0);
         }
         in = w->act[k], in_row = out_row;
     }
 }
 
 /* Zeros of two samples around a gradient of height x width x depth; the inside is left to its writer. */
-static void clear_border(float *g, int height, int width, int depth) {
+static void clear_border(float *g, int height, int width, int depth)
+{
     size_t row = (size_t)(width + 4) * depth, side = 2 * (size_t)depth;
     memset(g, 0, 2 * row * sizeof(float));
     memset(g + (height + 2) * row, 0, 2 * row * sizeof(float));
@@ -448,7 +455,8 @@ static void clear_border(float *g, int height, int width, int depth) {
 }
 
 /* Mean squared error of the crop in w. */
-static double crop_error(const struct work *w, const float *target) {
+static double crop_error(const struct work *w, const float *target)
+{
     const struct chain *c = w->chain;
     const struct layer *l = &c->layers[c->count - 1];
     long pixels = (long)height_of(c, c->count - 1) * width_of(c, c->count - 1);
@@ -462,7 +470,8 @@ static double crop_error(const struct work *w, const float *target) {
     return sum / ((double)pixels * l->co);
 }
 
-static void loss_gradient(struct work *w, const float *target, float *grad) {
+static void loss_gradient(struct work *w, const float *target, float *grad)
+{
     struct chain *c = w->chain;
     const struct layer *l = &c->layers[c->count - 1];
     int height = height_of(c, c->count - 1), width = width_of(c, c->count - 1), outs = l->co;
@@ -472,7 +481,8 @@ static void loss_gradient(struct work *w, const float *target, float *grad) {
     const float weight = part > 0 ? (float)(1 / part) : 1;
     clear_border(grad, height, width, outs);
     for (int y = 0; y < height; y++) {
-        const float *o = w->act[c->count - 1] + (long)y * width * l->lanes, *t = target + (long)y * width * outs;
+        const float *o = w->act[c->count - 1] + (long)y * width * l->lanes,
+                    *t = target + (long)y * width * outs;
         float *g = grad + ((long)(y + 2) * (width + 4) + 2) * outs;
         float row_loss = 0, row_squared = 0;
         for (int x = 0; x < width; x++)
@@ -487,7 +497,8 @@ static void loss_gradient(struct work *w, const float *target, float *grad) {
     w->loss += part > 0 ? log(part) / w->batch : loss * each, w->squared += squared * each;
 }
 
-static void bias_gradient(const float *g, int height, int width, int depth, float *out) {
+void core_bias_gradient(const float *g, int height, int width, int depth, float *out)
+{
     for (int y = 0; y < height; y++) {
         const float *row = g + ((long)(y + 2) * (width + 4) + 2) * depth;
         if (depth % 16 == 0) {
@@ -505,8 +516,10 @@ static void bias_gradient(const float *g, int height, int width, int depth, floa
     }
 }
 
-/* The ReLU (and rounding) behind layer k: closes the gradient row where it was closed; LSQ's gradient of the scale. */
-static float relu_back(float *g, const float *act, const float *pre, long n, float scale) {
+/* The ReLU (and rounding) behind layer k: closes the gradient row where it was closed; LSQ's gradient of the
+ * scale. */
+static float relu_back(float *g, const float *act, const float *pre, long n, float scale)
+{
     const v16 zero = {0};
     if (!pre) {
         for (long i = 0; i < n; i += 16)
@@ -527,7 +540,8 @@ static float relu_back(float *g, const float *act, const float *pre, long n, flo
     return total;
 }
 
-static void backward(struct work *w, const float *x) {
+static void backward(struct work *w, const float *x)
+{
     struct chain *c = w->chain;
     float *dw_end = w->dw;
     for (int k = 0; k < c->count; k++)
@@ -542,7 +556,7 @@ static void backward(struct work *w, const float *x) {
         for (int y = 0; y < height; y += ROWS)
             l->weights(in + y * in_row, in_row, g + (y + 2) * grad_row + 2 * l->co, grad_row, width,
                        height - y < ROWS ? height - y : ROWS, dw);
-        bias_gradient(g, height, width, l->co, dw + (size_t)9 * l->ci * l->lanes);
+        core_bias_gradient(g, height, width, l->co, dw + (size_t)9 * l->ci * l->lanes);
         if (!k)
             break;
         float *to = w->grad[~k & 1];
@@ -551,27 +565,29 @@ static void backward(struct work *w, const float *x) {
         for (int y = 0; y < height + 2; y++) {
             float *row = to + (y + 2) * to_row + 2 * l->ci;
             l->backward(g + y * grad_row, grad_row, l->wt, NULL, row, width + 2);
-            w->gscale[k - 1] += relu_back(row, w->act[k - 1] + y * act_row,
-                                          c->scales ? w->pre[k - 1] + y * act_row : NULL, act_row,
-                                          c->scales ? c->scales[k - 1] : 0);
+            w->gscale[k - 1] +=
+                relu_back(row, w->act[k - 1] + y * act_row, c->scales ? w->pre[k - 1] + y * act_row : NULL,
+                          act_row, c->scales ? c->scales[k - 1] : 0);
         }
     }
 }
 
-static void *work_run(void *arg) {
+static void *work_run(void *arg)
+{
     struct work *w = arg;
     struct chain *c = w->chain;
     size_t in = (size_t)c->height * c->width;
     size_t out = (size_t)height_of(c, c->count - 1) * width_of(c, c->count - 1) * c->spec.outs;
     for (int i = w->first; i < w->batch; i += w->step) {
-        forward(w, w->x + i * in);
+        (c->spec.half ? half_forward : forward)(w, w->x + i * in);
         loss_gradient(w, w->target + i * out, w->grad[(c->count - 1) & 1]);
-        backward(w, w->x + i * in);
+        (c->spec.half ? half_backward : backward)(w, w->x + i * in);
     }
     return NULL;
 }
 
-static void add_gradient(const struct work *w, float *grad) {
+static void add_gradient(const struct work *w, float *grad)
+{
     const float *from = w->dw;
     for (int k = 0; k < w->chain->count; k++) {
         const struct layer *l = &w->chain->layers[k];
@@ -579,8 +595,8 @@ static void add_gradient(const struct work *w, float *grad) {
         for (int tap = 0; tap < 9; tap++)
             for (int i = 0; i < l->ci; i++)
                 for (int o = 0; o < l->co; o++)
-                    to[(tap * l->ci + i) * l->co + o] +=
-                        l->turned ? from[(tap * l->co + o) * l->ci + i] : from[(tap * l->ci + i) * l->lanes + o];
+                    to[(tap * l->ci + i) * l->co + o] += l->turned ? from[(tap * l->co + o) * l->ci + i]
+                                                                   : from[(tap * l->ci + i) * l->lanes + o];
         from += (size_t)9 * l->ci * l->lanes;
         for (int o = 0; o < l->co; o++)
             to[9 * l->ci * l->co + o] += from[o];
@@ -588,13 +604,18 @@ static void add_gradient(const struct work *w, float *grad) {
     }
 }
 
-/* Adds nothing up over calls: grad, gscale and loss[2] (the loss, the mean squared error) are written. 0, or -1. */
-int train_batch(const struct spec *s, const float *params, const float *scales, int batch, int height, int width,
-                const float *x, const float *target, float *grad, float *gscale, double *loss) {
+/* Adds nothing up over calls: grad, gscale and loss[2] (the loss, the mean squared error) are written. 0, or
+ * -1. */
+int train_batch(const struct spec *s, const float *params, const float *scales, int batch, int height,
+                int width, const float *x, const float *target, float *grad, float *gscale, double *loss)
+{
     enum { THREADS_MAX = 16 };
     struct work works[THREADS_MAX];
     pthread_t threads[THREADS_MAX];
-    int count = s->threads < 1 ? 1 : s->threads > THREADS_MAX ? THREADS_MAX : s->threads, made = 0, status = -1;
+    int count = s->threads < 1             ? 1
+                : s->threads > THREADS_MAX ? THREADS_MAX
+                                           : s->threads,
+        made = 0, status = -1;
     struct chain *c = chain_new(s, params, scales, height, width);
     if (!c)
         return -1;
@@ -633,9 +654,11 @@ done:
     return status;
 }
 
-/* The network's output on one picture: [height - 2p][width - 2p][outs]; `top` (or NULL) gets each ReLU's maximum. */
-int run_picture(const struct spec *s, const float *params, const float *scales, int height, int width, const float *x,
-                float *out, float *top) {
+/* The network's output on one picture: [height - 2p][width - 2p][outs]; `top` (or NULL) gets each ReLU's
+ * maximum. */
+int run_picture(const struct spec *s, const float *params, const float *scales, int height, int width,
+                const float *x, float *out, float *top)
+{
     struct work w;
     struct chain *c = chain_new(s, params, scales, height, width);
     int status = -1;
@@ -659,62 +682,4 @@ done:
     work_free(&w);
     chain_free(c);
     return status;
-}
-
-/* ---- crops ---- */
-
-struct crop {
-    const unsigned char *lr, *hr; /* whole pictures */
-    int height, width, scale;     /* of lr; hr is scale times that */
-    int y, x, size, margin;       /* the crop's corner in lr; `margin` samples of context around it */
-    int turn;                     /* bits: swap the axes, flip y, flip x */
-};
-
-static int clamp(int i, int n) { return i < 0 ? 0 : i < n ? i : n - 1; }
-
-static void turned(int turn, int n, int i, int j, int *u, int *v) {
-    int a = turn & 1 ? j : i, b = turn & 1 ? i : j;
-    *u = turn & 2 ? n - 1 - a : a;
-    *v = turn & 4 ? n - 1 - b : b;
-}
-
-/* low [size + 2 margin]^2, 0..1; target [size][size][scale^2]: truth less base. taps [scale][5]: the base's phases. */
-void make_crop(const struct crop *c, const float *taps, float *low, float *target) {
-    const int s = c->scale, side = c->size + 2 * c->margin, n = s * c->size, rows = c->size + 4;
-    float *wide = malloc(sizeof(float) * rows * n);
-    int u, v;
-    if (!wide)
-        abort();
-    for (int i = 0; i < side; i++)
-        for (int j = 0; j < side; j++) {
-            turned(c->turn, side, i, j, &u, &v);
-            low[i * side + j] = c->lr[(long)clamp(c->y - c->margin + u, c->height) * c->width +
-                                      clamp(c->x - c->margin + v, c->width)] * (1 / 255.0f);
-        }
-    const float *from = low + (c->margin - 2) * side + c->margin - 2;
-    for (int i = 0; i < rows; i++)
-        for (int j = 0; j < n; j++) {
-            const float *x = from + i * side + j / s, *t = taps + j % s * 5;
-            wide[i * n + j] = x[0] * t[0] + x[1] * t[1] + x[2] * t[2] + x[3] * t[3] + x[4] * t[4];
-        }
-    for (int i = 0; i < n; i++)
-        for (int j = 0; j < n; j++) {
-            const float *x = wide + i / s * n + j, *t = taps + i % s * 5;
-            float base = x[0] * t[0] + x[n] * t[1] + x[2 * n] * t[2] + x[3 * n] * t[3] + x[4 * n] * t[4];
-            turned(c->turn, n, i, j, &u, &v);
-            float truth = c->hr[(long)(s * c->y + u) * s * c->width + s * c->x + v] * (1 / 255.0f);
-            target[((i / s) * c->size + j / s) * s * s + i % s * s + j % s] = truth - base;
-        }
-    free(wide);
-}
-
-/* c [n][m] = a [n][k] times b [k][m]: for the optimiser, where numpy has no fast BLAS. */
-void product(const float *restrict a, const float *restrict b, float *restrict c, int n, int k, int m) {
-    memset(c, 0, sizeof(float) * n * m);
-    for (int i = 0; i < n; i++)
-        for (int l = 0; l < k; l++) {
-            const float x = a[i * k + l];
-            for (int j = 0; j < m; j++)
-                c[i * m + j] += x * b[l * m + j];
-        }
 }

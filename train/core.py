@@ -27,12 +27,13 @@ import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LOSSES = ("l2", "l1", "log")
+SOURCES = ["core.c", "half.c", "crops.c"]
 FLAGS = ["-O3", "-march=native", "-ffast-math", "-shared", "-fPIC"]
 
 
 class Spec(ctypes.Structure):
     _fields_ = [("channels", ctypes.c_int), ("inner", ctypes.c_int), ("outs", ctypes.c_int), ("loss", ctypes.c_int),
-                ("epsilon", ctypes.c_float), ("threads", ctypes.c_int)]
+                ("epsilon", ctypes.c_float), ("threads", ctypes.c_int), ("half", ctypes.c_int)]
 
 
 class Crop(ctypes.Structure):
@@ -42,20 +43,27 @@ class Crop(ctypes.Structure):
 
 
 def library():
-    source = os.path.join(HERE, "core.c")
-    with open(source, "rb") as text:
-        mark = hashlib.sha1(text.read()).hexdigest()[:12]
+    mark = hashlib.sha1(" ".join(FLAGS).encode())
+    for name in SOURCES + ["core.h"]:
+        with open(os.path.join(HERE, name), "rb") as text:
+            mark.update(text.read())
     folder = os.environ.get("SPYHOP_TRAIN_BUILD", os.path.join(HERE, "..", "build", "train"))
-    path = os.path.join(folder, f"core-{mark}.so")
+    path = os.path.join(folder, f"core-{mark.hexdigest()[:12]}.so")
     if not os.path.exists(path):
         os.makedirs(folder, exist_ok=True)
         part = f"{path}.{os.getpid()}"
-        subprocess.run([os.environ.get("CC", "gcc"), *FLAGS, "-o", part, source, "-lm", "-lpthread"], check=True)
+        sources = [os.path.join(HERE, name) for name in SOURCES]
+        subprocess.run([os.environ.get("CC", "gcc"), *FLAGS, "-o", part, *sources, "-lm", "-lpthread"], check=True)
         os.replace(part, path)
     return ctypes.CDLL(path)
 
 
-LIBRARY = library()
+def has_half():
+    with open("/proc/cpuinfo", encoding="ascii") as text:
+        return "avx512_bf16" in text.read()
+
+
+LIBRARY, HALF = library(), has_half()
 
 
 def pointer(array):
@@ -75,8 +83,8 @@ def product(a, b):
 
 
 class Net:
-    def __init__(self, channels, inner, outs, threads=1):
-        self.channels, self.inner, self.outs, self.threads = channels, inner, outs, threads
+    def __init__(self, channels, inner, outs, threads=1, half=False):
+        self.channels, self.inner, self.outs, self.threads, self.half = channels, inner, outs, threads, half
         self.convs = inner + 2
         sizes = [1] + [channels] * (inner + 1) + [outs]
         self.shapes = [(3, 3, i, o) for i, o in zip(sizes, sizes[1:])]
@@ -125,6 +133,7 @@ class Net:
         grad, gscale = np.empty(self.size, np.float32), np.empty(self.convs, np.float32)
         losses = (ctypes.c_double * 2)()
         spec = self.spec(loss, epsilon)
+        spec.half = int(self.half and scales is None)
         if LIBRARY.train_batch(ctypes.byref(spec), pointer(params), pointer(scales), n, height, width, pointer(x),
                                pointer(target), pointer(grad), pointer(gscale), losses):
             raise ValueError(f"core: no such network: {self.channels} channels, {self.inner} inner, {self.outs} outs")

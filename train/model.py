@@ -30,7 +30,7 @@ class Arch:
     int8_last: bool = True
 
     def net(self, threads=1):
-        return core.Net(self.channels, self.inner, self.scale**2, threads)
+        return core.Net(self.channels, self.inner, self.scale**2, threads, core.HALF)
 
 
 ARCHITECTURES = {a.name: a for a in (

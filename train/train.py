@@ -140,8 +140,10 @@ def fit(state, batches, args, report, save):
     if args.minutes:
         args.steps = 1 << 30
     for step in range(1 << 30):
-        if step == 20 and args.minutes:
-            args.steps = int(args.minutes * 60 / ((time.monotonic() - started) / 20))
+        if step == 20:
+            warm = time.monotonic()
+        if step == 60 and args.minutes:
+            args.steps = 60 + int(args.minutes * 60 / ((time.monotonic() - warm) / 40))
             print(f"{args.steps} steps", flush=True)
         if step >= args.steps:
             break

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Crops of a picture and its reduction, turned and flipped, with the residual that is to be learnt; a matrix
+ * product. */
+#include <stdlib.h>
+#include <string.h>
+
+struct crop {
+    const unsigned char *lr, *hr; /* whole pictures */
+    int height, width, scale;     /* of lr; hr is scale times that */
+    int y, x, size, margin;       /* the crop's corner in lr; `margin` samples of context around it */
+    int turn;                     /* bits: swap the axes, flip y, flip x */
+};
+
+static int clamp(int i, int n)
+{
+    return i < 0 ? 0 : i < n ? i : n - 1;
+}
+
+static void turned(int turn, int n, int i, int j, int *u, int *v)
+{
+    int a = turn & 1 ? j : i, b = turn & 1 ? i : j;
+    *u = turn & 2 ? n - 1 - a : a;
+    *v = turn & 4 ? n - 1 - b : b;
+}
+
+/* low [size + 2 margin]^2, 0..1; target [size][size][scale^2]: truth less base. taps [scale][5]: the base's
+ * phases. */
+void make_crop(const struct crop *c, const float *taps, float *low, float *target)
+{
+    const int s = c->scale, side = c->size + 2 * c->margin, n = s * c->size, rows = c->size + 4;
+    float *wide = malloc(sizeof(float) * rows * n);
+    int u, v;
+    if (!wide)
+        abort();
+    for (int i = 0; i < side; i++)
+        for (int j = 0; j < side; j++) {
+            turned(c->turn, side, i, j, &u, &v);
+            low[i * side + j] = c->lr[(long)clamp(c->y - c->margin + u, c->height) * c->width +
+                                      clamp(c->x - c->margin + v, c->width)] *
+                                (1 / 255.0f);
+        }
+    const float *from = low + (c->margin - 2) * side + c->margin - 2;
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < n; j++) {
+            const float *x = from + i * side + j / s, *t = taps + j % s * 5;
+            wide[i * n + j] = x[0] * t[0] + x[1] * t[1] + x[2] * t[2] + x[3] * t[3] + x[4] * t[4];
+        }
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < n; j++) {
+            const float *x = wide + i / s * n + j, *t = taps + i % s * 5;
+            float base = x[0] * t[0] + x[n] * t[1] + x[2 * n] * t[2] + x[3 * n] * t[3] + x[4 * n] * t[4];
+            turned(c->turn, n, i, j, &u, &v);
+            float truth = c->hr[(long)(s * c->y + u) * s * c->width + s * c->x + v] * (1 / 255.0f);
+            target[((i / s) * c->size + j / s) * s * s + i % s * s + j % s] = truth - base;
+        }
+    free(wide);
+}
+
+/* c [n][m] = a [n][k] times b [k][m]: for the optimiser, where numpy has no fast BLAS. */
+void product(const float *restrict a, const float *restrict b, float *restrict c, int n, int k, int m)
+{
+    memset(c, 0, sizeof(float) * n * m);
+    for (int i = 0; i < n; i++)
+        for (int l = 0; l < k; l++) {
+            const float x = a[i * k + l];
+            for (int j = 0; j < m; j++)
+                c[i * m + j] += x * b[l * m + j];
+        }
+}
