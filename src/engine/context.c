@@ -10,14 +10,16 @@
 #include <unistd.h>
 
 typedef struct worker {
-    float *scratch;
-    float **pointers;
+    void *scratch;
+    float **pointers; /* of a plan */
 } worker;
 
 struct spyhop_context {
     const spyhop_model *model;
     spyhop_settings settings;
-    sh_plan *plan;
+    sh_plan *plan;         /* or, in 8-bit integers, */
+    const sh_chain *chain; /* the model's, and NULL for plan */
+    int tile_columns;
     sh_pool *pool;
     worker *workers;
     sh_dsp dsp;
@@ -59,12 +61,15 @@ static size_t cache_bytes(void)
     return (size > 0 ? (size_t)size : (size_t)1 << 20) / 4 * 3;
 }
 
-static int open_worker(worker *w, const sh_plan *plan, sh_err *err)
+static int open_worker(worker *w, const spyhop_context *context, sh_err *err)
 {
-    size_t bytes = (plan->scratch * sizeof(float) + 63) / 64 * 64;
+    const sh_plan *plan = context->plan;
+    size_t bytes = context->chain ? sh_chain_scratch(context->chain, context->tile_columns)
+                                  : plan->scratch * sizeof(float);
+    bytes = (bytes + 63) / 64 * 64;
     w->scratch = aligned_alloc(64, bytes);
-    w->pointers = calloc(plan->pointers, sizeof(*w->pointers));
-    if (!w->scratch || !w->pointers)
+    w->pointers = plan ? calloc(plan->pointers, sizeof(*w->pointers)) : NULL;
+    if (!w->scratch || (plan && !w->pointers))
         return sh_fail(err, SH_E_MEMORY, "out of memory for %zu bytes of a thread's scratch", bytes);
     memset(w->scratch, 0, bytes);
     return SH_OK;
@@ -80,7 +85,29 @@ static int open_workers(spyhop_context *context, sh_err *err)
     if (!context->workers)
         return sh_fail(err, SH_E_MEMORY, "out of memory for the threads");
     for (int i = 0; status == SH_OK && i < context->settings.threads; i++)
-        status = open_worker(&context->workers[i], context->plan, err);
+        status = open_worker(&context->workers[i], context, err);
+    return status;
+}
+
+/* Settles how the model is run, for rows in so many bytes of cache. */
+static int open_plan(spyhop_context *context, size_t l2_bytes, sh_err *err)
+{
+    const sh_chain *chain = context->model->chain;
+    int *precision = &context->settings.precision, status;
+    if (*precision == SPYHOP_PRECISION_INT8 && !chain)
+        return sh_fail(
+            err, SH_E_UNSUPPORTED,
+            "settings: the model is not one that runs in 8-bit integers; use precision auto or fp32");
+    if (*precision == SPYHOP_PRECISION_AUTO)
+        *precision = chain ? SPYHOP_PRECISION_INT8 : SPYHOP_PRECISION_FP32;
+    if (*precision == SPYHOP_PRECISION_INT8) {
+        context->chain = chain;
+        context->tile_columns = sh_chain_columns(chain, l2_bytes);
+        return SH_OK;
+    }
+    status = sh_plan_new(&context->plan, context->model->graph, l2_bytes, err);
+    if (status == SH_OK)
+        context->tile_columns = context->plan->tile_columns;
     return status;
 }
 
@@ -102,7 +129,7 @@ int sh_context_open(spyhop_context **out, const spyhop_model *model, const spyho
     context->model = model;
     context->settings = chosen;
     sh_dsp_select(&context->dsp, chosen.cpu);
-    status = sh_plan_new(&context->plan, model->graph, l2_bytes ? l2_bytes : cache_bytes(), err);
+    status = open_plan(context, l2_bytes ? l2_bytes : cache_bytes(), err);
     if (status == SH_OK)
         status = open_workers(context, err);
     if (status < 0)
@@ -222,6 +249,7 @@ static int check_planes(const spyhop_context *context, const spyhop_plane *in, c
 /* One picture on its way through the pool. */
 typedef struct job {
     sh_exec_picture picture;
+    sh_chain_picture chain_picture; /* instead, where its chain is not NULL */
     const spyhop_context *context;
     int rows, columns; /* of a tile */
     int tiles_across;
@@ -263,7 +291,10 @@ static void run_tile(void *opaque, int item, int index)
     sh_exec_tile tile = {x, x + j->columns, y, y + j->rows};
     tile.x1 = tile.x1 < in->width ? tile.x1 : in->width;
     tile.y1 = tile.y1 < in->height ? tile.y1 : in->height;
-    sh_exec_tile_run(&j->picture, tile, w->scratch, w->pointers);
+    if (j->chain_picture.chain)
+        sh_chain_tile_run(&j->chain_picture, tile.x0, tile.x1, tile.y0, tile.y1, w->scratch);
+    else
+        sh_exec_tile_run(&j->picture, tile, w->scratch, w->pointers);
 }
 
 int spyhop_run_planes(spyhop_context *context, const spyhop_plane *in, const spyhop_plane *out, int count,
@@ -279,10 +310,11 @@ int spyhop_run_planes(spyhop_context *context, const spyhop_plane *in, const spy
         return sh_public_error(error, &err);
     job j = {.picture = {context->plan, &context->dsp, in, out}, .context = context};
     /* equal tiles, on whole vectors, none wider than the plan's */
-    j.tiles_across = divide_up(in->width, context->plan->tile_columns);
+    j.tiles_across = divide_up(in->width, context->tile_columns);
     j.columns = divide_up(divide_up(in->width, j.tiles_across), 16) * 16;
     j.tiles_across = divide_up(in->width, j.columns);
     j.rows = choose_rows(context, in->height, j.tiles_across);
+    j.chain_picture = (sh_chain_picture){context->chain, &context->dsp, in, out, j.columns};
     sh_pool_run(context->pool, run_tile, &j, j.tiles_across * divide_up(in->height, j.rows));
     return SPYHOP_OK;
 }

@@ -3,12 +3,14 @@
 #define SH_ENGINE_CONTEXT_H
 /* What the files behind the public header share. */
 #include "base/pool.h"
+#include "engine/chain.h"
 #include "engine/exec.h"
 #include <spyhop/spyhop.h>
 
 struct spyhop_model {
     sh_graph *graph;
     int halo;
+    sh_chain *chain; /* NULL: the graph is none */
 };
 
 /* *error from *err, where the caller wants it. Returns err->status. */

@@ -59,6 +59,8 @@ static int parse(spyhop_model **out, const void *data, size_t size, sh_err *err)
     status = sh_graph_read(&model->graph, data, size, err);
     if (status == SH_OK)
         status = sh_plan_halo(model->graph, &model->halo, err);
+    if (status == SH_OK)
+        status = sh_chain_new(&model->chain, model->graph, err);
     if (status < 0)
         spyhop_model_free(&model);
     else
@@ -100,6 +102,7 @@ void spyhop_model_free(spyhop_model **model)
 {
     if (!model || !*model)
         return;
+    sh_chain_free((*model)->chain);
     sh_graph_free((*model)->graph);
     free(*model);
     *model = NULL;
@@ -117,6 +120,7 @@ int spyhop_model_describe(const spyhop_model *model, spyhop_model_info *info)
                                 .channels = graph->tensors[graph->input].channels,
                                 .parameters = graph->parameters,
                                 .macs_per_pixel = graph->macs,
-                                .halo = model->halo};
+                                .halo = model->halo,
+                                .precision = model->chain ? SPYHOP_PRECISION_INT8 : SPYHOP_PRECISION_FP32};
     return SPYHOP_OK;
 }
