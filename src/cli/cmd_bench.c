@@ -7,6 +7,7 @@
  * at the same level. */
 #include "cli/commands.h"
 #include "cli/models.h"
+#include "cli/number.h"
 #include "base/clock.h"
 #include "base/size.h"
 #include "engine/dsp/peak.h"
@@ -43,11 +44,12 @@ static void usage(FILE *out)
         "  --model NAME|FILE    a network (default " SH_MODEL_DEFAULT ")\n"
         "  --size WxH           of the input (default 640x480)\n"
         "  --threads N          1 to 256 (default: one for each CPU)\n"
-        "  --cpu LEVEL          c, avx2, avx512 or auto (default)\n"
+        "  --cpu LEVEL          c, avx2, avxvnni, avx512, avx512vnni or auto (default)\n"
+        "  --precision P        int8, fp32 or auto (default: int8 for a quantised model)\n"
         "  --seconds S          for measuring frames, 1 to 600 (default 5)\n"
         "  --json               one JSON object: fps, gmac_per_s, peak_gmac_per_s, spread, threads, cpu, "
-        "width,\n"
-        "                       height, model, rounds\n");
+        "precision,\n"
+        "                       width, height, model, rounds; the peak is of the same precision\n");
 }
 
 static int bad_value(const char *option, const char *value, const char *allowed)
@@ -82,7 +84,7 @@ static bool read_cpu(const char *text, int *cpu)
     return false;
 }
 
-enum { OPT_MODEL = 256, OPT_SIZE, OPT_THREADS, OPT_CPU, OPT_SECONDS, OPT_JSON, OPT_HELP };
+enum { OPT_MODEL = 256, OPT_SIZE, OPT_THREADS, OPT_CPU, OPT_PRECISION, OPT_SECONDS, OPT_JSON, OPT_HELP };
 
 static int read_option(int option, const char *value, options *o)
 {
@@ -100,7 +102,9 @@ static int read_option(int option, const char *value, options *o)
     case OPT_CPU:
         return read_cpu(value, &o->settings.cpu)
                    ? SH_EXIT_OK
-                   : bad_value("cpu", value, "c, avx2, avx512 or auto is wanted");
+                   : bad_value("cpu", value, "c, avx2, avxvnni, avx512, avx512vnni or auto is wanted");
+    case OPT_PRECISION:
+        return sh_option_precision("bench", value, &o->settings.precision) ? SH_EXIT_OK : SH_EXIT_USAGE;
     case OPT_SECONDS:
         return read_int(value, strlen(value), 1, 600, &o->seconds)
                    ? SH_EXIT_OK
@@ -120,6 +124,7 @@ static int read_options(int argc, char **argv, options *o, int *help)
                                           {"size", required_argument, NULL, OPT_SIZE},
                                           {"threads", required_argument, NULL, OPT_THREADS},
                                           {"cpu", required_argument, NULL, OPT_CPU},
+                                          {"precision", required_argument, NULL, OPT_PRECISION},
                                           {"seconds", required_argument, NULL, OPT_SECONDS},
                                           {"json", no_argument, NULL, OPT_JSON},
                                           {"help", no_argument, NULL, OPT_HELP},
@@ -231,16 +236,17 @@ static int measure_all(spyhop_context *context, const spyhop_model_info *info, c
     spyhop_error error = {.status = 0};
     double before = 0, after = 0;
     spyhop_get_settings(context, &r->settings);
+    const int whole = r->settings.precision == SPYHOP_PRECISION_INT8;
     int status = frame_make(&f, o->width, o->height, info, err);
     if (status == SH_OK)
-        status = sh_peak_measure(r->settings.cpu, 0, r->settings.threads, 0.5, &before, err);
+        status = sh_peak_measure(r->settings.cpu, whole, r->settings.threads, 0.5, &before, err);
     if (status == SH_OK) {
         status = measure(context, &f, o, r, &error);
         if (status < 0)
             sh_fail(err, status, "%s", error.message);
     }
     if (status == SH_OK)
-        status = sh_peak_measure(r->settings.cpu, 0, r->settings.threads, 0.5, &after, err);
+        status = sh_peak_measure(r->settings.cpu, whole, r->settings.threads, 0.5, &after, err);
     r->peak = before > after ? before : after;
     r->gmac = r->fps * (double)info->macs_per_pixel * o->width * o->height * 1e-9;
     snprintf(r->model, sizeof(r->model), "%s", info->name);
@@ -274,10 +280,11 @@ static int bench(const options *o, result *r, sh_err *err)
 
 static int print_json(const options *o, const result *r)
 {
-    json_t *object = json_pack("{s:f, s:f, s:f, s:f, s:i, s:s, s:i, s:i, s:s, s:i}", "fps", r->fps,
+    json_t *object = json_pack("{s:f, s:f, s:f, s:f, s:i, s:s, s:s, s:i, s:i, s:s, s:i}", "fps", r->fps,
                                "gmac_per_s", r->gmac, "peak_gmac_per_s", r->peak, "spread", r->spread,
                                "threads", r->settings.threads, "cpu", spyhop_cpu_name(r->settings.cpu),
-                               "width", o->width, "height", o->height, "model", o->model, "rounds", ROUNDS);
+                               "precision", spyhop_precision_name(r->settings.precision), "width", o->width,
+                               "height", o->height, "model", o->model, "rounds", ROUNDS);
     int failed =
         !object || json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) < 0 || puts("") < 0;
     json_decref(object);
@@ -286,8 +293,9 @@ static int print_json(const options *o, const result *r)
 
 static int print_table(const options *o, const result *r)
 {
-    printf("%-16s %s (%s)\n%-16s %d x %d\n%-16s %d\n%-16s %s\n", "model", o->model, r->model, "input",
-           o->width, o->height, "threads", r->settings.threads, "cpu", spyhop_cpu_name(r->settings.cpu));
+    printf("%-16s %s (%s)\n%-16s %d x %d\n%-16s %d\n%-16s %s, %s\n", "model", o->model, r->model, "input",
+           o->width, o->height, "threads", r->settings.threads, "cpu", spyhop_cpu_name(r->settings.cpu),
+           spyhop_precision_name(r->settings.precision));
     return printf(
                "%-16s %.2f (median of %d rounds, spread %.1f %%)\n%-16s %.1f\n%-16s %.1f (%.0f %% reached)\n",
                "fps", r->fps, ROUNDS, r->spread * 100, "GMAC/s", r->gmac, "peak GMAC/s", r->peak,

@@ -30,14 +30,15 @@ typedef struct scores {
 
 typedef struct settings {
     const char *model;
-    int cpu, threads;
+    int cpu, precision, threads;
     bool json;
 } settings;
 
 static void usage(FILE *out)
 {
     fprintf(out,
-            "usage: spyhop quality [--model NAME|FILE.onnx] [--cpu L] [--threads N] [--json] DIR\n\n"
+            "usage: spyhop quality [--model NAME|FILE.onnx] [--cpu L] [--precision P] [--threads N] [--json] "
+            "DIR\n\n"
             "Reduces each picture of DIR by two (antialiased bicubic, as MATLAB's imresize), enlarges it "
             "again with the\n"
             "model, and measures luma against the original: PSNR in dB and SSIM, %d pixels of border left "
@@ -240,6 +241,7 @@ static int open_model(spyhop_model **model, spyhop_context **engine, const setti
         return status;
     spyhop_settings_default(&run);
     run.cpu = set->cpu;
+    run.precision = set->precision;
     run.threads = set->threads;
     status = spyhop_model_load(model, path, &error);
     if (status < 0)
@@ -254,9 +256,13 @@ static int open_model(spyhop_model **model, spyhop_context **engine, const setti
 }
 
 static const struct option options[] = {
-    {"model", required_argument, NULL, 'm'},   {"cpu", required_argument, NULL, 'c'},
-    {"threads", required_argument, NULL, 't'}, {"json", no_argument, NULL, 'j'},
-    {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+    {"model", required_argument, NULL, 'm'},
+    {"cpu", required_argument, NULL, 'c'},
+    {"precision", required_argument, NULL, 'p'},
+    {"threads", required_argument, NULL, 't'},
+    {"json", no_argument, NULL, 'j'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
 };
 
 static bool take_option(int option, settings *set)
@@ -267,6 +273,8 @@ static bool take_option(int option, settings *set)
         return true;
     case 'c':
         return sh_option_cpu("quality", optarg, &set->cpu);
+    case 'p':
+        return sh_option_precision("quality", optarg, &set->precision);
     case 't':
         return sh_option_int("quality", "--threads", optarg, 0, 256, &set->threads);
     case 'j':

@@ -35,7 +35,8 @@ static void usage(FILE *out)
             "  --crf N                 quality of x264, 0 best to 51 (default 17)\n"
             "  --preset P              speed of x264, ultrafast to placebo (default veryfast)\n"
             "  --threads N             threads (default: one for each CPU)\n"
-            "  --cpu L                 c, avx2, avx512 or auto (default)\n"
+            "  --cpu L                 c, avx2, avxvnni, avx512, avx512vnni or auto (default)\n"
+            "  --precision P           int8, fp32 or auto (default: int8 for a quantised model)\n"
             "  --overwrite             replace OUT if it is there\n"
             "  --accept-damage         take what can be decoded of a damaged file\n"
             "  --json                  progress and result as JSON, one object a line, on stdout\n"
@@ -139,6 +140,7 @@ enum {
     OPT_PRESET,
     OPT_THREADS,
     OPT_CPU,
+    OPT_PRECISION,
     OPT_JSON,
     OPT_QUIET,
     OPT_VERBOSE,
@@ -152,6 +154,7 @@ static const struct option options[] = {
     {"preset", required_argument, NULL, OPT_PRESET},
     {"threads", required_argument, NULL, OPT_THREADS},
     {"cpu", required_argument, NULL, OPT_CPU},
+    {"precision", required_argument, NULL, OPT_PRECISION},
     {"json", no_argument, NULL, OPT_JSON},
     {"quiet", no_argument, NULL, OPT_QUIET},
     {"verbose", no_argument, NULL, OPT_VERBOSE},
@@ -192,6 +195,9 @@ static int take_option(int option, sh_upscale_job *job, screen *s, const char **
         break;
     case OPT_CPU:
         good = sh_option_cpu("upscale", optarg, &job->cpu);
+        break;
+    case OPT_PRECISION:
+        good = sh_option_precision("upscale", optarg, &job->precision);
         break;
     case OPT_JSON:
         s->json = true;

@@ -51,3 +51,14 @@ bool sh_option_cpu(const char *command, const char *text, int *out)
             command, text);
     return false;
 }
+
+bool sh_option_precision(const char *command, const char *text, int *out)
+{
+    for (int precision = 0; spyhop_precision_name(precision); precision++)
+        if (strcmp(spyhop_precision_name(precision), text) == 0) {
+            *out = precision;
+            return true;
+        }
+    fprintf(stderr, "spyhop %s: --precision takes auto, fp32 or int8, not \"%s\"\n", command, text);
+    return false;
+}

@@ -7,7 +7,9 @@
 bool sh_option_int(const char *command, const char *option, const char *text, int min, int max, int *out);
 bool sh_option_real(const char *command, const char *option, const char *text, double min, double max,
                     double *out);
-/* c, avx2, avx512, auto -> spyhop_cpu; one that this machine lacks is refused. */
+/* The names of spyhop_cpu_name; a level that this machine lacks is refused. */
 bool sh_option_cpu(const char *command, const char *text, int *out);
+/* The names of spyhop_precision_name. */
+bool sh_option_precision(const char *command, const char *text, int *out);
 
 #endif

@@ -222,6 +222,7 @@ static int open_engine(pipeline *p, sh_err *err)
     spyhop_settings_default(&settings);
     settings.threads = job->threads;
     settings.cpu = job->cpu;
+    settings.precision = job->precision;
     int status = spyhop_model_parse(&p->model, p->child->model, p->child->model_size, &error);
     if (status < 0)
         return sh_fail(err, status, "model %s: %s", p->model_name, error.message);

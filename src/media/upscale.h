@@ -24,8 +24,9 @@ typedef struct sh_upscale_job {
     const char *model;          /* path of an ONNX file */
     double crf;
     const char *preset;
-    int threads; /* 0: one for each CPU */
-    int cpu;     /* a spyhop_cpu */
+    int threads;   /* 0: one for each CPU */
+    int cpu;       /* a spyhop_cpu */
+    int precision; /* a spyhop_precision */
     bool overwrite;
     bool accept_damage;
     void (*progress)(void *opaque, const sh_upscale_progress *progress);
