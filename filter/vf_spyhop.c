@@ -120,6 +120,13 @@ static int describe_format(spyhop_format *format, enum AVPixelFormat pixels)
     return 1;
 }
 
+/* Whether libswscale, where it may be needed, takes and gives such pictures. */
+static int can_be_resized(const SpyhopContext *s, enum AVPixelFormat pixels)
+{
+    int needed = s->w_expr || s->h_expr || (s->scale && s->scale != s->scale_of_model);
+    return !needed || (sws_isSupportedInput(pixels) && sws_isSupportedOutput(pixels));
+}
+
 static int query_formats(AVFilterContext *ctx)
 {
     const SpyhopContext *s = ctx->priv;
@@ -129,7 +136,8 @@ static int query_formats(AVFilterContext *ctx)
         enum AVPixelFormat pixels = av_pix_fmt_desc_get_id(desc);
         spyhop_format format;
         int ret;
-        if (!describe_format(&format, pixels) || (s->channels == 3 && format.layout != SPYHOP_GBR))
+        if (!describe_format(&format, pixels) || !can_be_resized(s, pixels) ||
+            (s->channels == 3 && format.layout != SPYHOP_GBR))
             continue;
         if ((ret = ff_add_format(&formats, pixels)) < 0)
             return ret;
@@ -352,14 +360,6 @@ static int make_resize(AVFilterContext *ctx, const AVFrame *in, const spyhop_for
     SpyhopContext *s = ctx->priv;
     const AVFilterLink *outlink = ctx->outputs[0];
     const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(in->format);
-    if (!sws_isSupportedInput(in->format) || !sws_isSupportedOutput(in->format)) {
-        av_log(
-            ctx, AV_LOG_ERROR,
-            "%dx%d is no multiple of %dx%d by a network, and libswscale, which would make up for it, cannot "
-            "resize %s: put format=yuv444p16 or the like before this filter\n",
-            outlink->w, outlink->h, in->width, in->height, desc->name);
-        return AVERROR(ENOSYS);
-    }
     if (!(s->resize = sws_alloc_context()))
         return AVERROR(ENOMEM);
     av_opt_set_int(s->resize, "srcw", from->width, 0);
@@ -512,7 +512,8 @@ static int follow(AVFilterLink *inlink, const AVFrame *in)
     SpyhopContext *s = ctx->priv;
     spyhop_format format = format_of(in);
     int ret;
-    if (in->width != inlink->w || in->height != inlink->h) {
+    /* the link may tell the new size before the frame does */
+    if (in->width != s->made_for.width || in->height != s->made_for.height) {
         inlink->w = in->width;
         inlink->h = in->height;
         if ((ret = config_output(ctx->outputs[0])) < 0)

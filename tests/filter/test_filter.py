@@ -130,6 +130,8 @@ class Sizes(Case):
 
     def test_pixel_formats_of_odd_sizes_are_resized(self):
         for pixels in FORMATS:
+            if pixels.name in ("nv16", "nv20le"):  # libswscale takes neither
+                continue
             with self.subTest(format=pixels.name):
                 got = self.filtered(pixels, 17, 13, pixels.frame(17, 13, 0), "spyhop=model=two:w=25:h=19")
                 self.assertEqual(len(got), pixels.samples(25, 19) * (1 if pixels.depth == 8 else 2))
@@ -143,16 +145,12 @@ class Sizes(Case):
         # the scale filter gives frames of another size from the third on
         change = "scale=w='if(lt(n,2),16,24)':h='if(lt(n,2),16,8)':eval=frame:flags=neighbor"
         data = b"".join(GREY.frame(16, 16, i) for i in range(4))
-        plain = self.ffmpeg("-f", "rawvideo", "-pix_fmt", "gray", "-s", "16x16", "-i", "-", "-vf", change, "-f", "framemd5",
-                            "-", data=data)
-        self.assertEqual(len([l for l in plain.splitlines() if not l.startswith(b"#")]), 4)
-        got = self.frames("-f", "rawvideo", "-pix_fmt", "gray", "-s", "16x16", "-i", "-", "-vf",
-                          f"{change},spyhop=model=two,showinfo", data=data)
-        self.assertEqual([f["s"] for f in got], ["32x32", "32x32", "48x16", "48x16"])
-        got = self.frames("-f", "rawvideo", "-pix_fmt", "gray", "-s", "16x16", "-i", "-", "-vf",
-                          f"{change},spyhop=model=two:w=50:h=50,showinfo", data=data)
-        self.assertEqual([f["s"] for f in got], ["50x50"] * 4)
-
+        source = ("-f", "rawvideo", "-pix_fmt", "gray", "-s", "16x16", "-i", "-", "-vf")
+        for between in ("", ",copy"):  # the scale filter tells a filter right behind it the new size earlier
+            got = self.frames(*source, f"{change}{between},spyhop=model=two,showinfo", data=data)
+            self.assertEqual([f["s"] for f in got], ["32x32", "32x32", "48x16", "48x16"])
+            got = self.frames(*source, f"{change}{between},spyhop=model=two:w=50:h=50,showinfo", data=data)
+            self.assertEqual([f["s"] for f in got], ["50x50"] * 4)
 
 class Frames(Case):
     SOURCE = ("-f", "lavfi", "-i", "testsrc2=s=32x24:r=25:d=1")
@@ -198,7 +196,7 @@ class Frames(Case):
         path = self.folder / "sei.mkv"
         self.ffmpeg(*self.SOURCE, "-frames:v", "2", "-pix_fmt", "yuv420p", "-c:v", "libx264", str(path), "-y")
         self.frames("-i", str(path), "-vf", "spyhop=model=two,showinfo")
-        self.assertIn("side data - User Data Unregistered SEI message", self.log) # x264 signs its first picture
+        self.assertIn("side data - User Data Unregistered", self.log) # x264 signs its first picture
 
     def test_regions_grow_with_the_picture(self):
         self.frames(*self.SOURCE, "-vf", "addroi=4:6:8:10:qoffset=-1/10,spyhop=model=two,showinfo", "-frames:v", "1")
