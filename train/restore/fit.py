@@ -16,6 +16,7 @@ import sys
 import numpy as np
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import core  # noqa: E402
 import model  # noqa: E402
 import train  # noqa: E402
 
@@ -92,7 +93,7 @@ class Validation:
 
 def options():
     parser = train.options()
-    parser.set_defaults(arch="restore", batch=8, rate=2e-3, every=500, l2=0)
+    parser.set_defaults(arch="restore", batch=8, rate=2e-3, every=500)
     parser.add_argument("--epsilon", type=float, default=2.0)
     parser.add_argument("--clean", type=float, default=0.0)
     parser.description = __doc__.splitlines()[0]
@@ -104,6 +105,7 @@ def main():
     arch = model.ARCHITECTURES[args.arch]
     args.int8_last = arch.int8_last
     net = arch.net(args.threads)
+    net.half = core.HALF and not args.int8
     pack = dict(np.load(args.pack))
     params, scales = train.begin(arch, net, args)
     validation = Validation(pack, net)
