@@ -219,35 +219,46 @@ static void limit16(void *row, const void *lo, const void *hi, int n)
 
 /* ---- packing ---- */
 
-/* Three vectors of 16 bytes, a, b and c, as a0 b0 c0 a1 b1 c1 ...: from[i] tells where the bytes of a that go
- * into the ith vector stand; b's and c's are one and two elements of `size` bytes further on. */
-static inline void zip_three(uint8_t *out, const __m128i in[3], int size, int shift)
-{
-    for (int i = 0; i < 3; i++) {
-        __m128i sum = _mm_setzero_si128();
-        for (int k = 0; k < 3; k++) {
-            int8_t pick[16];
-            for (int b = 0; b < 16; b++) {
-                int at = (16 * i + b) / size;
-                pick[b] = (int8_t)(at % 3 == k ? at / 3 * size + b % size : -1);
-            }
-            sum = _mm_or_si128(sum,
-                               _mm_shuffle_epi8(in[k], _mm_loadu_si128((const __m128i *)(const void *)pick)));
-        }
-        if (size == 2)
-            sum = _mm_sll_epi16(sum, _mm_cvtsi32_si128(shift));
-        _mm_storeu_si128((__m128i *)(void *)(out + 16 * i), sum);
-    }
-}
+/* Three vectors of 16 bytes, a, b and c, as a0 b0 c0 a1 b1 c1 ...: [i][k] tells which bytes of the kth vector
+ * go where in the ith of the result, for elements of one byte and of two. */
+static const int8_t picks8[3][3][16] = {{{0, -1, -1, 1, -1, -1, 2, -1, -1, 3, -1, -1, 4, -1, -1, 5},
+                                         {-1, 0, -1, -1, 1, -1, -1, 2, -1, -1, 3, -1, -1, 4, -1, -1},
+                                         {-1, -1, 0, -1, -1, 1, -1, -1, 2, -1, -1, 3, -1, -1, 4, -1}},
+                                        {{-1, -1, 6, -1, -1, 7, -1, -1, 8, -1, -1, 9, -1, -1, 10, -1},
+                                         {5, -1, -1, 6, -1, -1, 7, -1, -1, 8, -1, -1, 9, -1, -1, 10},
+                                         {-1, 5, -1, -1, 6, -1, -1, 7, -1, -1, 8, -1, -1, 9, -1, -1}},
+                                        {{-1, 11, -1, -1, 12, -1, -1, 13, -1, -1, 14, -1, -1, 15, -1, -1},
+                                         {-1, -1, 11, -1, -1, 12, -1, -1, 13, -1, -1, 14, -1, -1, 15, -1},
+                                         {10, -1, -1, 11, -1, -1, 12, -1, -1, 13, -1, -1, 14, -1, -1, 15}}};
+static const int8_t picks16[3][3][16] = {{{0, 1, -1, -1, -1, -1, 2, 3, -1, -1, -1, -1, 4, 5, -1, -1},
+                                          {-1, -1, 0, 1, -1, -1, -1, -1, 2, 3, -1, -1, -1, -1, 4, 5},
+                                          {-1, -1, -1, -1, 0, 1, -1, -1, -1, -1, 2, 3, -1, -1, -1, -1}},
+                                         {{-1, -1, 6, 7, -1, -1, -1, -1, 8, 9, -1, -1, -1, -1, 10, 11},
+                                          {-1, -1, -1, -1, 6, 7, -1, -1, -1, -1, 8, 9, -1, -1, -1, -1},
+                                          {4, 5, -1, -1, -1, -1, 6, 7, -1, -1, -1, -1, 8, 9, -1, -1}},
+                                         {{-1, -1, -1, -1, 12, 13, -1, -1, -1, -1, 14, 15, -1, -1, -1, -1},
+                                          {10, 11, -1, -1, -1, -1, 12, 13, -1, -1, -1, -1, 14, 15, -1, -1},
+                                          {-1, -1, 10, 11, -1, -1, -1, -1, 12, 13, -1, -1, -1, -1, 14, 15}}};
 
-static inline void zip_threes(void *out, const void *const *in, int n, int size, int shift)
+static inline void zip_threes(uint8_t *out, const void *const *in, int n, int size, int shift)
 {
-    const int lanes = 16 / size;
-    for (int x = 0; x < n; x = next_block(x, n, lanes)) {
+    const int8_t(*table)[3][16] = size == 1 ? picks8 : picks16;
+    const __m128i by = _mm_cvtsi32_si128(shift);
+    __m128i picks[3][3];
+    for (int i = 0; i < 9; i++)
+        picks[i / 3][i % 3] = _mm_loadu_si128((const __m128i *)(const void *)table[i / 3][i % 3]);
+    for (int x = 0; x < n; x = next_block(x, n, 16 / size)) {
         __m128i v[3];
         for (int k = 0; k < 3; k++)
             v[k] = _mm_loadu_si128((const __m128i *)(const void *)((const uint8_t *)in[k] + size * x));
-        zip_three((uint8_t *)out + 3 * size * x, v, size, shift);
+        for (int i = 0; i < 3; i++) {
+            __m128i sum =
+                _mm_or_si128(_mm_shuffle_epi8(v[0], picks[i][0]), _mm_shuffle_epi8(v[1], picks[i][1]));
+            sum = _mm_or_si128(sum, _mm_shuffle_epi8(v[2], picks[i][2]));
+            if (size == 2)
+                sum = _mm_sll_epi16(sum, by);
+            _mm_storeu_si128((__m128i *)(void *)(out + 3 * size * x + 16 * i), sum);
+        }
     }
 }
 
