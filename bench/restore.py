@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""usage: bench/restore.py [--models FOLDER] [--sample FILE TRUTH] [--frames N] [--json FILE] PICTURES|CLIP...
+"""usage: bench/restore.py [--models FOLDER] [--sample FILE TRUTH] [--frames N] [--only WORD] [--json FILE]
+       PICTURES|CLIP...
 
 What `restore` wins, alone and in front of `fast`, as Markdown; says of each bar whether it holds. PICTURES is a folder
 of pictures (each becomes a clip that pans by a pixel a frame), CLIP a video, whose luma is taken as it is and reduced to
@@ -158,7 +159,9 @@ def bars(tables):
         for what, bar, value in (("`restore` over its input", alone, lambda r: r["restore"] - r["input"]),
                                  ("`restore`, `fast` over `fast`", chain, lambda r: r["both"] - r["fast"]),
                                  ("`restore`, `fast` over lanczos", over, lambda r: r["both"] - r["lanczos"])):
-            found = {source: value(rows[coding_name]) for source, rows in tables.items()}
+            found = {source: value(rows[coding_name]) for source, rows in tables.items() if coding_name in rows}
+            if not found:
+                continue
             mean = float(np.mean(list(found.values())))
             print(f"- {coding_name}: {what} by {bar}: {mean:+.2f} on average "
                   f"({min(found.values()):+.2f} to {max(found.values()):+.2f}): {'holds' if mean >= bar else 'MISSED'}")
@@ -202,13 +205,14 @@ def main():
     parser.add_argument("--models", default=str(ROOT / "models"))
     parser.add_argument("--sample", nargs=2, metavar=("FILE", "TRUTH"))
     parser.add_argument("--frames", type=int, default=16)
+    parser.add_argument("--only", default="", help="codings with this word in their name")
     parser.add_argument("--json")
     args = parser.parse_args()
     engine, tables = Engine(args.models), {}
     for source in args.sources:
         clips = truths(source, args.frames)
         name = pathlib.Path(source).name
-        tables[name] = {kind: measure(engine, kind, clips) for kind in CODINGS}
+        tables[name] = {kind: measure(engine, kind, clips) for kind in CODINGS if args.only in kind}
         still = f"{len(clips)} pictures, panning" if os.path.isdir(source) else f"{len(clips[0])} frames"
         print_table(f"{name} ({still})", tables[name])
     print()
