@@ -5,7 +5,8 @@ Each photograph is first reduced by a whole factor to a long side between 1000 a
 2000: a full-size camera frame is soft at pixel scale and carries JPEG blocks, and
 a network learns little from either.  Smaller copies of it (--sizes, of that long
 side, by a filter that is not the one to be undone) bring what is sharper at
-pixel scale.  All are cropped to whole multiples of --scale and reduced by it as
+pixel scale, in proportion to their size; --screens pages of text and drawings (screens.py) what photographs
+lack.  All are cropped to whole multiples of --scale and reduced by it as
 MATLAB's imresize does; the network sees whole pictures, borders included.
 
 `hr` and `lr` hold all pictures one after another; `table` [n,4] says height and
@@ -24,6 +25,7 @@ import numpy as np
 from PIL import Image
 
 import imaging
+import screens
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 CELL, VAL_SIDE = 24, 240
@@ -51,9 +53,9 @@ def copies(luma, sizes):
     for size in sizes:
         shape = [round(n * size) for n in luma.shape]
         if size == 1:
-            yield luma
+            yield size, luma
         elif min(shape) >= 200:
-            yield np.asarray(Image.fromarray(luma).resize((shape[1], shape[0]), Image.LANCZOS))
+            yield size, np.asarray(Image.fromarray(luma).resize((shape[1], shape[0]), Image.LANCZOS))
 
 
 def cells_of(hr, lr, scale, keep, rng):
@@ -75,11 +77,11 @@ class Pack:
         self.hr, self.lr, self.table, self.cells, self.val = [], [], [], [], []
         self.at = [0, 0]
 
-    def add(self, luma):
+    def add(self, luma, keep):
         scale = self.args.scale
         hr = imaging.whole(luma, scale)
         lr = imaging.shrink(hr, scale)
-        cells = cells_of(hr, lr, scale, self.args.per_picture, self.rng)
+        cells = cells_of(hr, lr, scale, keep, self.rng)
         self.cells.append(np.insert(cells, 0, len(self.table), axis=1))
         self.table.append([*lr.shape, *self.at])
         self.lr.append(lr.ravel())
@@ -109,8 +111,9 @@ def main():
     parser.add_argument("pack")
     parser.add_argument("--without", help="table whose first column names pictures to leave out")
     parser.add_argument("--scale", type=int, default=2)
-    parser.add_argument("--sizes", type=float, nargs="+", default=[1, 0.6, 0.36])
-    parser.add_argument("--per-picture", type=int, default=160)
+    parser.add_argument("--sizes", type=float, nargs="+", default=[1, 0.5])
+    parser.add_argument("--screens", type=int, default=60)
+    parser.add_argument("--per-picture", type=int, default=300)
     args = parser.parse_args()
     pack = Pack(args)
     paths = list_photographs(args.photographs, args.without)
@@ -120,13 +123,15 @@ def main():
         except OSError as error:
             sys.exit(f"pack: {path}: {error}")
         luma = imaging.shrink(luma, reduction(luma.shape))
-        for copy in copies(luma, args.sizes):
+        for size, copy in copies(luma, args.sizes):
             if index % 40 == 20:
                 pack.hold_out(copy)
             else:
-                pack.add(copy)
+                pack.add(copy, round(args.per_picture * size))
         if index % 50 == 49:
             print(f"pack: {index + 1}/{len(paths)} photographs", flush=True)
+    for page in screens.pages(args.screens):
+        pack.add(page, args.per_picture)
     pack.save(args.pack)
     print(f"pack: {args.pack}: {len(pack.table)} pictures and {sum(map(len, pack.cells))} cells from {len(paths)} "
           f"photographs, {len(pack.val)} crops held out")

@@ -5,14 +5,14 @@
     int8:   train.py pack.npz fast_int8.npz --weights fast.npz --int8 --minutes 8
 
 Crops of --crop samples with the context that the convolutions need, turned and flipped, some at a
-picture's border (replicated, as in use).  Charbonnier first, squared error for the last part of the
-schedule (--l2 of it): what PSNR is made of.  The rate warms up, stays, and falls along a cosine to
+picture's border (replicated, as in use).  Charbonnier first, for the last part of the schedule (--tail
+of it) squared error, or the log of each crop's: what PSNR is made of.  The rate warms up, stays, and falls along a cosine to
 zero.  The schedule is in steps; --minutes measures a few steps and sets their number.  What is saved is
 an average of the weights over the last steps (--average).
 
 --int8 trains with activations rounded to u8 and weights to int8, as the engine computes: forward with
-rounded numbers, backward as if they were not.  Scales of activations start at the greatest values the
-pictures reach and are learnt (LSQ).
+rounded numbers, backward as if they were not.  Scales of activations start at seven tenths of what the
+pictures reach, and are learnt (LSQ).
 
 `fit` is the loop for any source of (x, target) batches.
 """
@@ -26,6 +26,9 @@ import core
 import imaging
 import model
 import optimise
+
+
+TAIL_EPSILON = 2 / 255 # of the log: a crop's error below two codes counts no further
 
 
 class Crops:
@@ -118,7 +121,7 @@ class State:
 
     def loss(self, done):
         """Its name and epsilon at this share of the schedule."""
-        return ("l1" if done < 1 - self.args.l2 else "l2"), 1e-3
+        return ("l1", 1e-3) if done < 1 - self.args.tail else (self.args.tail_loss, TAIL_EPSILON)
 
     def step(self, x, target, done):
         rate = rate_at(done, self.args)
@@ -171,7 +174,8 @@ def options():
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--warm-up", type=float, default=0.01)
     parser.add_argument("--hold", type=float, default=0.3)
-    parser.add_argument("--l2", type=float, default=0.3, help="share of the schedule with squared error")
+    parser.add_argument("--tail", type=float, default=0.3, help="share of the schedule, its end, with the loss --tail-loss")
+    parser.add_argument("--tail-loss", choices=("l1", "l2", "log"), default="log")
     parser.add_argument("--average", type=float, default=300)
     parser.add_argument("--adam", action="store_true", help="Adam instead of SOAP")
     parser.add_argument("--every", type=int, default=500)
@@ -202,7 +206,7 @@ def main():
     if not args.int8:
         scales = None
     elif scales is None:
-        scales = (validation.tops(params) / 255).astype(np.float32)
+        scales = (validation.tops(params) * 0.7 / 255).astype(np.float32)
     state = State(net, params, scales, args)
     crops = Crops(args.pack, net, args.crop, args.batch, args.seed)
     print(f"{arch.name}: {net.cost()} multiply-adds an input pixel, {len(crops.cells)} cells, "
