@@ -28,9 +28,9 @@ static void usage(FILE *out)
 {
     fprintf(out,
             "usage: spyhop upscale [OPTION]... IN OUT\n\n"
-            "Upscales the video IN by two to OUT (.mp4, .m4v, .mov, .mkv, .ts): H.264, every other track "
-            "copied,\n"
-            "time stamps and colour tags kept.\n\n"
+            "Upscales the video IN to OUT (.mp4, .m4v, .mov, .mkv, .ts), as many times as the model does: "
+            "H.264, every other\n"
+            "track copied, time stamps and colour tags kept.\n\n"
             "  --model NAME|FILE.onnx  network for luma (default %s)\n"
             "  --crf N                 quality of x264, 0 best to 51 (default 17)\n"
             "  --preset P              speed of x264, ultrafast to placebo (default veryfast)\n"

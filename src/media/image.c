@@ -257,7 +257,9 @@ static int double_frame(sh_video_frame *out, const AVFrame *frame, sh_err *err)
 {
     sh_picture_scaler scaler = {0};
     AVFrame *twice = NULL;
-    int status = sh_picture_plan_make(&scaler.plan, frame, err);
+    int status = sh_picture_plan_make(&scaler.plan, frame, 2, err);
+    if (status == 0)
+        status = sh_picture_scaler_open(&scaler, NULL, NULL, err);
     if (status == 0)
         status = sh_picture_upscale(&scaler, frame, &twice, err);
     if (status == 0)

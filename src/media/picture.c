@@ -1,13 +1,45 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "media/picture.h"
 #include "base/size.h"
-#include "media/lanczos.h"
 
 #include <libavutil/imgutils.h>
 #include <libavutil/pixdesc.h>
 #include <stdio.h>
 
-static int chroma_format(const AVPixFmtDescriptor *d, bool deep)
+/* What the scaler takes, of those that decoders give. */
+static const struct {
+    enum AVPixelFormat format;
+    int layout, depth, semi, msb;
+} known[] = {
+    {AV_PIX_FMT_GRAY8, SPYHOP_GREY, 8, 0, 0},      {AV_PIX_FMT_GRAY10, SPYHOP_GREY, 10, 0, 0},
+    {AV_PIX_FMT_YUV420P, SPYHOP_YUV420, 8, 0, 0},  {AV_PIX_FMT_YUV420P10, SPYHOP_YUV420, 10, 0, 0},
+    {AV_PIX_FMT_YUV422P, SPYHOP_YUV422, 8, 0, 0},  {AV_PIX_FMT_YUV422P10, SPYHOP_YUV422, 10, 0, 0},
+    {AV_PIX_FMT_YUV444P, SPYHOP_YUV444, 8, 0, 0},  {AV_PIX_FMT_YUV444P10, SPYHOP_YUV444, 10, 0, 0},
+    {AV_PIX_FMT_YUV440P, SPYHOP_YUV440, 8, 0, 0},  {AV_PIX_FMT_YUV440P10, SPYHOP_YUV440, 10, 0, 0},
+    {AV_PIX_FMT_YUV411P, SPYHOP_YUV411, 8, 0, 0},  {AV_PIX_FMT_YUV410P, SPYHOP_YUV410, 8, 0, 0},
+    {AV_PIX_FMT_YUVA420P, SPYHOP_YUV420, 8, 0, 0}, {AV_PIX_FMT_YUVA420P10, SPYHOP_YUV420, 10, 0, 0},
+    {AV_PIX_FMT_YUVA422P, SPYHOP_YUV422, 8, 0, 0}, {AV_PIX_FMT_YUVA422P10, SPYHOP_YUV422, 10, 0, 0},
+    {AV_PIX_FMT_YUVA444P, SPYHOP_YUV444, 8, 0, 0}, {AV_PIX_FMT_YUVA444P10, SPYHOP_YUV444, 10, 0, 0},
+    {AV_PIX_FMT_NV12, SPYHOP_YUV420, 8, 1, 0},     {AV_PIX_FMT_P010, SPYHOP_YUV420, 10, 1, 1},
+    {AV_PIX_FMT_NV16, SPYHOP_YUV422, 8, 1, 0},     {AV_PIX_FMT_P210, SPYHOP_YUV422, 10, 1, 1},
+    {AV_PIX_FMT_NV24, SPYHOP_YUV444, 8, 1, 0},
+};
+
+static bool find_known(spyhop_format *format, enum AVPixelFormat wanted)
+{
+    for (size_t i = 0; i < SH_COUNT(known); i++)
+        if (known[i].format == wanted) {
+            format->layout = known[i].layout;
+            format->depth = known[i].depth;
+            format->semi = known[i].semi;
+            format->msb = known[i].msb;
+            return true;
+        }
+    return false;
+}
+
+/* What others are repacked into. */
+static enum AVPixelFormat nearest_known(const AVPixFmtDescriptor *d, bool deep)
 {
     if (d->flags & AV_PIX_FMT_FLAG_RGB || d->flags & AV_PIX_FMT_FLAG_PAL)
         return deep ? AV_PIX_FMT_YUV444P10 : AV_PIX_FMT_YUV444P;
@@ -42,24 +74,47 @@ static bool is_j(enum AVPixelFormat format)
     return plain(format) != format;
 }
 
-static void plan_siting(sh_picture_plan *plan, const AVFrame *frame, const AVPixFmtDescriptor *work)
+/* Nobody's word is that of most: 4:2:0 lies left. */
+static int siting_of(enum AVChromaLocation given)
 {
-    const enum AVChromaLocation given = frame->chroma_location;
-    const bool top = given == AVCHROMA_LOC_TOP || given == AVCHROMA_LOC_TOPLEFT;
-    const bool centred = given == AVCHROMA_LOC_CENTER || given == AVCHROMA_LOC_TOP;
-    plan->siting = given;
-    plan->horizontal = centred ? SH_LANCZOS_CENTRED : SH_LANCZOS_COSITED;
-    plan->vertical = top ? SH_LANCZOS_COSITED : SH_LANCZOS_CENTRED;
-    if (work->log2_chroma_h == 0) {
-        plan->vertical = SH_LANCZOS_KEEP;
-        plan->siting = AVCHROMA_LOC_LEFT;
-        plan->horizontal = SH_LANCZOS_COSITED;
-    }
-    if (work->log2_chroma_w == 0) {
-        plan->horizontal = SH_LANCZOS_KEEP;
+    static const int sitings[] = {
+        [AVCHROMA_LOC_UNSPECIFIED] = SPYHOP_LEFT, [AVCHROMA_LOC_LEFT] = SPYHOP_LEFT,
+        [AVCHROMA_LOC_CENTER] = SPYHOP_CENTRE,    [AVCHROMA_LOC_TOPLEFT] = SPYHOP_TOPLEFT,
+        [AVCHROMA_LOC_TOP] = SPYHOP_TOP,          [AVCHROMA_LOC_BOTTOMLEFT] = SPYHOP_BOTTOMLEFT,
+        [AVCHROMA_LOC_BOTTOM] = SPYHOP_BOTTOM,
+    };
+    return given >= 0 && (size_t)given < SH_COUNT(sitings) ? sitings[given] : SPYHOP_LEFT;
+}
+
+/* The layout of the result, and where its chroma lies: where the source's does, and along an axis that the
+ * source has whole, in the middle, where at twice the size every sample is one of the source. */
+static void plan_result(sh_picture_plan *plan, const AVFrame *frame)
+{
+    static const enum AVPixelFormat kept[][2] = {
+        [SPYHOP_YUV422] = {AV_PIX_FMT_YUV422P, AV_PIX_FMT_YUV422P10},
+        [SPYHOP_YUV444] = {AV_PIX_FMT_YUV444P, AV_PIX_FMT_YUV444P10},
+        [SPYHOP_YUV440] = {AV_PIX_FMT_YUV444P, AV_PIX_FMT_YUV444P10},
+        [SPYHOP_YUV411] = {AV_PIX_FMT_YUV422P, AV_PIX_FMT_YUV422P10},
+    };
+    const int layout = plan->in.layout, deep = plan->in.depth > 8;
+    const bool whole = layout == SPYHOP_YUV444 || layout == SPYHOP_YUV440;
+    plan->result = deep ? AV_PIX_FMT_YUV420P10 : AV_PIX_FMT_YUV420P;
+    plan->siting = frame->chroma_location;
+    if (plan->scale == 1 && (whole || layout == SPYHOP_YUV422 || layout == SPYHOP_YUV411))
+        plan->result = kept[layout][deep];
+    else if (whole)
         plan->siting = AVCHROMA_LOC_CENTER;
-        plan->vertical = work->log2_chroma_h ? SH_LANCZOS_CENTRED : SH_LANCZOS_KEEP;
-    }
+    else if (layout == SPYHOP_YUV422 || layout == SPYHOP_YUV411)
+        plan->siting = AVCHROMA_LOC_LEFT;
+    plan->in.siting = siting_of(frame->chroma_location);
+    if (whole || layout == SPYHOP_YUV422 || layout == SPYHOP_YUV411)
+        plan->in.siting = whole ? SPYHOP_CENTRE : SPYHOP_LEFT;
+    plan->in.range = plan->range == AVCOL_RANGE_JPEG ? SPYHOP_FULL : SPYHOP_LIMITED;
+    plan->in.width = plan->width;
+    plan->in.height = plan->height;
+    plan->out.range = plan->in.range;
+    plan->out.siting = siting_of(plan->siting);
+    find_known(&plan->out, plan->result);
 }
 
 static void plan_note(sh_picture_plan *plan, const AVPixFmtDescriptor *source)
@@ -67,34 +122,38 @@ static void plan_note(sh_picture_plan *plan, const AVPixFmtDescriptor *source)
     const char *from = av_get_pix_fmt_name(plan->source);
     const bool alpha = source->flags & AV_PIX_FMT_FLAG_ALPHA;
     if (plan->rgb)
-        snprintf(plan->note, sizeof(plan->note), "%s pictures become YUV 4:2:0, BT.709, limited range%s",
-                 from, alpha ? ", without alpha" : "");
+        snprintf(plan->note, sizeof(plan->note), "%s pictures become %s, BT.709, limited range%s", from,
+                 av_get_pix_fmt_name(plan->result), alpha ? ", without alpha" : "");
     else if (alpha || source->comp[0].depth > 10)
         snprintf(plan->note, sizeof(plan->note), "%s pictures become %s%s", from,
                  av_get_pix_fmt_name(plan->result), alpha ? ", without alpha" : "");
 }
 
-int sh_picture_plan_make(sh_picture_plan *plan, const AVFrame *frame, sh_err *err)
+int sh_picture_plan_make(sh_picture_plan *plan, const AVFrame *frame, int scale, sh_err *err)
 {
     const AVPixFmtDescriptor *source = av_pix_fmt_desc_get(frame->format);
+    const int most = SH_PICTURE_SIDE / scale;
     if (!source || source->flags & AV_PIX_FMT_FLAG_HWACCEL)
         return sh_fail(err, SH_E_UNSUPPORTED, "pictures of format %s cannot be read",
                        source ? source->name : "unknown");
-    if (frame->width < 1 || frame->height < 1 || frame->width > 8192 || frame->height > 8192)
-        return sh_fail(
-            err, SH_E_LIMIT,
-            "pictures of %dx%d; at most 8192x8192 can be upscaled, since H.264 ends at 16384x16384",
-            frame->width, frame->height);
-    const bool deep = source->comp[0].depth > 8;
+    if (frame->width < 1 || frame->height < 1 || frame->width > most || frame->height > most)
+        return sh_fail(err, SH_E_LIMIT,
+                       "pictures of %dx%d; at most %dx%d can be upscaled, since H.264 ends at %dx%d",
+                       frame->width, frame->height, most, most, SH_PICTURE_SIDE, SH_PICTURE_SIDE);
     *plan = (sh_picture_plan){.width = frame->width, .height = frame->height, .source = frame->format};
+    plan->scale = scale;
+    plan->out_width = scale * frame->width;
+    plan->out_height = scale * frame->height;
     plan->rgb = source->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL);
-    plan->work = chroma_format(source, deep);
-    plan->depth = deep ? 10 : 8;
-    plan->result = deep ? AV_PIX_FMT_YUV420P10 : AV_PIX_FMT_YUV420P;
-    plan->repack = plain(frame->format) != plan->work;
+    plan->work = plain(frame->format);
+    if (!find_known(&plan->in, plan->work)) {
+        plan->work = nearest_known(source, source->comp[0].depth > 8);
+        find_known(&plan->in, plan->work);
+        plan->repack = true;
+    }
     plan->range = plan->rgb ? AVCOL_RANGE_MPEG : is_j(frame->format) ? AVCOL_RANGE_JPEG : frame->color_range;
     plan->matrix = plan->rgb ? AVCOL_SPC_BT709 : frame->colorspace;
-    plan_siting(plan, frame, av_pix_fmt_desc_get(plan->work));
+    plan_result(plan, frame);
     plan_note(plan, source);
     return 0;
 }
@@ -148,7 +207,7 @@ static int repack(sh_picture_scaler *scaler, const AVFrame *in, AVFrame **out, s
 static int new_result(sh_picture_scaler *scaler, const AVFrame *in, AVFrame **out, sh_err *err)
 {
     const sh_picture_plan *plan = &scaler->plan;
-    const int width = 2 * plan->width, height = 2 * plan->height;
+    const int width = plan->out_width, height = plan->out_height;
     const int size = av_image_get_buffer_size(plan->result, width, height, 64);
     AVFrame *frame = av_frame_alloc();
     if (!scaler->pool && size > 0)
@@ -176,52 +235,36 @@ static int new_result(sh_picture_scaler *scaler, const AVFrame *in, AVFrame **ou
     return 0;
 }
 
-static int luma(sh_picture_scaler *scaler, const AVFrame *in, AVFrame *out, sh_err *err)
+static spyhop_picture planes_of(const AVFrame *frame)
 {
-    const sh_picture_plan *plan = &scaler->plan;
-    const spyhop_plane from = {in->data[0], in->linesize[0], plan->width, plan->height, plan->depth};
-    const spyhop_plane to = {out->data[0], out->linesize[0], out->width, out->height, plan->depth};
+    spyhop_picture picture;
+    for (int i = 0; i < 4; i++) {
+        picture.data[i] = frame->data[i];
+        picture.stride[i] = frame->linesize[i];
+    }
+    return picture;
+}
+
+static int enlarge(sh_picture_scaler *scaler, const AVFrame *in, AVFrame *out, sh_err *err)
+{
+    const spyhop_picture from = planes_of(in), to = planes_of(out);
     spyhop_error error;
-    if (scaler->engine) {
-        int status = spyhop_run(scaler->engine, &from, &to, &error);
-        return status < 0 ? sh_fail(err, status, "%s", error.message) : 0;
-    }
-    const sh_samples a = {in->data[0], in->linesize[0], plan->width, plan->height};
-    const sh_samples b = {out->data[0], out->linesize[0], out->width, out->height};
-    return sh_lanczos(&b, &a, plan->depth, SH_LANCZOS_CENTRED, SH_LANCZOS_CENTRED)
-               ? 0
-               : sh_fail(err, SH_E_MEMORY, "memory is short");
+    int status = spyhop_scaler_run(scaler->scaler, &from, &to, &error);
+    return status < 0 ? sh_fail(err, status, "%s", error.message) : 0;
 }
 
-static void neutral(const sh_samples *plane, int depth)
+int sh_picture_scaler_open(sh_picture_scaler *scaler, const spyhop_model *model,
+                           const spyhop_settings *settings, sh_err *err)
 {
-    for (int y = 0; y < plane->height; y++) {
-        uint8_t *line = plane->data + (ptrdiff_t)y * plane->stride;
-        for (int x = 0; x < plane->width; x++) {
-            if (depth == 8)
-                line[x] = 128;
-            else
-                ((uint16_t *)(void *)line)[x] = (uint16_t)(1 << (depth - 1));
-        }
-    }
-}
-
-static int chroma(const sh_picture_plan *plan, const AVFrame *in, AVFrame *out, sh_err *err)
-{
-    const AVPixFmtDescriptor *work = av_pix_fmt_desc_get(plan->work);
-    for (int i = 1; i < 3; i++) {
-        const sh_samples to = {out->data[i], out->linesize[i], plan->width, plan->height};
-        if (work->nb_components < 3) {
-            neutral(&to, plan->depth);
-            continue;
-        }
-        const sh_samples from = {in->data[i], in->linesize[i],
-                                 AV_CEIL_RSHIFT(plan->width, work->log2_chroma_w),
-                                 AV_CEIL_RSHIFT(plan->height, work->log2_chroma_h)};
-        if (!sh_lanczos(&to, &from, plan->depth, plan->horizontal, plan->vertical))
-            return sh_fail(err, SH_E_MEMORY, "memory is short");
-    }
-    return 0;
+    spyhop_scaling scaling;
+    spyhop_error error;
+    spyhop_scaling_default(&scaling);
+    scaling.scale = scaler->plan.scale;
+    scaling.in = scaler->plan.in;
+    scaling.convert = 1;
+    scaling.out = scaler->plan.out;
+    int status = spyhop_scaler_open(&scaler->scaler, model, settings, &scaling, &error);
+    return status < 0 ? sh_fail(err, status, "%s", error.message) : 0;
 }
 
 int sh_picture_upscale(sh_picture_scaler *scaler, const AVFrame *in, AVFrame **out, sh_err *err)
@@ -232,9 +275,7 @@ int sh_picture_upscale(sh_picture_scaler *scaler, const AVFrame *in, AVFrame **o
     if (status == 0)
         status = new_result(scaler, in, &result, err);
     if (status == 0)
-        status = luma(scaler, work, result, err);
-    if (status == 0)
-        status = chroma(&scaler->plan, work, result, err);
+        status = enlarge(scaler, work, result, err);
     if (status == 0)
         *out = result;
     else
@@ -245,6 +286,7 @@ int sh_picture_upscale(sh_picture_scaler *scaler, const AVFrame *in, AVFrame **o
 
 void sh_picture_scaler_close(sh_picture_scaler *scaler)
 {
+    spyhop_scaler_close(&scaler->scaler);
     sws_freeContext(scaler->repacker);
     av_buffer_pool_uninit(&scaler->pool);
     scaler->repacker = NULL;

@@ -29,7 +29,7 @@ typedef struct pipeline {
     char input_name[SH_SHOWN], output_name[SH_SHOWN], model_name[SH_SHOWN];
     sh_source source;
     spyhop_model *model;
-    spyhop_context *engine;
+    spyhop_model_info info; /* of the model */
     sh_picture_scaler scaler;
     AVCodecContext *encoder;
     sh_mux mux;
@@ -213,28 +213,33 @@ static int encode_stage(pipeline *p, sh_err *err)
 
 /* ---- setting up ---- */
 
-static int open_engine(pipeline *p, sh_err *err)
+static int read_model(pipeline *p, sh_err *err)
+{
+    spyhop_error error;
+    int status = spyhop_model_parse(&p->model, p->child->model, p->child->model_size, &error);
+    if (status < 0)
+        return sh_fail(err, status, "model %s: %s", p->model_name, error.message);
+    p->info.size = sizeof(p->info);
+    spyhop_model_describe(p->model, &p->info);
+    if (p->info.channels != 1)
+        return sh_fail(err, SH_E_UNSUPPORTED,
+                       "model %s: it makes pictures of %d channels; a model of one channel (luma) is needed",
+                       p->model_name, p->info.channels);
+    return 0;
+}
+
+static int open_scaler(pipeline *p, sh_err *err)
 {
     const sh_upscale_job *job = p->child->job;
-    spyhop_error error;
-    spyhop_model_info info = {.size = sizeof(info)};
     spyhop_settings settings;
     spyhop_settings_default(&settings);
     settings.threads = job->threads;
     settings.cpu = job->cpu;
     settings.precision = job->precision;
-    int status = spyhop_model_parse(&p->model, p->child->model, p->child->model_size, &error);
+    int status = sh_picture_scaler_open(&p->scaler, p->model, &settings, err);
     if (status < 0)
-        return sh_fail(err, status, "model %s: %s", p->model_name, error.message);
-    spyhop_model_describe(p->model, &info);
-    if (info.scale != 2 || info.channels != 1)
-        return sh_fail(
-            err, SH_E_UNSUPPORTED,
-            "model %s: it makes pictures of %d channel(s) %d times as large; a model of one channel "
-            "(luma) and twice the size is needed",
-            p->model_name, info.channels, info.scale);
-    status = spyhop_open(&p->engine, p->model, &settings, &error);
-    return status < 0 ? sh_fail(err, status, "model %s: %s", p->model_name, error.message) : 0;
+        sh_err_prefix(err, "model %s", p->model_name);
+    return status;
 }
 
 /* Reads up to the first picture: the encoder and the file's header depend on it. */
@@ -270,8 +275,8 @@ static int open_encoder(pipeline *p, const AVFrame *first, sh_err *err)
     const AVCodecParameters *tags = p->source.video->codecpar;
     sh_h264_settings settings;
     sh_h264_defaults(&settings);
-    settings.width = 2 * plan->width;
-    settings.height = 2 * plan->height;
+    settings.width = plan->out_width;
+    settings.height = plan->out_height;
     settings.format = plan->result;
     settings.time_base = p->source.video->time_base;
     settings.rate = av_guess_frame_rate(p->source.format, p->source.video, NULL);
@@ -293,17 +298,15 @@ static int open_encoder(pipeline *p, const AVFrame *first, sh_err *err)
 /* The engine's time for one picture has an end that is known; a decoder's has not. */
 static void ask_for_patience(const pipeline *p)
 {
-    spyhop_model_info info = {.size = sizeof(info)};
-    spyhop_model_describe(p->model, &info);
     const double pixels = (double)p->scaler.plan.width * p->scaler.plan.height;
-    sh_channel_patience(p->channel,
-                        SH_SANDBOX_PATIENCE_MS / 1000 + pixels * (double)info.macs_per_pixel / SLOWEST_MACS);
+    sh_channel_patience(p->channel, SH_SANDBOX_PATIENCE_MS / 1000 +
+                                        pixels * (double)p->info.macs_per_pixel / SLOWEST_MACS);
 }
 
 static int set_up(pipeline *p, sh_err *err)
 {
     const sh_upscale_job *job = p->child->job;
-    int status = open_engine(p, err);
+    int status = read_model(p, err);
     if (status == 0)
         status = sh_source_open(&p->source, p->child->input, job->threads > 0 ? job->threads : sh_cpu_count(),
                                 err);
@@ -312,12 +315,14 @@ static int set_up(pipeline *p, sh_err *err)
     if (status < 0)
         return status;
     const AVFrame *first = p->held[p->held_count - 1].frame;
-    p->scaler.engine = p->engine;
-    status = sh_picture_plan_make(&p->scaler.plan, first, err);
+    status = sh_picture_plan_make(&p->scaler.plan, first, p->info.scale, err);
     if (status < 0) {
         sh_err_prefix(err, "%s", p->source.name);
         return status;
     }
+    status = open_scaler(p, err);
+    if (status < 0)
+        return status;
     p->expected = sh_source_frame_estimate(&p->source);
     ask_for_patience(p);
     if (p->scaler.plan.note[0])
@@ -379,6 +384,7 @@ static void send_result(const pipeline *p)
     message.number[SH_UP_DAMAGES] = p->source.damages;
     message.number[SH_UP_WIDTH] = p->scaler.plan.width;
     message.number[SH_UP_HEIGHT] = p->scaler.plan.height;
+    message.number[SH_UP_SCALE] = p->scaler.plan.scale;
     message.number[SH_UP_DURATION_US] =
         av_rescale_q(p->end_pts - p->first_pts, p->source.video->time_base, AV_TIME_BASE_Q);
     message.number[SH_UP_BYTES] = p->mux.io.size;
@@ -395,7 +401,6 @@ static void tear_down(pipeline *p)
     sh_mux_close(&p->mux);
     avcodec_free_context(&p->encoder);
     sh_picture_scaler_close(&p->scaler);
-    spyhop_close(&p->engine);
     spyhop_model_free(&p->model);
     sh_source_close(&p->source);
     pthread_mutex_destroy(&p->lock);

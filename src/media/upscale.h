@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #ifndef SH_MEDIA_UPSCALE_H
 #define SH_MEDIA_UPSCALE_H
-/* A video file to a video file of twice its size.
+/* A video file to a video file of as many times its size as the model makes.
  *
  *     reader and decoder --> engine --> encoder and muxer
  *

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Lanczos on planes, MATLAB's imresize, PSNR and SSIM: against values worked out by hand or by direct
+/* MATLAB's imresize, PSNR and SSIM: against values worked out by hand or by direct
  * formula. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,91 +8,11 @@
 
 #include <cmocka.h>
 
-#include "media/lanczos.h"
 #include "media/metric.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define PI 3.14159265358979323846
-
-static double lanczos3(double x)
-{
-    return fabs(x) < 1e-12 ? 1 : fabs(x) >= 3 ? 0 : 3 * sin(PI * x) * sin(PI * x / 3) / (PI * PI * x * x);
-}
-
-/* The definition, in one dimension: output k lies at k / 2 + offset. */
-static double at(const uint8_t *in, int width, int k, double offset)
-{
-    double position = k / 2.0 + offset, sum = 0, weights = 0;
-    for (int i = (int)floor(position) - 3; i <= (int)floor(position) + 4; i++) {
-        double w = lanczos3(position - i);
-        int clamped = i < 0 ? 0 : i >= width ? width - 1 : i;
-        sum += w * in[clamped];
-        weights += w;
-    }
-    return sum / weights;
-}
-
-static void check_row(int kind, double offset)
-{
-    uint8_t in[23], out[46];
-    for (int i = 0; i < 23; i++)
-        in[i] = (uint8_t)(i * 97 % 256);
-    const sh_samples from = {in, 23, 23, 1}, to = {out, 46, 46, 1};
-    assert_true(sh_lanczos(&to, &from, 8, kind, SH_LANCZOS_KEEP));
-    for (int k = 0; k < 46; k++) {
-        double wanted = at(in, 23, k, offset);
-        wanted = wanted < 0 ? 0 : wanted > 255 ? 255 : wanted;
-        assert_true(fabs(out[k] - wanted) < 0.6);
-    }
-}
-
-static void lanczos_follows_its_definition(void **state)
-{
-    check_row(SH_LANCZOS_COSITED, -0.125);
-    check_row(SH_LANCZOS_CENTRED, -0.25);
-}
-
-static void lanczos_columns_are_as_rows(void **state)
-{
-    uint8_t in[9], across[18], down[18];
-    for (int i = 0; i < 9; i++)
-        in[i] = (uint8_t)(i * 53 % 256);
-    const sh_samples row = {in, 9, 9, 1}, wide = {across, 18, 18, 1}, column = {in, 1, 1, 9},
-                     tall = {down, 1, 1, 18};
-    assert_true(sh_lanczos(&wide, &row, 8, SH_LANCZOS_CENTRED, SH_LANCZOS_KEEP));
-    assert_true(sh_lanczos(&tall, &column, 8, SH_LANCZOS_KEEP, SH_LANCZOS_CENTRED));
-    for (int i = 0; i < 18; i++)
-        assert_in_range(abs(across[i] - down[i]), 0, 1);
-}
-
-/* Flat planes stay flat at every depth and value that matters, and no sample outside `out` is touched. */
-static void lanczos_keeps_flat_planes(void **state)
-{
-    static const int depths[] = {8, 10, 12, 16};
-    uint16_t in[5 * 7], out[14 * 12];
-    for (int d = 0; d < 4; d++) {
-        const int maximum = (1 << depths[d]) - 1, values[] = {0, 1, maximum / 2, maximum - 1, maximum};
-        for (int v = 0; v < 5; v++) {
-            uint8_t *const in8 = (uint8_t *)in, *const out8 = (uint8_t *)out;
-            const int bytes = depths[d] == 8 ? 1 : 2;
-            memset(out, 0xA5, sizeof(out));
-            for (int i = 0; i < 35; i++) {
-                in[i] = bytes == 2 ? (uint16_t)values[v] : in[i];
-                if (bytes == 1)
-                    in8[i] = (uint8_t)values[v];
-            }
-            const sh_samples from = {in8, 5 * bytes, 5, 7}, to = {out8, 12 * bytes, 9, 14};
-            assert_true(sh_lanczos(&to, &from, depths[d], SH_LANCZOS_COSITED, SH_LANCZOS_CENTRED));
-            for (int i = 0; i < 14 * 12; i++) {
-                const int got = bytes == 1 ? out8[i] : out[i], guard = bytes == 1 ? 0xA5 : 0xA5A5;
-                assert_int_equal(got, i % 12 < 9 ? values[v] : guard);
-            }
-        }
-    }
-}
 
 static sh_plane8 plane(int width, int height, int seed)
 {
@@ -179,13 +99,8 @@ static void ssim_is_what_it_says(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lanczos_follows_its_definition),
-        cmocka_unit_test(lanczos_columns_are_as_rows),
-        cmocka_unit_test(lanczos_keeps_flat_planes),
-        cmocka_unit_test(imresize_halves),
-        cmocka_unit_test(imresize_mirrors),
-        cmocka_unit_test(imresize_doubles),
-        cmocka_unit_test(psnr_is_what_it_says),
+        cmocka_unit_test(imresize_halves),      cmocka_unit_test(imresize_mirrors),
+        cmocka_unit_test(imresize_doubles),     cmocka_unit_test(psnr_is_what_it_says),
         cmocka_unit_test(ssim_is_what_it_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
