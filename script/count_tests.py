@@ -11,6 +11,9 @@ import sys
 def counts(entry):
     text = (entry.get("stdout") or "") + "\n" + (entry.get("stderr") or "")
     ok = entry["result"] in ("OK", "EXPECTEDFAIL")
+    if entry["result"] == "SKIP":
+        print(f"SKIPPED: {entry['name']}: {text.strip()}", file=sys.stderr)
+        return 0, 0
     passed = sum(int(n) for n in re.findall(r"^\[  PASSED  \] (\d+) test", text, re.M))
     failed = sum(int(n) for n in re.findall(r"^\[  FAILED  \] (\d+) test", text, re.M))
     skipped = sum(int(n) for n in re.findall(r"^\[  SKIPPED \] (\d+) test", text, re.M))

@@ -66,16 +66,43 @@ typedef struct spyhop_error {
 /*
  * What a model file may hold. ONNX of operator sets 7 to 21, one input and one output, both [N, C, H, W] of
  * float32 with C of 1 or 3, values of 0..1 standing for the code values. H and W are those of whatever plane
- * is run: where the file gives numbers for them, they are taken as an example. Weights are float32 or float16
- * inside the file. Operators: Conv          2-D, group 1, strides 1, dilations 1, pads (or auto_pad) that
- * keep the picture's size Relu, LeakyRelu, PRelu (a slope for all, or one a channel), Clip (constant bounds)
- *     Add           of two tensors (the channels of one may be 1), or of a constant for all or one a channel
- *     Concat        of channels
- *     DepthToSpace  both modes
- *     Resize        by constant scales, one whole factor of 1 to 8: nearest, linear, cubic; half_pixel,
- *                   pytorch_half_pixel, asymmetric, tf_half_pixel_for_nn (nearest only); Upsample likewise
- *     Identity, Constant
- * Anything else is refused with SPYHOP_E_UNSUPPORTED and its name. Arithmetic is in single precision.
+ * is run: where the file gives numbers for them, they are taken as an example. Weights are float32, float16
+ * or quantised inside the file. Operators:
+ *
+ *     Conv           2-D, any groups, strides 1, dilations 1; pads or auto_pad that change the size by as
+ *                    much on all four sides, if at all
+ *     ConvTranspose  2-D, any groups, strides 1 to 8, pads and output_padding with which the output is
+ *                    one whole factor larger
+ *     Relu, LeakyRelu, PRelu (a slope for all, or one a channel), Clip (constant bounds), Sigmoid, Tanh,
+ *                    HardSigmoid, HardSwish; x * Sigmoid(x) is recognised as SiLU
+ *     Add, Sub, Mul  of two tensors (the channels of one may be 1), or with constants for all or one a
+ *                    channel
+ *     Div            by such constants
+ *     Concat, Split  of channels
+ *     Slice          of channels; of rows and columns by as much at all four sides
+ *     Pad            by as much on all four sides: constant, edge, reflect
+ *     DepthToSpace   both modes
+ *     Resize         by one whole factor of 1 to 8, told as scales or as sizes computed from the input's
+ *                    shape: nearest, linear, cubic; half_pixel, pytorch_half_pixel, asymmetric,
+ *                    tf_half_pixel_for_nn (nearest only); Upsample likewise
+ *     QuantizeLinear, DequantizeLinear
+ *                    in pairs on a computed tensor, with one scale; on constants, also with one for each
+ *                    index of an axis
+ *     Identity, Constant; and on whole numbers (sizes, pads, cuts) what exporters compute them with:
+ *                    Shape, Gather, Concat, Slice, Reshape, Transpose, Squeeze, Unsqueeze, Cast,
+ *                    ConstantOfShape, Add, Sub, Mul, Div
+ *
+ * A tensor may be larger than the picture on its way: a network that replicates the picture's border once
+ * and convolves without pads from there on sees what it would see of a larger picture.
+ *
+ * Arithmetic is in single precision, or in 8-bit integers (spyhop_precision).
+ *
+ * Anything else runs on ONNX Runtime where its library is found (info.backend tells): the environment
+ * variable SPYHOP_ORT names the file libonnxruntime.so.1 (empty: none is used); without it the system's
+ * places for libraries and npm's global onnxruntime-node are searched. Pictures then go through whole,
+ * memory is taken while running, band_rows has no effect, and the file must leave H and W open. A process
+ * that may open no files while it works loads the model once before: the library stays. Where there is no
+ * such library, the file is refused with SPYHOP_E_UNSUPPORTED and the operator's name.
  */
 
 /* Limits on what a model file may ask for. A file past one of them is refused with SPYHOP_E_LIMIT. */
@@ -120,6 +147,7 @@ typedef struct spyhop_model_info {
     int64_t macs_per_pixel; /* multiply-adds for one INPUT pixel */
     int halo;               /* input samples to each side that an output sample may depend on */
     int precision;          /* what SPYHOP_PRECISION_AUTO means for it: FP32 or INT8 */
+    const char *backend; /* "spyhop", or "onnxruntime 1.30.0", which tells no parameters, macs and halo (0) */
 } spyhop_model_info;
 
 /*
@@ -131,8 +159,8 @@ typedef struct spyhop_settings {
     int cpu; /* a spyhop_cpu; SPYHOP_CPU_AUTO by default. A level the machine lacks is SPYHOP_E_ARGUMENT */
     int band_rows; /* input rows of one band, 1..SPYHOP_MAX_SIDE; 0 (default): chosen so that all threads end
                       together. The output does not depend on it, nor on threads. For tests and tuning */
-    int precision; /* a spyhop_precision; AUTO by default. INT8 for a model whose file is not quantised through
-                      and through (info.precision tells) is SPYHOP_E_UNSUPPORTED */
+    int precision; /* a spyhop_precision; AUTO by default. INT8 for a model whose file is not quantised
+                      through and through (info.precision tells) is SPYHOP_E_UNSUPPORTED */
 } spyhop_settings;
 
 /*

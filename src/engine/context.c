@@ -19,6 +19,7 @@ struct spyhop_context {
     spyhop_settings settings;
     sh_plan *plan;         /* or, in 8-bit integers, */
     const sh_chain *chain; /* the model's, and NULL for plan */
+    sh_ort_session *ort;   /* NULL: the engine runs the model */
     int tile_columns;
     sh_pool *pool;
     worker *workers;
@@ -84,6 +85,8 @@ static int open_workers(spyhop_context *context, sh_err *err)
     context->workers = calloc((size_t)context->settings.threads, sizeof(*context->workers));
     if (!context->workers)
         return sh_fail(err, SH_E_MEMORY, "out of memory for the threads");
+    if (context->model->ort)
+        return sh_ort_session_new(&context->ort, context->model->ort, context->settings.threads, err);
     for (int i = 0; status == SH_OK && i < context->settings.threads; i++)
         status = open_worker(&context->workers[i], context, err);
     return status;
@@ -105,6 +108,8 @@ static int open_plan(spyhop_context *context, size_t l2_bytes, sh_err *err)
         context->tile_columns = sh_chain_columns(chain, l2_bytes);
         return SH_OK;
     }
+    if (context->model->ort)
+        return SH_OK;
     status = sh_plan_new(&context->plan, context->model->graph, l2_bytes, err);
     if (status == SH_OK)
         context->tile_columns = context->plan->tile_columns;
@@ -161,6 +166,7 @@ void spyhop_close(spyhop_context **context)
         free(c->workers[i].pointers);
     }
     free(c->workers);
+    sh_ort_session_free(c->ort);
     sh_pool_free(c->pool);
     sh_plan_free(c->plan);
     free(c);
@@ -306,6 +312,10 @@ int spyhop_run_planes(spyhop_context *context, const spyhop_plane *in, const spy
         status = sh_fail(&err, SH_E_ARGUMENT, "spyhop_run: NULL where a context or a plane belongs");
     else
         status = check_planes(context, in, out, count, &err);
+    if (status == SH_OK && context->ort) {
+        status = sh_ort_run(context->ort, &context->dsp, in, out, &err);
+        return status < 0 ? sh_public_error(error, &err) : SPYHOP_OK;
+    }
     if (status < 0)
         return sh_public_error(error, &err);
     job j = {.picture = {context->plan, &context->dsp, in, out}, .context = context};

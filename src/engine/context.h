@@ -5,12 +5,16 @@
 #include "base/pool.h"
 #include "engine/chain.h"
 #include "engine/exec.h"
+#include "engine/ort/ort.h"
 #include <spyhop/spyhop.h>
 
 struct spyhop_model {
     sh_graph *graph;
     int halo;
     sh_chain *chain; /* NULL: the graph is none */
+    /* NULL, or what runs the model instead: then the graph has no nodes, only an input and an output. */
+    sh_ort_model *ort;
+    char backend[64];
 };
 
 /* *error from *err, where the caller wants it. Returns err->status. */

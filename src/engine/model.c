@@ -50,17 +50,38 @@ int sh_public_error(spyhop_error *error, const sh_err *err)
     return err->status;
 }
 
+/* What the engine does not run, ONNX Runtime may. Where that is not there, the error tells what the engine
+ * lacks and how to get it; where it refuses too, what both said. */
+static int read_elsewhere(spyhop_model *model, const void *data, size_t size, sh_err *err)
+{
+    sh_err here = *err, other = {0};
+    int status = sh_ort_model_new(&model->ort, data, size, &other);
+    if (status == SH_OK)
+        status = sh_graph_of_ends(&model->graph, data, size, sh_ort_channels(model->ort),
+                                  sh_ort_scale(model->ort), &other);
+    if (status < 0)
+        return sh_fail(err, SH_E_UNSUPPORTED, "%.250s. %.250s", here.message, other.message);
+    snprintf(model->backend, sizeof(model->backend), "onnxruntime %s", sh_ort_version(model->ort));
+    return SH_OK;
+}
+
 static int parse(spyhop_model **out, const void *data, size_t size, sh_err *err)
 {
     spyhop_model *model = calloc(1, sizeof(*model));
     int status = SH_OK;
     if (!model)
         return sh_fail(err, SH_E_MEMORY, "out of memory for the model");
+    snprintf(model->backend, sizeof(model->backend), "spyhop");
     status = sh_graph_read(&model->graph, data, size, err);
+    if (status == SH_E_UNSUPPORTED) {
+        status = read_elsewhere(model, data, size, err);
+        goto done;
+    }
     if (status == SH_OK)
         status = sh_plan_halo(model->graph, &model->halo, err);
     if (status == SH_OK)
         status = sh_chain_new(&model->chain, model->graph, err);
+done:
     if (status < 0)
         spyhop_model_free(&model);
     else
@@ -104,6 +125,7 @@ void spyhop_model_free(spyhop_model **model)
         return;
     sh_chain_free((*model)->chain);
     sh_graph_free((*model)->graph);
+    sh_ort_model_free((*model)->ort);
     free(*model);
     *model = NULL;
 }
@@ -121,6 +143,7 @@ int spyhop_model_describe(const spyhop_model *model, spyhop_model_info *info)
                                 .parameters = graph->parameters,
                                 .macs_per_pixel = graph->macs,
                                 .halo = model->halo,
-                                .precision = model->chain ? SPYHOP_PRECISION_INT8 : SPYHOP_PRECISION_FP32};
+                                .precision = model->chain ? SPYHOP_PRECISION_INT8 : SPYHOP_PRECISION_FP32,
+                                .backend = model->backend};
     return SPYHOP_OK;
 }

@@ -334,11 +334,30 @@ static int build(sh_builder *builder, sh_err *err)
     return status < 0 ? status : find_output(builder, err);
 }
 
-int sh_graph_read(sh_graph **out, const void *data, size_t size, sh_err *err)
+static size_t most_memory(size_t size)
 {
     /* Weights may be float16 (2 bytes to 4) or integers (1 byte to 4 as an integer, 4 as a float and 1);
      * names and structures are a bounded multiple of their bytes in the file */
-    size_t maximum = (size < SPYHOP_MAX_FILE_BYTES ? size : SPYHOP_MAX_FILE_BYTES) * 10 + ((size_t)64 << 20);
+    return (size < SPYHOP_MAX_FILE_BYTES ? size : SPYHOP_MAX_FILE_BYTES) * 10 + ((size_t)64 << 20);
+}
+
+static int build_ends(sh_builder *builder, sh_size end, sh_err *err)
+{
+    sh_graph *graph = builder->graph;
+    sh_size start = {end.channels, 1, 0};
+    sh_text none = {"", 0};
+    graph->tensors = sh_arena_alloc(graph->arena, 2 * sizeof(sh_graph_tensor));
+    graph->name = keep_text(graph->arena, builder->onnx->name);
+    if (!graph->tensors || !graph->name)
+        return sh_fail(err, SH_E_MEMORY, "out of memory for the model's graph");
+    int status = add_tensor(builder, none, "input", start, &graph->input, err);
+    return status < 0 ? status : add_tensor(builder, none, "output", end, &graph->output, err);
+}
+
+/* end: NULL to read the graph, else the size of the output of one that is not read. */
+static int make(sh_graph **out, const void *data, size_t size, const sh_size *end, sh_err *err)
+{
+    size_t maximum = most_memory(size);
     sh_onnx onnx;
     sh_graph *graph = NULL;
     sh_arena *scratch = sh_arena_new(maximum), *arena = sh_arena_new(maximum);
@@ -353,7 +372,7 @@ int sh_graph_read(sh_graph **out, const void *data, size_t size, sh_err *err)
     sh_builder builder = {.graph = graph, .onnx = &onnx, .scratch = scratch};
     status = sh_onnx_read(&onnx, data, size, scratch, err);
     if (status == SH_OK)
-        status = build(&builder, err);
+        status = end ? build_ends(&builder, *end, err) : build(&builder, err);
     if (status == SH_OK) {
         *out = graph;
         arena = NULL;
@@ -362,6 +381,17 @@ done:
     sh_arena_free(arena);
     sh_arena_free(scratch);
     return status;
+}
+
+int sh_graph_read(sh_graph **out, const void *data, size_t size, sh_err *err)
+{
+    return make(out, data, size, NULL, err);
+}
+
+int sh_graph_of_ends(sh_graph **out, const void *data, size_t size, int channels, int scale, sh_err *err)
+{
+    sh_size end = {channels, scale, 0};
+    return make(out, data, size, &end, err);
 }
 
 void sh_graph_free(sh_graph *graph)

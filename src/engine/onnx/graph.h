@@ -130,6 +130,8 @@ typedef struct sh_graph {
 
 /* Reads and checks an ONNX file. On failure *out is untouched. `data` is not needed afterwards. */
 int sh_graph_read(sh_graph **out, const void *data, size_t size, sh_err *err);
+/* A graph without nodes, of an input and an output: for a file that something else runs. */
+int sh_graph_of_ends(sh_graph **out, const void *data, size_t size, int channels, int scale, sh_err *err);
 void sh_graph_free(sh_graph *graph); /* NULL is fine */
 
 #endif
