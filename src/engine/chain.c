@@ -168,7 +168,7 @@ static void make_factors(maker *m, int16_t *factor, int *shift, const double *ra
     int bits = 0;
     while (bits < 30 && largest * 32768 * ldexp(1, bits + 1) <= FACTOR)
         bits++;
-    for (; !safe && largest * 32768 * ldexp(1, bits) <= FACTOR_LIMIT; bits++) {
+    for (; !safe && bits <= 30 && largest * 32768 * ldexp(1, bits) <= FACTOR_LIMIT; bits++) {
         safe = true;
         for (int o = 0; o < outputs; o++)
             safe &= ratio[o] * 32768 * ldexp(1, bits) >= FACTOR_SAFE || most[o] < 32767 * ldexp(1, bits);

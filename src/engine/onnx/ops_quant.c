@@ -50,23 +50,22 @@ static void limits(int type, int *low, int *high)
     *high = *low + (1 << bits) - 1;
 }
 
-/* How many numbers in a row share a scale: with one scale, all. */
+/* How many numbers in a row share a scale: with one scale, more than there are. */
 static int find_inner(const sh_draft *draft, const sh_onnx_tensor *x, const steps *s, int64_t *inner,
                       sh_err *err)
 {
     int64_t axis = sh_draft_int(draft, "axis", 1);
-    *inner = 1;
-    axis += axis < 0 ? x->rank : 0;
-    if (s->count == 1) {
-        for (int i = 0; i < x->rank; i++)
-            *inner *= x->dims[i] > 0 ? x->dims[i] : 1;
+    *inner = s->count == 1 ? INT64_MAX : 1;
+    if (s->count == 1)
         return SH_OK;
-    }
+    axis += axis < 0 ? x->rank : 0;
     if (axis < 0 || axis >= x->rank || x->dims[axis] != s->count)
         return sh_fail(err, SH_E_FORMAT, "%s: %lld scales do not go with axis %lld of '%s'", draft->label,
                        (long long)s->count, (long long)axis, sh_text_show(x->name).text);
     for (int i = (int)axis + 1; i < x->rank; i++)
-        *inner *= x->dims[i];
+        if (x->dims[i] < 1 || __builtin_mul_overflow(*inner, x->dims[i], inner))
+            return sh_fail(err, SH_E_FORMAT, "%s: '%s' has the dimension %lld", draft->label,
+                           sh_text_show(x->name).text, (long long)x->dims[i]);
     return SH_OK;
 }
 
