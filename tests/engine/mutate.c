@@ -131,18 +131,21 @@ static hostile_end try_bytes(const char *data, size_t size, uint32_t seed)
     return end;
 }
 
-static hostile_end constant(worker *w, size_t number)
+static pb_change change_constant(const subject *s, size_t number, sh_arena *scratch)
 {
-    const pb_field *field = w->s->raw[number / CONSTANTS];
+    const pb_field *field = s->raw[number / CONSTANTS];
     uint32_t word = constants[number % CONSTANTS];
-    uint8_t *bytes = malloc(field->length + 4);
-    if (!bytes)
-        abort();
-    for (size_t i = 0; i < field->length; i++)
+    uint8_t *bytes = sh_arena_alloc(scratch, field->length);
+    for (size_t i = 0; bytes && i < field->length; i++)
         bytes[i] = (uint8_t)(word >> 8 * (i % 4));
-    pb_change change = {.field = field, .action = PB_BYTES, .bytes = bytes, .length = field->length};
+    return (pb_change){
+        .field = field, .action = PB_BYTES, .bytes = bytes, .length = bytes ? field->length : 0};
+}
+
+static hostile_end constant(worker *w, size_t number, sh_arena *scratch)
+{
+    pb_change change = change_constant(w->s, number, scratch);
     pb_write(&w->s->tree, &change, 1, &w->out);
-    free(bytes);
     return try_bytes(w->out.data, w->out.length, (uint32_t)number);
 }
 
@@ -162,21 +165,23 @@ static void damage_bytes(sh_buf *out, const subject *s, uint32_t *seed)
     }
 }
 
-static hostile_end mutation(worker *w, size_t number)
+static hostile_end mutation(worker *w, size_t number, sh_arena *scratch)
 {
+    const subject *s = w->s;
     uint32_t seed = (uint32_t)number * 2246822519u + 1;
-    sh_arena *scratch = sh_arena_new((size_t)64 << 20);
     pb_change changes[PB_CHANGES];
-    if (!scratch)
-        abort();
+    int count = 2;
     nm_next(&seed);
     if (number % 2)
-        damage_bytes(&w->out, w->s, &seed);
+        damage_bytes(&w->out, s, &seed);
+    else if (number % 4 || !s->raw_count)
+        count = pb_random_changes(&s->tree, changes, &seed, scratch);
     else
-        pb_write(&w->s->tree, changes, pb_random_changes(&w->s->tree, changes, &seed, scratch), &w->out);
-    hostile_end end = try_bytes(w->out.data, w->out.length, (uint32_t)number);
-    sh_arena_free(scratch);
-    return end;
+        for (count = 0; count < 2 + (int)(number / 4 % 3); count++)
+            changes[count] = change_constant(s, nm_next(&seed) % (s->raw_count * CONSTANTS), scratch);
+    if (number % 2 == 0)
+        pb_write(&s->tree, changes, count, &w->out);
+    return try_bytes(w->out.data, w->out.length, (uint32_t)number);
 }
 
 static void run_case(worker *w, size_t number)
@@ -184,13 +189,17 @@ static void run_case(worker *w, size_t number)
     size_t sweeps = w->s->raw_count * CONSTANTS;
     double start = thread_seconds();
     hostile_end end;
+    sh_arena *scratch = sh_arena_new((size_t)64 << 20);
     atomic_store(&w->at, number);
+    if (!scratch)
+        abort();
     if (number <= w->s->size)
         end = truncation(w, w->s->size - number);
     else if (number - w->s->size - 1 < sweeps)
-        end = constant(w, number - w->s->size - 1);
+        end = constant(w, number - w->s->size - 1, scratch);
     else
-        end = mutation(w, number - w->s->size - 1 - sweeps);
+        end = mutation(w, number - w->s->size - 1 - sweeps, scratch);
+    sh_arena_free(scratch);
     if (w->out.failed)
         fail(w->s->path, number, "the mutation does not fit");
     end_case(w, number, start, end);
