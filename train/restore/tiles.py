@@ -21,6 +21,7 @@ import scenes
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import imaging  # noqa: E402
 import pack as photographs  # noqa: E402
+import screens  # noqa: E402
 
 FRAMES = 8
 NOISES = (1.5, 2.5, 4.0)
@@ -104,11 +105,13 @@ def main():
     parser.add_argument("--without", help="table whose first column names pictures to leave out")
     parser.add_argument("--tile", type=int, default=96)
     parser.add_argument("--tiles", type=int, default=20000)
+    parser.add_argument("--screens", type=int, default=40, help="pages of text and drawings (../screens.py) beside them")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     started = time.monotonic()
     train, held_out = read_all(args.photographs, args.without)
-    print(f"tiles: {len(train)} photographs, {len(held_out)} held out, {time.monotonic() - started:.0f} s", flush=True)
+    train += list(screens.pages(args.screens))
+    print(f"tiles: {len(train)} photographs and pages, {len(held_out)} held out, {time.monotonic() - started:.0f} s", flush=True)
     whole = sum(kind[2] for kind in KINDS)
     arrays = {name: [] for name in ("lr", "hr", "kind", "val_lr", "val_hr", "val_kind")}
     for index, kind in enumerate(KINDS):
