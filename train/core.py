@@ -27,13 +27,18 @@ import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LOSSES = ("l2", "l1", "log")
-SOURCES = ["core.c", "half.c", "crops.c"]
+SOURCES = ["core.c", "half.c", "crops.c", "soap.c"]
 FLAGS = ["-O3", "-march=native", "-ffast-math", "-shared", "-fPIC"]
 
 
 class Spec(ctypes.Structure):
     _fields_ = [("channels", ctypes.c_int), ("inner", ctypes.c_int), ("outs", ctypes.c_int), ("loss", ctypes.c_int),
                 ("epsilon", ctypes.c_float), ("threads", ctypes.c_int), ("half", ctypes.c_int)]
+
+
+class Soap(ctypes.Structure):
+    _fields_ = [("a", ctypes.c_int), ("b", ctypes.c_int)] + [(name, ctypes.c_void_p) for name in (
+        "left", "right", "left_basis", "right_basis", "m", "v")]
 
 
 class Crop(ctypes.Structure):
@@ -72,14 +77,6 @@ def pointer(array):
     if array.dtype != np.float32 or not array.flags.c_contiguous:
         raise ValueError("core: arrays must be contiguous float32")
     return ctypes.c_void_p(array.ctypes.data)
-
-
-def product(a, b):
-    """a @ b of float32 matrices, several times as fast as a reference BLAS."""
-    a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
-    out = np.empty((a.shape[0], b.shape[1]), np.float32)
-    LIBRARY.product(pointer(a), pointer(b), pointer(out), a.shape[0], a.shape[1], b.shape[1])
-    return out
 
 
 class Net:

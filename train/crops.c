@@ -2,7 +2,6 @@
 /* Crops of a picture and its reduction, turned and flipped, with the residual that is to be learnt; a matrix
  * product. */
 #include <stdlib.h>
-#include <string.h>
 
 struct crop {
     const unsigned char *lr, *hr; /* whole pictures */
@@ -54,16 +53,4 @@ void make_crop(const struct crop *c, const float *taps, float *low, float *targe
             target[((i / s) * c->size + j / s) * s * s + i % s * s + j % s] = truth - base;
         }
     free(wide);
-}
-
-/* c [n][m] = a [n][k] times b [k][m]: for the optimiser, where numpy has no fast BLAS. */
-void product(const float *restrict a, const float *restrict b, float *restrict c, int n, int k, int m)
-{
-    memset(c, 0, sizeof(float) * n * m);
-    for (int i = 0; i < n; i++)
-        for (int l = 0; l < k; l++) {
-            const float x = a[i * k + l];
-            for (int j = 0; j < m; j++)
-                c[i * m + j] += x * b[l * m + j];
-        }
 }

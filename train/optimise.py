@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The optimiser: Adam in the eigenbasis of Shampoo's preconditioners (SOAP, arXiv 2409.11321), in numpy.
+"""The optimiser: Adam in the eigenbasis of Shampoo's preconditioners (SOAP, arXiv 2409.11321); soap.c.
 
 A chain network has few weights and costs much for each of them, so second-order help is free: each
 kernel is a matrix [9 * inputs, outputs] whose gradients' two covariances are averaged; Adam runs in
-their eigenvectors, which a power step and a QR keep up to date.  Biases (and the scales of activations)
+their eigenvectors, which orthogonal iteration keeps up to date.  Biases (and the scales of activations)
 get plain Adam.  `soap=False` is Adam throughout.
 """
+import ctypes
+
 import numpy as np
 
-from core import product
+import core
 
 
 class Adam:
@@ -29,35 +31,26 @@ class Matrix:
     """SOAP for one [a, b] matrix."""
 
     def __init__(self, shape, beta1=0.9, beta2=0.98, beta=0.98, every=10):
-        a, b = shape
-        self.adam = Adam(shape, beta1, beta2)
-        self.left, self.right = np.zeros((a, a), np.float32), np.zeros((b, b), np.float32)
-        self.left_basis, self.right_basis = None, None
-        self.beta, self.every = beta, every
+        self.a, self.b = shape
+        self.betas, self.every, self.steps = (beta1, beta2, beta), every, 0
+        self.left, self.right = np.zeros((self.a, self.a), np.float32), np.zeros((self.b, self.b), np.float32)
+        self.m, self.v = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
 
-    def rotate(self, x):
-        return product(product(self.left_basis.T, x), self.right_basis)
-
-    def unrotate(self, x):
-        return product(product(self.left_basis, x), self.right_basis.T)
-
-    def refresh(self):
-        """A step of orthogonal iteration; the momentum moves to the new basis, and the columns keep their order."""
-        momentum = self.unrotate(self.adam.m)
-        for side, basis in ((self.left, "left_basis"), (self.right, "right_basis")):
-            setattr(self, basis, np.linalg.qr(product(side, getattr(self, basis)))[0].astype(np.float32))
-        self.adam.m = self.rotate(momentum)
+    def begin(self, grad):
+        """The first gradient's own eigenvectors, one in each row."""
+        self.left_basis, self.right_basis = (np.ascontiguousarray(np.linalg.eigh(x)[1][:, ::-1].T, np.float32)
+                                             for x in (grad @ grad.T, grad.T @ grad))
+        self.state = core.Soap(self.a, self.b, *(core.pointer(x) for x in (
+            self.left, self.right, self.left_basis, self.right_basis, self.m, self.v)))
 
     def step(self, grad):
-        weight = max(1 - self.beta, 1 / (self.adam.steps + 1))
-        self.left += weight * (product(grad, grad.T) - self.left)
-        self.right += weight * (product(grad.T, grad) - self.right)
-        if self.left_basis is None:
-            self.left_basis = np.linalg.eigh(self.left)[1][:, ::-1].astype(np.float32)
-            self.right_basis = np.linalg.eigh(self.right)[1][:, ::-1].astype(np.float32)
-        elif self.adam.steps % self.every == 0:
-            self.refresh()
-        return self.unrotate(self.adam.step(self.rotate(grad)))
+        if self.steps == 0:
+            self.begin(grad)
+        move = np.empty_like(grad)
+        core.LIBRARY.soap_step(ctypes.byref(self.state), core.pointer(grad), core.pointer(move),
+                               ctypes.c_long(self.steps), *map(ctypes.c_float, self.betas), self.every)
+        self.steps += 1
+        return move
 
 
 class Optimiser:

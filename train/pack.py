@@ -6,7 +6,10 @@ Each photograph is first reduced by a whole factor to a long side between 1000 a
 a network learns little from either.  Smaller copies of it (--sizes, of that long
 side, by a filter that is not the one to be undone) bring what is sharper at
 pixel scale, in proportion to their size; --screens pages of text and drawings (screens.py) what photographs
-lack.  All are cropped to whole multiples of --scale and reduced by it as
+lack.  A third of all gets lines of another level along its borders, sharp or
+fading, as video frames often have (blanking, scaling): behind replicated samples
+they look like wide fields, and a network that never saw them guesses wrong.
+All are cropped to whole multiples of --scale and reduced by it as
 MATLAB's imresize does; the network sees whole pictures, borders included.
 
 `hr` and `lr` hold all pictures one after another; `table` [n,4] says height and
@@ -71,6 +74,19 @@ def cells_of(hr, lr, scale, keep, rng):
     return np.stack([order // cols * CELL, order % cols * CELL], 1)
 
 
+def framed(luma, rng):
+    """The picture with lines along some of its borders: one to three samples, dark more often than not."""
+    out = luma.astype(np.float32)
+    for turn in range(4):
+        side = np.rot90(out, turn)
+        width, level = int(rng.choice([0, 1, 1, 2, 3])), rng.choice([16, rng.integers(0, 60), rng.integers(0, 256)])
+        share, fade = rng.uniform(0.5, 1), rng.choice([1, rng.random()])
+        for i in range(width):
+            side[i] += share * (level - side[i])
+            share *= fade
+    return imaging.to_u8(out)
+
+
 class Pack:
     def __init__(self, args):
         self.args, self.rng = args, np.random.default_rng(1)
@@ -80,6 +96,8 @@ class Pack:
     def add(self, luma, keep):
         scale = self.args.scale
         hr = imaging.whole(luma, scale)
+        if self.rng.random() < 1 / 3:
+            hr = framed(hr, self.rng)
         lr = imaging.shrink(hr, scale)
         cells = cells_of(hr, lr, scale, keep, self.rng)
         self.cells.append(np.insert(cells, 0, len(self.table), axis=1))

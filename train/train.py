@@ -43,12 +43,12 @@ class Crops:
         self.taps = np.ascontiguousarray(imaging.phases(self.scale, imaging.cubic, 2), np.float32)
 
     def corner(self, cell, height, width):
-        """A crop's corner: near the cell; one in eight slides to the picture's border."""
+        """A crop's corner: near the cell; one in four slides to the picture's border."""
         size, rng = self.size, self.rng
         _, y, x = cell
         y = int(np.clip(y + rng.integers(-size + 12, 12), 0, height - size))
         x = int(np.clip(x + rng.integers(-size + 12, 12), 0, width - size))
-        if rng.random() < 0.125:
+        if rng.random() < 0.25:
             if rng.random() < 0.5:
                 y = 0 if rng.random() < 0.5 else height - size
             else:
