@@ -133,7 +133,7 @@ int spyhop_filter_load_model(spyhop_model **out, const char *name, int scale, vo
     if (is_file_name(name))
         return scale ? AVERROR(ENOENT) : read_model(out, name, log);
     if (scale)
-        snprintf(full, sizeof(full), "%.200s-x%d", name, scale);
+        snprintf(full, sizeof(full), "%.200s_x%d", name, scale);
     else
         snprintf(full, sizeof(full), "%.200s", name);
     found = find(path, sizeof(path), full);

@@ -9,7 +9,7 @@
  *     $ONNX_DIR                                       if it is set
  *     ../models, ../../models, ../share/spyhop/models beside the running program
  *     /usr/local/share/spyhop/models, /usr/share/spyhop/models
- * A network for another scale lies beside it as NAME-x3.onnx, NAME-x4.onnx.
+ * A network for another scale lies beside it as NAME_x3.onnx, NAME_x4.onnx.
  */
 #include <spyhop/spyhop.h>
 #include <stddef.h>

@@ -4,7 +4,7 @@
  * the library's, but for one thing: where a size was asked for that is no multiple of the network's scale,
  * libswscale brings the enlarged picture to it (lanczos).
  *
- * How a size is reached: the network of exactly that scale where there is one (NAME-x3.onnx); else the
+ * How a size is reached: the network of exactly that scale where there is one (NAME_x3.onnx); else the
  * network, run again on its own result while that is too small; then libswscale. What does not enlarge
  * (factor 1 or less) uses no enlarging network at all; a network of scale 1 runs once in any case.
  *
@@ -49,7 +49,7 @@ typedef struct SpyhopContext {
 
     spyhop_settings settings;
     spyhop_model *model;                /* of model_name */
-    spyhop_model *other[MAX_SCALE + 1]; /* of model_name-xN, when wanted */
+    spyhop_model *other[MAX_SCALE + 1]; /* of model_name_xN, when wanted */
     int scale_of_model;
     int channels;
 

@@ -13,7 +13,7 @@ MODEL_A = ("ffmpeg -y -i ${ORIG_FILENAME} -vf bdnvx_aws,bdsr_coupang_aws,noise=c
 MODEL_B = "ffmpeg -y -i ${ORIG_FILENAME} -vf bdsr_coupang_aws -c:v h264_nvenc -cq 13 -c:a copy ${SR_FILENAME}"
 ARGUMENTS = "ffmpeg -y -i ${ORIG_FILENAME} -vf bdsr_aws=scale=2 -c:v h264_nvenc -cq 13 ${SR_FILENAME}"
 WALRUS = "ffmpeg -hide_banner -y -i original_input.mp4 -vf bdwalrus_aws -c:v libx264 output.mp4"
-FULL_BUILD = os.path.basename(os.path.dirname(FFMPEG)) != "ffmpeg-small"
+FULL_BUILD = not (FFMPEG or "").endswith("ffmpeg-small/ffmpeg")
 
 
 class Commands(Case):
@@ -28,9 +28,10 @@ class Commands(Case):
                        check=True, timeout=60)
 
     def shell(self, command):
-        return subprocess.run(["sh", "-c", "exec " + command], capture_output=True, stdin=subprocess.DEVNULL, cwd=self.folder, timeout=300, env={
-            **os.environ, "PATH": os.path.dirname(FFMPEG) + ":" + os.environ["PATH"], "ONNX_DIR": str(self.models),
-            "ORIG_FILENAME": "original_input.mp4", "SR_FILENAME": "output.mp4"})
+        names = {"ORIG_FILENAME": "original_input.mp4", "SR_FILENAME": "output.mp4", "ONNX_DIR": str(self.models),
+                 "PATH": os.path.dirname(FFMPEG) + ":" + os.environ["PATH"]}
+        return subprocess.run(["sh", "-c", command], capture_output=True, stdin=subprocess.DEVNULL, cwd=self.folder,
+                              timeout=300, env={**os.environ, **names})
 
     def sound(self, path):
         return subprocess.run([FFMPEG, "-v", "error", "-i", path, "-map", "0:a", "-c", "copy", "-f", "framemd5", "-"],

@@ -65,7 +65,7 @@ class Pictures(Case):
         self.check(YUV, 15, 11, "spyhop=scale=4:model=two", passes=2)
 
     def test_a_network_of_exactly_that_scale_goes_first(self):
-        self.check(YUV, 15, 11, "spyhop=scale=3:model=many", model="many-x3")
+        self.check(YUV, 15, 11, "spyhop=scale=3:model=many", model="many_x3")
 
     def test_scale_one_restores(self):
         self.check(YUV, 15, 11, "spyhop=scale=1", model="restore")
