@@ -289,7 +289,7 @@ static void make_inner(maker *m, int k)
 {
     const sh_graph_conv *from = m->w->convs[k];
     int outputs = from->outputs, weights = from->inputs * 9;
-    double ratio[SPYHOP_MAX_CHANNELS], most[SPYHOP_MAX_CHANNELS], unit[SPYHOP_MAX_CHANNELS];
+    double ratio[SPYHOP_MAX_CHANNELS] = {0}, most[SPYHOP_MAX_CHANNELS] = {0}, unit[SPYHOP_MAX_CHANNELS];
     sh_q8_conv *conv = &m->chain->inner[k - 1];
     int16_t *factor = take(m, (size_t)outputs * 4, sizeof(*factor));
     int32_t *bias = take(m, (size_t)outputs, sizeof(*bias));

@@ -121,7 +121,7 @@ static void check_passes(const sh_q8_conv *conv)
     for (int i = 0; i < sh_q8_lanes(conv) / 4; i++) {
         const sh_q8_pass *pass = &conv->pass[i];
         int64_t sums[4][4] = {{0}};
-        for (int t = 0; t < 2 * pass->pairs + pass->singles; t++)
+        for (int t = 0; t < pass->runs[0] + 2 * pass->runs[1] + 3 * pass->runs[2]; t++)
             for (int w = 0; w < 16; w++)
                 sums[w / 4][w % 4] += pass->taps[t].weights[w / 4][w % 4];
         for (int o = 0; o < 4; o++)

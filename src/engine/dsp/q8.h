@@ -35,11 +35,12 @@ typedef struct sh_q8_tap {
 } sh_q8_tap;
 
 /* The taps of four outputs for multiply-adds into 16 bits (vpmaddubsw): they saturate, so what is summed
- * before widening must stay within int16 for any activations. First `pairs` times two taps whose sums may be
- * added in 16 bits, then `singles` that are widened each by itself. Weights that would overflow alone are
- * there twice, in halves. */
+ * before widening must stay within int16 for any activations. runs[i] runs of i + 1 taps that may be added in
+ * 16 bits follow one another, the longest first. Weights that would overflow alone are there twice, in
+ * halves. */
+#define SH_Q8_RUN 3
 typedef struct sh_q8_pass {
-    int pairs, singles;
+    int runs[SH_Q8_RUN];
     const sh_q8_tap *taps;
 } sh_q8_pass;
 

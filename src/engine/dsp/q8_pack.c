@@ -41,28 +41,33 @@ size_t sh_q8_pair_room(const sh_q8_conv *conv)
     return sh_q8_weights_size(conv) / (SH_Q8_GROUP * SH_Q8_GROUP) * 2;
 }
 
-/* The most that two channels of one sign can add up to in any of the 16-bit sums of the taps; b may be NULL.
- */
-static int largest_sum(const sh_q8_tap *a, const sh_q8_tap *b)
+/* What the taps so far may add up to in each 16-bit sum of two channels: [output][channels][sign]. */
+typedef struct load {
+    int sum[SH_Q8_GROUP][SH_Q8_GROUP / 2][2];
+} load;
+
+/* Adds a tap; the largest of the sums. */
+static int add_tap(load *l, const sh_q8_tap *tap)
 {
     int most = 0;
     for (int o = 0; o < SH_Q8_GROUP; o++)
-        for (int c = 0; c < SH_Q8_GROUP; c += 2) {
-            int sum[2] = {0, 0};
-            for (int i = 0; i < 2; i++) {
-                int wa = a->weights[o][c + i], wb = b ? b->weights[o][c + i] : 0;
-                sum[wa < 0] += abs(wa);
-                sum[wb < 0] += abs(wb);
-            }
-            most = sum[0] > most ? sum[0] : most;
-            most = sum[1] > most ? sum[1] : most;
+        for (int c = 0; c < SH_Q8_GROUP; c++) {
+            int w = tap->weights[o][c], *sum = &l->sum[o][c / 2][w < 0];
+            *sum += abs(w);
+            most = *sum > most ? *sum : most;
         }
     return most;
 }
 
+static int largest_sum(const sh_q8_tap *tap)
+{
+    load l = {{{{0}}}};
+    return add_tap(&l, tap);
+}
+
 static int compare_taps(const void *a, const void *b)
 {
-    int sa = largest_sum(a, NULL), sb = largest_sum(b, NULL);
+    int sa = largest_sum(a), sb = largest_sum(b);
     const sh_q8_tap *ta = a, *tb = b;
     if (sa != sb)
         return sa > sb ? -1 : 1;
@@ -81,7 +86,7 @@ static int collect(const sh_q8_conv *conv, int first, sh_q8_tap *taps)
             *tap = (sh_q8_tap){.row = row, .column = kx};
             memcpy(tap->weights, conv->weights + ((row * SH_Q8_TAPS + kx) * lanes + first) * SH_Q8_GROUP,
                    sizeof(tap->weights));
-            if (largest_sum(tap, NULL) <= SH_Q8_PAIR)
+            if (largest_sum(tap) <= SH_Q8_PAIR)
                 continue;
             sh_q8_tap *rest = &taps[count++];
             *rest = *tap;
@@ -103,26 +108,37 @@ static void move_tap(sh_q8_tap *taps, int from, int to)
     taps[to] = tap;
 }
 
+/* Makes a run of taps[0] and those of the others, the largest first, that it has room for; its length. */
+static int make_run(sh_q8_tap *taps, int count)
+{
+    load l = {{{{0}}}};
+    int length = 1;
+    add_tap(&l, &taps[0]);
+    for (int i = 1; i < count && length < SH_Q8_RUN; i++) {
+        load with = l;
+        if (add_tap(&with, &taps[i]) > SH_Q8_PAIR)
+            continue;
+        l = with;
+        move_tap(taps, i, length++);
+    }
+    return length;
+}
+
+/* taps: `count`, the largest first. */
 static void pair_block(sh_q8_pass *pass, sh_q8_tap *taps, int count)
 {
-    int done = 0, singles = 0;
+    sh_q8_tap *sorted = taps;
     *pass = (sh_q8_pass){.taps = taps};
-    while (done + singles < count) {
-        int other = done + 1;
-        while (other < count - singles && largest_sum(&taps[done], &taps[other]) > SH_Q8_PAIR)
-            other++;
-        if (other < count - singles) {
-            move_tap(taps, other, done + 1);
-            done += 2;
-            pass->pairs++;
-        } else { /* to the end */
-            sh_q8_tap alone = taps[done];
-            memmove(taps + done, taps + done + 1, (size_t)(count - done - 1) * sizeof(*taps));
-            taps[count - 1] = alone;
-            singles++;
-        }
+    while (count > 0) {
+        int length = make_run(taps, count), place = 0;
+        for (int i = SH_Q8_RUN; i >= length; i--)
+            place += pass->runs[i - 1] * i;
+        for (int i = 0; i < length; i++)
+            move_tap(sorted, (int)(taps - sorted) + i, place + i);
+        pass->runs[length - 1]++;
+        taps += length;
+        count -= length;
     }
-    pass->singles = singles;
 }
 
 void sh_q8_pair(const sh_q8_conv *conv, sh_q8_pass *pass, sh_q8_tap *taps)

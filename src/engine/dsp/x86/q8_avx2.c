@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* 8 sums, 2 by 2 vectors of pixels, 2 weights and a product in 16 registers. */
+/* 8 sums, 3 by 2 vectors of pixels, a product and a weight in 16 registers. */
 #include "engine/dsp/x86/q8_256.h"
 
 #define VECTORS 2

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* 16 sums, 4 vectors of pixels... */
+/* 12 sums, 3 by 3 vectors of pixels, 3 products and a weight in 32 registers. */
 #include "engine/dsp/x86/q8_512.h"
 
 #define VECTORS 3

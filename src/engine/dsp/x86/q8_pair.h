@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The integer convolutions where bytes are multiplied into 16-bit sums of two (vpmaddubsw), which saturate:
- * see sh_q8_pass. Two taps are added before they are widened wherever their weights allow it, which makes
- * five instructions of six. The including file has defined VECTORS, of x in a tile of four outputs. */
+ * see sh_q8_pass. Up to three taps are added before they are widened, as far as their weights allow it: 7
+ * instructions where 9 would be needed, and 4 multiplications where it would be 6. The including file has
+ * defined VECTORS, of x in a tile of four outputs. */
 #define v_dot_words(sum, a, b) v_add(sum, v_words(a, b))
 #include "engine/dsp/x86/q8_row.h"
 
@@ -9,46 +10,51 @@ ALWAYS void load_pixels(vec *pixels, const uint8_t *const *in, const sh_q8_tap *
 {
     const uint8_t *from = in[tap->row] + (x + tap->column) * SH_Q8_GROUP;
     UNROLL
-    for (int v = 0; v < vectors; v++)
+    for (int v = 0; v < vectors; v++) {
         pixels[v] = v_load(from + v * PIXELS * SH_Q8_GROUP);
+        v_keep(pixels[v]);
+    }
+}
+
+/* `count` runs of `length` taps, into the sums of four outputs; returns the tap behind them. */
+ALWAYS const sh_q8_tap *run_taps(vec *sums, const uint8_t *const *in, const sh_q8_tap *tap, int count, int x,
+                                 const int length, const int vectors)
+{
+    const vec ones = v_set16(1);
+    for (; count > 0; count--, tap += length) {
+        vec pixels[SH_Q8_RUN][VECTORS];
+        UNROLL
+        for (int i = 0; i < length; i++)
+            load_pixels(pixels[i], in, &tap[i], x, vectors);
+        UNROLL
+        for (int o = 0; o < SH_Q8_GROUP; o++) {
+            vec both[VECTORS];
+            UNROLL
+            for (int i = 0; i < length; i++) {
+                vec weight = v_set(dword_at(tap[i].weights[o]));
+                UNROLL
+                for (int v = 0; v < vectors; v++) {
+                    vec product = v_bytes_by_words(pixels[i][v], weight);
+                    both[v] = i ? v_add16(both[v], product) : product;
+                }
+            }
+            UNROLL
+            for (int v = 0; v < vectors; v++) {
+                sums[o * vectors + v] = v_add(sums[o * vectors + v], v_words(both[v], ones));
+                v_keep(sums[o * vectors + v]);
+            }
+        }
+    }
+    return tap;
 }
 
 /* sums: four outputs. */
 ALWAYS void tile_sums(vec *sums, const uint8_t *const *in, const sh_q8_pass *pass, int x, const int vectors)
 {
-    const vec ones = v_set16(1);
     const sh_q8_tap *tap = pass->taps;
-    vec a[VECTORS], b[VECTORS];
-    for (int p = 0; p < pass->pairs; p++, tap += 2) {
-        load_pixels(a, in, &tap[0], x, vectors);
-        load_pixels(b, in, &tap[1], x, vectors);
-        UNROLL
-        for (int o = 0; o < SH_Q8_GROUP; o++) {
-            vec wa = v_set(dword_at(tap[0].weights[o])), wb = v_set(dword_at(tap[1].weights[o]));
-            UNROLL
-            for (int v = 0; v < vectors; v++) {
-                vec both = v_add16(v_bytes_by_words(a[v], wa), v_bytes_by_words(b[v], wb));
-                sums[o * vectors + v] = v_add(sums[o * vectors + v], v_words(both, ones));
-            }
-        }
-        UNROLL
-        for (int i = 0; i < SH_Q8_GROUP * vectors; i++)
-            v_keep(sums[i]);
-    }
-    for (int s = 0; s < pass->singles; s++, tap++) {
-        load_pixels(a, in, tap, x, vectors);
-        UNROLL
-        for (int o = 0; o < SH_Q8_GROUP; o++) {
-            vec wa = v_set(dword_at(tap->weights[o]));
-            UNROLL
-            for (int v = 0; v < vectors; v++)
-                sums[o * vectors + v] =
-                    v_add(sums[o * vectors + v], v_words(v_bytes_by_words(a[v], wa), ones));
-        }
-        UNROLL
-        for (int i = 0; i < SH_Q8_GROUP * vectors; i++)
-            v_keep(sums[i]);
-    }
+    tap = run_taps(sums, in, tap, pass->runs[2], x, 3, vectors);
+    tap = run_taps(sums, in, tap, pass->runs[1], x, 2, vectors);
+    run_taps(sums, in, tap, pass->runs[0], x, 1, vectors);
 }
 
 ALWAYS void conv_tile(uint8_t *const *out, const uint8_t *const *in, const sh_q8_conv *conv, int first, int x,
