@@ -58,7 +58,32 @@ static double *cell(value *v, int c, int y, int x)
     return &v->data[((size_t)c * (size_t)v->h + (size_t)y) * (size_t)v->w + (size_t)x];
 }
 
-static double conv_at(const value *in, const nm_tensor *w, const int *pad, int o, int y, int x)
+static int number(const nm_node *node, const char *name, int otherwise)
+{
+    const nm_attribute *a = attribute(node, name);
+    return a ? (int)a->i : otherwise;
+}
+
+static int listed(const nm_node *node, const char *name, int i, int otherwise)
+{
+    const nm_attribute *a = attribute(node, name);
+    return a ? (int)a->ints[i] : otherwise;
+}
+
+/* top, left, bottom, right */
+static void find_pads(const nm_node *node, const nm_tensor *w, int *pads)
+{
+    const nm_attribute *mode = attribute(node, "auto_pad");
+    for (int i = 0; i < 4; i++)
+        pads[i] = listed(node, "pads", i, 0);
+    for (int i = 0; mode && i < 2; i++) {
+        int total = (int)w->dims[2 + i] - 1;
+        pads[i] = strcmp(mode->s, "SAME_LOWER") == 0 ? (total + 1) / 2 : total / 2;
+        pads[2 + i] = total - pads[i];
+    }
+}
+
+static double conv_at(const value *in, const nm_tensor *w, const int *pad, int first, int o, int y, int x)
 {
     int ci = (int)w->dims[1], kh = (int)w->dims[2], kw = (int)w->dims[3];
     double sum = 0;
@@ -67,7 +92,7 @@ static double conv_at(const value *in, const nm_tensor *w, const int *pad, int o
             for (int kx = 0; kx < kw; kx++) {
                 int sy = y - pad[0] + ky, sx = x - pad[1] + kx;
                 if (sy >= 0 && sy < in->h && sx >= 0 && sx < in->w)
-                    sum += (double)w->data[((o * ci + i) * kh + ky) * kw + kx] * at(in, i, sy, sx);
+                    sum += (double)w->data[((o * ci + i) * kh + ky) * kw + kx] * at(in, first + i, sy, sx);
             }
     return sum;
 }
@@ -76,17 +101,122 @@ static int eval_conv(machine *m, const nm_node *node)
 {
     const value *in = get(m, node->in[0]);
     const nm_tensor *w = constant(m, node, 1), *b = constant(m, node, 2);
-    const nm_attribute *pads = attribute(node, "pads"), *mode = attribute(node, "auto_pad");
-    int pad[2] = {pads ? (int)pads->ints[0] : 0, pads ? (int)pads->ints[1] : 0};
-    value *out = make(m, node, (int)w->dims[0], in->h, in->w);
-    for (int i = 0; mode && i < 2; i++) {
-        int total = (int)w->dims[2 + i] - 1;
-        pad[i] = strcmp(mode->s, "SAME_LOWER") == 0 ? (total + 1) / 2 : total / 2;
-    }
+    int pads[4], group = number(node, "group", 1), outs = (int)w->dims[0] / group;
+    find_pads(node, w, pads);
+    value *out = make(m, node, (int)w->dims[0], in->h + pads[0] + pads[2] - (int)w->dims[2] + 1,
+                      in->w + pads[1] + pads[3] - (int)w->dims[3] + 1);
     for (int o = 0; o < out->c; o++)
         for (int y = 0; y < out->h; y++)
             for (int x = 0; x < out->w; x++)
-                *cell(out, o, y, x) = conv_at(in, w, pad, o, y, x) + (b ? (double)b->data[o] : 0);
+                *cell(out, o, y, x) =
+                    conv_at(in, w, pads, o / outs * (int)w->dims[1], o, y, x) + (b ? (double)b->data[o] : 0);
+    return 1;
+}
+
+/* Adds what one input sample gives to the output. */
+static void scatter(value *out, const nm_node *node, const nm_tensor *w, int i, int y, int x, double v)
+{
+    int group = number(node, "group", 1), ins = (int)w->dims[0] / group, outs = (int)w->dims[1];
+    for (int o = 0; o < outs; o++)
+        for (int ky = 0; ky < (int)w->dims[2]; ky++)
+            for (int kx = 0; kx < (int)w->dims[3]; kx++) {
+                int oy = y * listed(node, "strides", 0, 1) + ky - listed(node, "pads", 0, 0);
+                int ox = x * listed(node, "strides", 1, 1) + kx - listed(node, "pads", 1, 0);
+                if (oy >= 0 && oy < out->h && ox >= 0 && ox < out->w)
+                    *cell(out, i / ins * outs + o, oy, ox) +=
+                        v * (double)w->data[((i * outs + o) * (int)w->dims[2] + ky) * (int)w->dims[3] + kx];
+            }
+}
+
+static int eval_deconv(machine *m, const nm_node *node)
+{
+    const value *in = get(m, node->in[0]);
+    const nm_tensor *w = constant(m, node, 1), *b = constant(m, node, 2);
+    int size[2] = {in->h, in->w};
+    for (int i = 0; i < 2; i++)
+        size[i] = (size[i] - 1) * listed(node, "strides", i, 1) + (int)w->dims[2 + i] +
+                  listed(node, "output_padding", i, 0) - listed(node, "pads", i, 0) -
+                  listed(node, "pads", 2 + i, 0);
+    value *out = make(m, node, (int)w->dims[1] * number(node, "group", 1), size[0], size[1]);
+    for (int o = 0; b && o < out->c; o++)
+        for (int y = 0; y < out->h; y++)
+            for (int x = 0; x < out->w; x++)
+                *cell(out, o, y, x) = (double)b->data[o];
+    for (int i = 0; i < in->c; i++)
+        for (int y = 0; y < in->h; y++)
+            for (int x = 0; x < in->w; x++)
+                scatter(out, node, w, i, y, x, at(in, i, y, x));
+    return 1;
+}
+
+static int mirrored(int at, int size)
+{
+    while (size > 1 && (at < 0 || at >= size))
+        at = at < 0 ? -at : 2 * (size - 1) - at;
+    return size > 1 ? at : 0;
+}
+
+static int clamped(int at, int size)
+{
+    return at < 0 ? 0 : at >= size ? size - 1 : at;
+}
+
+static int eval_pad(machine *m, const nm_node *node)
+{
+    const value *in = get(m, node->in[0]);
+    const nm_tensor *pads = constant(m, node, 1), *fill = constant(m, node, 2);
+    const nm_attribute *mode = attribute(node, "mode");
+    int p = (int)pads->data[2];
+    value *out = make(m, node, in->c, in->h + 2 * p, in->w + 2 * p);
+    for (int c = 0; c < out->c; c++)
+        for (int y = -p; y < in->h + p; y++)
+            for (int x = -p; x < in->w + p; x++) {
+                int inside = y >= 0 && y < in->h && x >= 0 && x < in->w;
+                double v = fill ? (double)fill->data[0] : 0;
+                if (mode && strcmp(mode->s, "edge") == 0)
+                    v = at(in, c, clamped(y, in->h), clamped(x, in->w));
+                else if (mode && strcmp(mode->s, "reflect") == 0)
+                    v = at(in, c, mirrored(y, in->h), mirrored(x, in->w));
+                else if (inside)
+                    v = at(in, c, y, x);
+                *cell(out, c, y + p, x + p) = v;
+            }
+    return 1;
+}
+
+/* starts, ends and axes: channels, rows and columns in any order. */
+static int eval_slice(machine *m, const nm_node *node)
+{
+    const value *in = get(m, node->in[0]);
+    const nm_tensor *starts = constant(m, node, 1), *ends = constant(m, node, 2),
+                    *axes = constant(m, node, 3);
+    int from[3] = {0, 0, 0}, to[3] = {in->c, in->h, in->w};
+    for (int i = 0; i < starts->count; i++) {
+        int axis = (int)axes->data[i] - 1, size = to[axis], end = (int)ends->data[i];
+        from[axis] = (int)starts->data[i];
+        to[axis] = end < 0 ? size + end : end < size ? end : size;
+    }
+    value *out = make(m, node, to[0] - from[0], to[1] - from[1], to[2] - from[2]);
+    for (int c = 0; c < out->c; c++)
+        for (int y = 0; y < out->h; y++)
+            for (int x = 0; x < out->w; x++)
+                *cell(out, c, y, x) = at(in, from[0] + c, from[1] + y, from[2] + x);
+    return 1;
+}
+
+static int eval_quant(machine *m, const nm_node *node)
+{
+    const value *in = get(m, node->in[0]);
+    const nm_tensor *scale = constant(m, node, 1), *zero = constant(m, node, 2);
+    int back = strcmp(node->op, "DequantizeLinear") == 0;
+    double z = zero ? (double)zero->data[0] : 0, low = zero && zero->form == NM_INT8 ? -128 : 0;
+    value *out = make(m, node, in->c, in->h, in->w);
+    for (int c = 0; c < out->c; c++)
+        for (int y = 0; y < out->h; y++)
+            for (int x = 0; x < out->w; x++) {
+                double v = at(in, c, y, x), s = (double)scale->data[0];
+                *cell(out, c, y, x) = back ? (v - z) * s : fmin(fmax(rint(v / s) + z, low), low + 255);
+            }
     return 1;
 }
 
@@ -109,6 +239,15 @@ static double activate(const machine *m, const nm_node *node, int c, double v)
     }
     if (strcmp(node->op, "Clip") == 0)
         return fmin(fmax(v, bound(m, node, 1, "min", -1e30)), bound(m, node, 2, "max", 1e30));
+    if (strcmp(node->op, "Sigmoid") == 0)
+        return 1 / (1 + exp(-v));
+    if (strcmp(node->op, "Tanh") == 0)
+        return tanh(v);
+    if (strcmp(node->op, "HardSigmoid") == 0)
+        return fmin(fmax(v * bound(m, node, 9, "alpha", (double)0.2f) + bound(m, node, 9, "beta", 0.5), 0),
+                    1);
+    if (strcmp(node->op, "HardSwish") == 0)
+        return v * fmin(fmax(v / 6 + 0.5, 0), 1);
     return v;
 }
 
@@ -130,7 +269,13 @@ static double addend(const machine *m, const nm_node *node, int input, int c, in
     return t ? (double)t->data[t->count == 1 ? 0 : c] : at(v, v->c == 1 ? 0 : c, y, x);
 }
 
-static int eval_add(machine *m, const nm_node *node)
+static double combined(const char *op, double a, double b)
+{
+    return *op == 'A' ? a + b : *op == 'S' ? a - b : *op == 'M' ? a * b : a / b;
+}
+
+/* Add, Sub, Mul, Div. */
+static int eval_pair(machine *m, const nm_node *node)
 {
     const value *a = get(m, node->in[0]), *b = get(m, node->in[1]);
     const value *like = !a || (b && b->c > a->c) ? b : a;
@@ -138,7 +283,8 @@ static int eval_add(machine *m, const nm_node *node)
     for (int c = 0; c < out->c; c++)
         for (int y = 0; y < out->h; y++)
             for (int x = 0; x < out->w; x++)
-                *cell(out, c, y, x) = addend(m, node, 0, c, y, x) + addend(m, node, 1, c, y, x);
+                *cell(out, c, y, x) =
+                    combined(node->op, addend(m, node, 0, c, y, x), addend(m, node, 1, c, y, x));
     return 1;
 }
 
@@ -270,10 +416,29 @@ static int eval_node(machine *m, const nm_node *node)
     static const struct {
         const char *op;
         int (*fn)(machine *m, const nm_node *node);
-    } table[] = {{"Conv", eval_conv},        {"Relu", eval_activation}, {"LeakyRelu", eval_activation},
-                 {"PRelu", eval_activation}, {"Clip", eval_activation}, {"Identity", eval_activation},
-                 {"Add", eval_add},          {"Concat", eval_concat},   {"DepthToSpace", eval_shuffle},
-                 {"Resize", eval_resize},    {"Upsample", eval_resize}};
+    } table[] = {{"Conv", eval_conv},
+                 {"ConvTranspose", eval_deconv},
+                 {"Pad", eval_pad},
+                 {"Slice", eval_slice},
+                 {"QuantizeLinear", eval_quant},
+                 {"DequantizeLinear", eval_quant},
+                 {"Relu", eval_activation},
+                 {"LeakyRelu", eval_activation},
+                 {"PRelu", eval_activation},
+                 {"Clip", eval_activation},
+                 {"Sigmoid", eval_activation},
+                 {"Tanh", eval_activation},
+                 {"HardSigmoid", eval_activation},
+                 {"HardSwish", eval_activation},
+                 {"Identity", eval_activation},
+                 {"Add", eval_pair},
+                 {"Sub", eval_pair},
+                 {"Mul", eval_pair},
+                 {"Div", eval_pair},
+                 {"Concat", eval_concat},
+                 {"DepthToSpace", eval_shuffle},
+                 {"Resize", eval_resize},
+                 {"Upsample", eval_resize}};
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
         if (strcmp(node->op, table[i].op) == 0)
             return table[i].fn(m, node);

@@ -87,6 +87,17 @@ nm_tensor *nm_constant(nm_model *model, const char *name, int rank, const int64_
     return tensor;
 }
 
+nm_tensor *nm_whole(nm_model *model, const char *name, nm_form form, int count, const int64_t *values)
+{
+    float data[64];
+    const int64_t dims[1] = {count};
+    for (int i = 0; i < count; i++)
+        data[i] = (float)values[i];
+    nm_tensor *tensor = nm_constant(model, name, 1, dims, data);
+    tensor->form = form;
+    return tensor;
+}
+
 static void put_varint(sh_buf *out, uint64_t value)
 {
     for (; value >= 0x80; value >>= 7)
@@ -133,14 +144,27 @@ static uint16_t to_half(float value)
     return (uint16_t)(exponent < 113 ? sign : sign | (exponent - 112) << 10 | mantissa);
 }
 
+/* raw_data of integers, little-endian. */
+static void put_whole(sh_buf *out, const nm_tensor *tensor, int width)
+{
+    sh_buf raw;
+    sh_buf_init(&raw, 1 << 24);
+    for (int i = 0; i < tensor->count; i++) {
+        int64_t value = (int64_t)tensor->data[i];
+        sh_buf_append(&raw, &value, (size_t)width);
+    }
+    put_message(out, 9, &raw);
+}
+
 static void put_tensor(sh_buf *out, int field, const nm_tensor *tensor)
 {
+    static const int types[] = {1, 1, 1, 10, 2, 3, 6, 7}, widths[] = {4, 4, 4, 2, 1, 1, 4, 8};
     sh_buf body;
     size_t bytes = (size_t)tensor->count * sizeof(float);
     sh_buf_init(&body, 1 << 24);
     for (int i = 0; i < tensor->rank; i++)
         put_int(&body, 1, tensor->dims[i]);
-    put_int(&body, 2, tensor->form == NM_HALF ? 10 : 1);
+    put_int(&body, 2, types[tensor->form]);
     if (tensor->form == NM_LIST)
         put_bytes(&body, 4, tensor->data, bytes);
     for (int i = 0; tensor->form == NM_SINGLES && i < tensor->count; i++)
@@ -148,6 +172,8 @@ static void put_tensor(sh_buf *out, int field, const nm_tensor *tensor)
     put_text(&body, 8, tensor->name);
     if (tensor->form == NM_RAW)
         put_bytes(&body, 9, tensor->data, bytes);
+    if (tensor->form >= NM_UINT8)
+        put_whole(&body, tensor, widths[tensor->form]);
     if (tensor->form == NM_HALF) {
         uint16_t *halves = malloc(bytes + 1);
         for (int i = 0; i < tensor->count; i++)

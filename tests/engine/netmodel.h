@@ -7,9 +7,9 @@
 #include "base/buf.h"
 #include <stdint.h>
 
-#define NM_NODES 48
-#define NM_TENSORS 96
-#define NM_INPUTS 4
+#define NM_NODES 64
+#define NM_TENSORS 128
+#define NM_INPUTS 5
 #define NM_ATTRIBUTES 6
 
 typedef struct nm_attribute {
@@ -31,7 +31,8 @@ typedef struct nm_node {
     int attribute_count;
 } nm_node;
 
-typedef enum nm_form { NM_RAW, NM_LIST, NM_SINGLES, NM_HALF } nm_form;
+/* How the numbers stand in the file; the integers from NM_UINT8 on as raw bytes, whole numbers here too. */
+typedef enum nm_form { NM_RAW, NM_LIST, NM_SINGLES, NM_HALF, NM_UINT8, NM_INT8, NM_INT32, NM_INT64 } nm_form;
 
 typedef struct nm_tensor {
     char name[16];
@@ -65,6 +66,9 @@ void nm_string(nm_node *node, const char *name, const char *value);
 void nm_ints(nm_node *node, const char *name, int count, const int64_t *values);
 /* data: count floats, copied. */
 nm_tensor *nm_constant(nm_model *model, const char *name, int rank, const int64_t *dims, const float *data);
+
+/* The same, of whole numbers: NM_UINT8 and the forms after it. */
+nm_tensor *nm_whole(nm_model *model, const char *name, nm_form form, int count, const int64_t *values);
 
 void nm_write(const nm_model *model, sh_buf *out);
 /* One picture of input_channels planes [channels][height][width] to a new array of the output, whose channels

@@ -132,7 +132,7 @@ class Imdn(nn.Module):
 
     def forward(self, x):
         start = self.head(x)
-        parts = [self.kept, start.shape[1] - self.kept]
+        parts = [self.kept, self.a.out_channels - self.kept]
         one, rest = torch.split(F.leaky_relu(self.a(start), 0.05), parts, dim=1)
         out = F.leaky_relu(self.b(rest), 0.05)
         two, rest = out[:, :self.kept], out[:, self.kept:]
