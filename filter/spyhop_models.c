@@ -77,16 +77,19 @@ static int find(char *path, int size, const char *name)
     return -1;
 }
 
-/* The names of the models in a folder, each after a separator. */
-static void list_models(AVBPrint *text, const char *where, int *count)
+/* Appends the names of the models in folder `index`, but those that an earlier folder has. */
+static void list_models(AVBPrint *text, const char *where, int index, int *count)
 {
+    char name[NAME_MAX + 1], path[PATH_MAX];
     DIR *stream = *where ? opendir(where) : NULL;
     struct dirent *entry;
-    while (stream && (entry = readdir(stream))) {
+    while (stream && (entry = readdir(stream)) && *count < MAX_LISTED) {
         const char *end = strrchr(entry->d_name, '.');
-        if (!end || strcmp(end, ENDING) || entry->d_name[0] == '.' || ++*count > MAX_LISTED)
+        if (!end || strcmp(end, ENDING))
             continue;
-        av_bprintf(text, "%s%.*s", *count > 1 ? ", " : "", (int)(end - entry->d_name), entry->d_name);
+        snprintf(name, sizeof(name), "%.*s", (int)(end - entry->d_name), entry->d_name);
+        if (find(path, sizeof(path), name) == index)
+            av_bprintf(text, "%s%s", ++*count > 1 ? ", " : "", name);
     }
     if (stream)
         closedir(stream);
@@ -103,7 +106,7 @@ static int report_missing(const char *name, void *log)
         if (!*where)
             continue;
         av_bprintf(&searched, "%s%s", searched.len ? ", " : "", where);
-        list_models(&models, where, &count);
+        list_models(&models, where, i, &count);
     }
     av_log(log, AV_LOG_ERROR,
            "There is no model \"%s\" (no %s" ENDING

@@ -61,6 +61,7 @@ class Commands(Case):
     def test_by_hand(self):
         self.check(WALRUS, False)
 
+    @unittest.skipUnless(FULL_BUILD, "the small build knows no NVIDIA encoder")
     def test_without_the_edit_the_error_is_clear(self):
         done = self.shell(MODEL_B)
         if done.returncode == 0:

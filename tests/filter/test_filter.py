@@ -225,11 +225,14 @@ class Refusals(Case):
 
     def test_a_model_that_is_not_there(self):
         self.says("spyhop=model=nonesuch", 'There is no model "nonesuch"', "ONNX_DIR", "colour", "two", str(self.models))
+        text = self.says("spyhop=model=nonesuch", "There are: ")
+        names = re.search(r"There are: ([^.]*)\.", text).group(1).split(", ")
+        self.assertEqual(len(names), len(set(names)))
         self.says("spyhop=model=/no/such/file.onnx", "/no/such/file.onnx")
 
     def test_a_model_that_is_none(self):
         bad = self.folder / "bad.onnx"
-        whole = network_bytes(self.models / "two.onnx")
+        whole = (self.models / "two.onnx").read_bytes()
         for data in (b"", b"no network", whole[:len(whole) // 2], whole[:-1]):
             bad.write_bytes(data)
             self.says(f"spyhop=model={bad}", "bad.onnx")
@@ -258,10 +261,6 @@ class Refusals(Case):
         self.assertIn("which does not have the model: using the installed", self.log)
         self.ffmpeg(*self.SOURCE, "-vf", "bdsr_aws", "-f", "null", "-", environment={"ONNX_DIR": ""})
         self.assertNotIn("ONNX_DIR", self.log)
-
-
-def network_bytes(path):
-    return path.read_bytes()
 
 
 if __name__ == "__main__":
