@@ -110,6 +110,7 @@ typedef struct spyhop_error {
 #define SPYHOP_MAX_NODES 4096                     /* operators in the graph */
 #define SPYHOP_MAX_CHANNELS 1024                  /* of any tensor */
 #define SPYHOP_MAX_KERNEL 15                      /* height and width of a convolution's kernel */
+#define SPYHOP_MAX_MACS 100000000                 /* multiply-adds of a network for one input pixel */
 #define SPYHOP_MAX_SIDE 32768                     /* width and height of a plane, in samples, in and out */
 
 /* Instruction sets, from the slowest. A machine may lack one in the middle: spyhop_cpu_supported. */

@@ -313,6 +313,19 @@ static int reserve(sh_builder *builder, sh_err *err)
     return SH_OK;
 }
 
+/* A small file may ask for any amount of work: each node may use the same weights again. */
+static int check_work(const sh_graph *graph, sh_err *err)
+{
+    int64_t work = graph->macs;
+    for (int t = 0; t < graph->tensor_count; t++)
+        work += (int64_t)graph->tensors[t].channels * graph->tensors[t].scale * graph->tensors[t].scale;
+    if (work > SPYHOP_MAX_MACS)
+        return sh_fail(err, SH_E_LIMIT,
+                       "the model takes %lld multiply-adds for each input pixel; %d are run at most",
+                       (long long)work, SPYHOP_MAX_MACS);
+    return SH_OK;
+}
+
 static int build(sh_builder *builder, sh_err *err)
 {
     const sh_onnx *onnx = builder->onnx;
@@ -331,6 +344,8 @@ static int build(sh_builder *builder, sh_err *err)
         status = find_input(builder, err);
     for (int i = 0; status == SH_OK && i < onnx->node_count; i++)
         status = build_node(builder, &onnx->nodes[i], err);
+    if (status == SH_OK)
+        status = check_work(builder->graph, err);
     return status < 0 ? status : find_output(builder, err);
 }
 
