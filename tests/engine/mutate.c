@@ -335,6 +335,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: mutate [--mutations N] [--case K] FILE.onnx|FOLDER...\n");
         return 2;
     }
+    setenv("SPYHOP_ORT", "", 1); /* what the engine lacks is refused, and not run elsewhere */
     for (int w = 0; w < THREADS; w++)
         atomic_store(&workers[w].at, SIZE_MAX);
     signal(SIGALRM, show_cases);
