@@ -9,8 +9,9 @@
 
 /* Writes the path of a model to `path` (`size` bytes). A value with '/' in it or ending in ".onnx" is a file
  * and taken as it is. Any other is a name, looked for as NAME.onnx in $ONNX_DIR, then beside the program:
- * ../models and
- * ../share/spyhop/models. SH_E_NOT_FOUND with the folders that were looked in. */
+ * ../models and ../share/spyhop/models. Where ONNX_DIR is set and the folder, or the model in it, is not
+ * there, what is installed is used with a warning. SH_E_NOT_FOUND with the folders that were looked in and
+ * the models that there are. */
 int sh_model_path(const char *name_or_file, char *path, size_t size, sh_err *err);
 
 #endif

@@ -81,6 +81,15 @@ static int run(const sh_upscale_job *job, sh_upscale_child *child, sh_upscale_re
     return status;
 }
 
+/* A model that the engine does not run may run on a library that is loaded for it, which the child could not
+ * open. Once loaded it stays; what is wrong with the model, the child tells. */
+static void load_libraries(const sh_buf *bytes)
+{
+    spyhop_model *model = NULL;
+    if (spyhop_model_parse(&model, bytes->data, bytes->length, NULL) == 0)
+        spyhop_model_free(&model);
+}
+
 static int check_written(const sh_output *output, const sh_upscale_result *result, sh_err *err)
 {
     struct stat info;
@@ -111,6 +120,7 @@ int sh_upscale(const sh_upscale_job *job, sh_upscale_result *result, sh_err *err
         child.output = output.fd;
         child.model = model.data;
         child.model_size = model.length;
+        load_libraries(&model);
         status = run(job, &child, &got, err);
     }
     if (status == 0)

@@ -238,6 +238,7 @@ NETWORKS = {
     'mirror_1x2': lambda: Mirror(1, 2),
     'sizes_1x2': lambda: Sizes(1, 2),
     'quantised_1x2': lambda: Quantised(1, 2),
+    'attention_1x2': lambda: Attention(1, 2),
     'attention_3x2': lambda: Attention(3, 2),
 }
 
