@@ -109,7 +109,8 @@ static void plan_result(sh_picture_plan *plan, const AVFrame *frame)
     plan->in.siting = siting_of(frame->chroma_location);
     if (whole || layout == SPYHOP_YUV422 || layout == SPYHOP_YUV411)
         plan->in.siting = whole ? SPYHOP_CENTRE : SPYHOP_LEFT;
-    plan->in.range = plan->range == AVCOL_RANGE_JPEG ? SPYHOP_FULL : SPYHOP_LIMITED;
+    const bool untold = layout == SPYHOP_GREY && plan->range == AVCOL_RANGE_UNSPECIFIED;
+    plan->in.range = plan->range == AVCOL_RANGE_JPEG || untold ? SPYHOP_FULL : SPYHOP_LIMITED;
     plan->in.width = plan->width;
     plan->in.height = plan->height;
     plan->out.range = plan->in.range;

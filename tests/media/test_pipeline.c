@@ -12,6 +12,7 @@
 #include "media/hls_child.h"
 #include "media/pipeline.h"
 #include "media/sandbox.h"
+#include "netmodel.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -44,7 +45,8 @@ static sh_buf model;
 
 typedef struct parent {
     int channel;
-    int data, opened; /* messages of these kinds */
+    int data, opened;  /* messages of these kinds */
+    sh_message result; /* the last with data */
 } parent;
 
 static void give_file(int channel)
@@ -75,8 +77,10 @@ static void *be_parent(void *opaque)
     parent *p = opaque;
     sh_message message;
     while (read(p->channel, &message, sizeof(message)) == (ssize_t)sizeof(message)) {
-        if (message.kind == SH_MSG_DATA)
+        if (message.kind == SH_MSG_DATA) {
             p->data++;
+            p->result = message;
+        }
         if (message.kind == SH_MSG_OPEN) {
             p->opened++;
             give_file(p->channel);
@@ -154,6 +158,37 @@ static void failing_leaves_nothing(void **state)
     assert_int_equal(upscale(clip, 70, true, &p, &err), 0);
 }
 
+/* A network that does nothing but make pictures `scale` times as large, in place of `model`. */
+static void use_plain_network(int scale)
+{
+    nm_model net = {.opset = 13, .input_channels = 1, .output_channels = 1, .input = "in", .output = "out"};
+    const float scales[4] = {1, 1, (float)scale, (float)scale};
+    nm_constant(&net, "scales", 1, (const int64_t[]){4}, scales);
+    if (scale == 1)
+        nm_add(&net, "Relu", "out", "in", NULL, NULL);
+    else
+        nm_string(nm_add(&net, "Resize", "out", "in", "", "scales"), "mode", "linear");
+    sh_buf_clear(&model);
+    nm_write(&net, &model);
+    nm_free(&net);
+}
+
+static void every_scale_of_a_model_is_taken(void **state)
+{
+    parent p;
+    sh_err err = {0};
+    for (int scale = 1; scale <= 4; scale++) {
+        use_plain_network(scale);
+        if (upscale(clip, 0, false, &p, &err) < 0)
+            fail_msg("%s", err.message);
+        assert_int_equal(p.result.number[SH_UP_SCALE], scale);
+        assert_int_equal(p.result.number[SH_UP_WIDTH], 64);
+        assert_int_equal(p.result.number[SH_UP_FRAMES], 30);
+    }
+    sh_buf_clear(&model);
+    assert_int_equal(sh_file_read(SH_TEST_MODEL, &model, NULL), 0);
+}
+
 /* ---- streams ---- */
 
 static void streams_leave_nothing(void **state)
@@ -209,6 +244,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(upscaling_leaves_nothing),
         cmocka_unit_test(failing_leaves_nothing),
+        cmocka_unit_test(every_scale_of_a_model_is_taken),
         cmocka_unit_test(streams_leave_nothing),
     };
     signal(SIGPIPE, SIG_IGN);
