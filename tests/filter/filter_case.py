@@ -166,7 +166,8 @@ class Case(unittest.TestCase):
     def reference(self, pixels, width, height, data, model="two", passes=1, strength=1, full=None, siting=0):
         fields = [pixels.layout, pixels.depth, pixels.msb, pixels.semi, pixels.alpha,
                   pixels.full if full is None else full, siting, width, height]
-        done = subprocess.run([REFERENCE, str(self.models / f"{model}.onnx"), str(passes), str(strength),
+        file = self.models / f"{model}.onnx" if isinstance(model, str) else model
+        done = subprocess.run([REFERENCE, str(file), str(passes), str(strength),
                                *map(str, fields)], input=data, capture_output=True, timeout=120)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout

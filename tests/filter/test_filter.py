@@ -4,7 +4,7 @@ a frame passed on."""
 import re
 import unittest
 
-from filter_case import BY_NAME, FORMATS, Case
+from filter_case import BY_NAME, FORMATS, ROOT, Case
 
 GREY, YUV = BY_NAME["gray"], BY_NAME["yuv420p"]
 ALIASES = ("bdsr_aws", "bdsr_coupang_aws", "bdwalrus_aws")
@@ -82,6 +82,14 @@ class Pictures(Case):
         self.check(BY_NAME["gbrp"], 18, 14, "spyhop=model=colour", model="colour")
         data = YUV.frame(16, 16, 0)
         self.assertEqual(len(self.filtered(YUV, 16, 16, data, "spyhop=model=colour")), 4 * len(data))
+
+    def test_shipped_networks(self):
+        shipped = sorted((ROOT / "models").glob("*.onnx"))
+        self.assertTrue(shipped)
+        for model in shipped:
+            with self.subTest(model=model.stem):
+                for pixels in (YUV, BY_NAME["yuv420p10le"], BY_NAME["gbrp"]):
+                    self.check(pixels, 50, 38, f"spyhop=model={model}", model=model)
 
     def test_packed_colours_become_planar(self):
         data = bytes(range(256)) * 3
