@@ -7,6 +7,7 @@ the decoded luma of every frame: as many as went in, or an error.  One thread:
 the same FFmpeg and x264 give the same bytes.
 """
 import os
+import shutil
 import subprocess
 import tempfile
 
@@ -14,8 +15,10 @@ import numpy as np
 
 
 def ffmpeg(words, given=None):
-    done = subprocess.run(["ffmpeg", "-hide_banner", "-v", "error", "-y", *words],
-                          input=given, capture_output=True)
+    program = shutil.which("ffmpeg")
+    if not program:
+        raise SystemExit("coding: there is no ffmpeg program here: script/packages run installs it")
+    done = subprocess.run([program, "-hide_banner", "-v", "error", "-y", *words], input=given, capture_output=True)
     if done.returncode:
         raise SystemExit(f"coding: ffmpeg {' '.join(words)}: {done.stderr.decode(errors='replace').strip()[-600:]}")
     return done.stdout

@@ -72,7 +72,7 @@ class State(train.State):
 
     def loss(self, done):
         """Squared error of all crops alike at first: doing nothing is a hole that is hard to leave."""
-        first = max(FIRST_EPSILON, self.args.epsilon)
+        first = self.args.epsilon if self.args.weights else max(FIRST_EPSILON, self.args.epsilon)
         return "log", first * (self.args.epsilon / first)**min(1, done / SETTLED) / 255
 
 
