@@ -17,7 +17,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define BORDER 2
 #define PICTURES_MAX 100000
 
 enum { MODEL, BICUBIC, LANCZOS, METHODS };
@@ -27,6 +26,12 @@ typedef struct scores {
     double psnr[METHODS], ssim[METHODS];
     int width, height;
 } scores;
+
+typedef struct network {
+    spyhop_model *model;
+    spyhop_context *engine;
+    int scale;
+} network;
 
 typedef struct settings {
     const char *model;
@@ -39,12 +44,11 @@ static void usage(FILE *out)
     fprintf(out,
             "usage: spyhop quality [--model NAME|FILE.onnx] [--cpu L] [--precision P] [--threads N] [--json] "
             "DIR\n\n"
-            "Reduces each picture of DIR by two (antialiased bicubic, as MATLAB's imresize), enlarges it "
-            "again with the\n"
-            "model, and measures luma against the original: PSNR in dB and SSIM, %d pixels of border left "
-            "out, beside\n"
-            "bicubic and Lanczos enlargement.\n",
-            BORDER);
+            "Reduces each picture of DIR by the model's scale (antialiased bicubic, as MATLAB's imresize), "
+            "enlarges it again\n"
+            "with the model, and measures luma against the original: PSNR in dB and SSIM, as many pixels of "
+            "border left out as\n"
+            "the scale, beside bicubic and Lanczos enlargement.\n");
 }
 
 /* ---- the pictures ---- */
@@ -67,9 +71,10 @@ static int by_bytes(const struct dirent **a, const struct dirent **b)
 
 /* ---- one picture ---- */
 
-static void crop_even(sh_plane8 *p)
+/* To whole multiples of the scale. */
+static void crop(sh_plane8 *p, int scale)
 {
-    const int width = p->width & ~1, height = p->height & ~1;
+    const int width = p->width / scale * scale, height = p->height / scale * scale;
     for (int y = 0; y < height; y++)
         memmove(p->data + (size_t)y * (size_t)width, p->data + (size_t)y * (size_t)p->width, (size_t)width);
     p->width = width;
@@ -90,18 +95,18 @@ static int enlarge(int method, const sh_plane8 *out, const sh_plane8 *in, spyhop
                : sh_fail(err, SH_E_MEMORY, "memory is short");
 }
 
-static int measure(scores *s, const sh_plane8 *truth, spyhop_context *engine, sh_err *err)
+static int measure(scores *s, const sh_plane8 *truth, const network *net, sh_err *err)
 {
     sh_plane8 small = {0}, result = {0};
-    int status = sh_plane8_new(&small, truth->width / 2, truth->height / 2) &&
+    int status = sh_plane8_new(&small, truth->width / net->scale, truth->height / net->scale) &&
                          sh_plane8_new(&result, truth->width, truth->height) &&
                          sh_imresize(&small, truth, SH_KERNEL_CUBIC)
                      ? 0
                      : sh_fail(err, SH_E_MEMORY, "memory is short");
     for (int i = 0; i < METHODS && status == 0; i++) {
-        status = enlarge(i, &result, &small, engine, err);
-        s->psnr[i] = sh_psnr(truth, &result, BORDER);
-        s->ssim[i] = sh_ssim(truth, &result, BORDER);
+        status = enlarge(i, &result, &small, net->engine, err);
+        s->psnr[i] = sh_psnr(truth, &result, net->scale);
+        s->ssim[i] = sh_ssim(truth, &result, net->scale);
     }
     s->width = truth->width;
     s->height = truth->height;
@@ -110,7 +115,7 @@ static int measure(scores *s, const sh_plane8 *truth, spyhop_context *engine, sh
     return status;
 }
 
-static int measure_file(scores *s, const char *folder, const char *name, spyhop_context *engine, sh_err *err)
+static int measure_file(scores *s, const char *folder, const char *name, const network *net, sh_err *err)
 {
     char *path = NULL;
     sh_plane8 truth = {0};
@@ -118,10 +123,10 @@ static int measure_file(scores *s, const char *folder, const char *name, spyhop_
         return sh_fail(err, SH_E_MEMORY, "memory is short");
     int status = sh_image_read_luma(&truth, path, err);
     if (status == 0) {
-        crop_even(&truth);
+        crop(&truth, net->scale);
         status = truth.width < 16 || truth.height < 16
                      ? sh_fail(err, SH_E_ARGUMENT, "%s: smaller than 16x16, too small to measure", name)
-                     : measure(s, &truth, engine, err);
+                     : measure(s, &truth, net, err);
     }
     sh_plane8_free(&truth);
     free(path);
@@ -197,7 +202,7 @@ static int conclude(const settings *set, const scores *sum, int count, json_t *i
 
 /* ---- the command ---- */
 
-static int measure_all(const settings *set, const char *folder, spyhop_context *engine, sh_err *err)
+static int measure_all(const settings *set, const char *folder, const network *net, sh_err *err)
 {
     struct dirent **names = NULL;
     scores sum = {0};
@@ -213,7 +218,7 @@ static int measure_all(const settings *set, const char *folder, spyhop_context *
     for (int i = 0; i < count && status == 0; i++) {
         scores one = {0};
         char shown[SH_SHOWN];
-        status = measure_file(&one, folder, names[i]->d_name, engine, err);
+        status = measure_file(&one, folder, names[i]->d_name, net, err);
         if (status < 0)
             break;
         add_scores(&sum, &one);
@@ -230,7 +235,7 @@ static int measure_all(const settings *set, const char *folder, spyhop_context *
     return status;
 }
 
-static int open_model(spyhop_model **model, spyhop_context **engine, const settings *set, sh_err *err)
+static int open_network(network *net, const settings *set, sh_err *err)
 {
     char path[PATH_MAX];
     spyhop_error error;
@@ -243,15 +248,17 @@ static int open_model(spyhop_model **model, spyhop_context **engine, const setti
     run.cpu = set->cpu;
     run.precision = set->precision;
     run.threads = set->threads;
-    status = spyhop_model_load(model, path, &error);
+    status = spyhop_model_load(&net->model, path, &error);
     if (status < 0)
         return sh_fail(err, status, "model: %s", error.message);
-    spyhop_model_describe(*model, &info);
-    if (info.scale != 2 || info.channels != 1)
-        return sh_fail(err, SH_E_UNSUPPORTED,
-                       "%s: a model of one channel and twice the size is measured, not of %d and %d", path,
-                       info.channels, info.scale);
-    status = spyhop_open(engine, *model, &run, &error);
+    spyhop_model_describe(net->model, &info);
+    if (info.scale < 2 || info.channels != 1)
+        return sh_fail(
+            err, SH_E_UNSUPPORTED,
+            "%s: a model of one channel that enlarges is measured; this has %d and makes %d times the size",
+            path, info.channels, info.scale);
+    net->scale = info.scale;
+    status = spyhop_open(&net->engine, net->model, &run, &error);
     return status < 0 ? sh_fail(err, status, "model: %s", error.message) : 0;
 }
 
@@ -288,8 +295,7 @@ static bool take_option(int option, settings *set)
 int sh_cmd_quality(int argc, char **argv)
 {
     settings set = {.model = SH_MODEL_DEFAULT, .cpu = SPYHOP_CPU_AUTO};
-    spyhop_model *model = NULL;
-    spyhop_context *engine = NULL;
+    network net = {0};
     sh_err err = {0};
     int option;
     while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -304,12 +310,12 @@ int sh_cmd_quality(int argc, char **argv)
         usage(stderr);
         return SH_EXIT_USAGE;
     }
-    int status = open_model(&model, &engine, &set, &err);
+    int status = open_network(&net, &set, &err);
     if (status == 0)
-        status = measure_all(&set, argv[optind], engine, &err);
+        status = measure_all(&set, argv[optind], &net, &err);
     if (status < 0)
         fprintf(stderr, "spyhop quality: %s\n", err.message);
-    spyhop_close(&engine);
-    spyhop_model_free(&model);
+    spyhop_close(&net.engine);
+    spyhop_model_free(&net.model);
     return status < 0 ? SH_EXIT_FAILED : SH_EXIT_OK;
 }
