@@ -233,8 +233,8 @@ SPYHOP_API int spyhop_get_settings(const spyhop_context *context, spyhop_setting
  * in:  width x height, any depth from 8 to 16.
  * out: width * scale x height * scale, the same depth; every one of its samples is written, rounded to
  * nearest and clipped to 0..2^depth - 1; bytes between width and stride are not touched. in and out must not
- * overlap. The result does not depend on strides, threads or band_rows. Levels of instruction set agree
- * within 1 code value of 8 bits.
+ * overlap. The result does not depend on strides, threads or band_rows. Levels of instruction set give the
+ * same bits in INT8, and agree within 1 code value of 8 bits in FP32.
  */
 SPYHOP_API int spyhop_run(spyhop_context *context, const spyhop_plane *in, const spyhop_plane *out,
                           spyhop_error *error);

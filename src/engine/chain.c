@@ -9,6 +9,7 @@
 
 enum {
     MOST_LAYERS = 64,
+    MOST_CHANNELS = SH_CHAIN_CHANNELS,
     MOST_CHANNELS = 128, /* more run as a plan: pairing their weights would take long */
     CUBIC_ONE = 1 << SH_Q8_CUBIC,
     FIRST_SUM = 16383, /* of an output's absolute weights: samples of 16 bits leave a bit for the bias */
@@ -124,7 +125,7 @@ static bool walk_shapes(const walk *w)
     int channels = w->convs[0]->outputs, last = w->count - 1;
     int scale = w->resize ? w->resize->factor : 1;
     if (w->convs[0]->inputs != 1 || channels % SH_Q8_BLOCK != 0 || channels > MOST_CHANNELS ||
-        w->convs[last]->outputs != scale * scale)
+        channels > MOST_CHANNELS || w->convs[last]->outputs != scale * scale)
         return false;
     for (int k = 1; k <= last; k++)
         if (w->convs[k]->inputs != channels ||
@@ -165,8 +166,10 @@ static void make_factors(maker *m, int16_t *factor, int *shift, const double *ra
 {
     double largest = 0;
     bool safe = false;
-    for (int o = 0; o < outputs; o++)
+    for (int o = 0; o < outputs; o++) {
         largest = ratio[o] > largest ? ratio[o] : largest;
+        m->refused |= !(ratio[o] >= 0);
+    }
     int bits = 0;
     while (bits < 30 && largest * 32768 * ldexp(1, bits + 1) <= FACTOR)
         bits++;
@@ -177,7 +180,7 @@ static void make_factors(maker *m, int16_t *factor, int *shift, const double *ra
     }
     *shift = --bits;
     m->refused |= !safe;
-    for (int o = 0; safe && o < outputs; o++)
+    for (int o = 0; !m->refused && o < outputs; o++)
         for (int i = 0; i < 4; i++)
             factor[o * 4 + i] = (int16_t)rint(ratio[o] * 32768 * ldexp(1, bits));
 }
@@ -242,8 +245,8 @@ static bool make_first_weights(maker *m, int16_t *packed, int *sums, double unit
 static bool make_first(maker *m)
 {
     const sh_graph_conv *conv = m->w->convs[0];
-    int outputs = conv->outputs, sums[SPYHOP_MAX_CHANNELS];
-    double unit = first_unit(conv), ratio[SPYHOP_MAX_CHANNELS] = {0}, most[SPYHOP_MAX_CHANNELS] = {0};
+    int outputs = conv->outputs, sums[MOST_CHANNELS];
+    double unit = first_unit(conv), ratio[MOST_CHANNELS] = {0}, most[MOST_CHANNELS] = {0};
     int16_t *weights = take(m, (size_t)outputs * SH_Q8_FIRST * 2, sizeof(*weights));
     bool zero = weights && make_first_weights(m, weights, sums, unit);
     for (int depth = 8; !m->failed && depth < 8 + SH_CHAIN_DEPTHS; depth++) {
@@ -291,7 +294,7 @@ static void make_inner(maker *m, int k)
 {
     const sh_graph_conv *from = m->w->convs[k];
     int outputs = from->outputs, weights = from->inputs * 9;
-    double ratio[SPYHOP_MAX_CHANNELS] = {0}, most[SPYHOP_MAX_CHANNELS] = {0}, unit[SPYHOP_MAX_CHANNELS];
+    double ratio[MOST_CHANNELS] = {0}, most[MOST_CHANNELS] = {0}, unit[MOST_CHANNELS];
     sh_q8_conv *conv = &m->chain->inner[k - 1];
     int16_t *factor = take(m, (size_t)outputs * 4, sizeof(*factor));
     int32_t *bias = take(m, (size_t)outputs, sizeof(*bias));
@@ -412,8 +415,8 @@ static void settle_flat(maker *m, int depth)
     const sh_q8_conv *last = &chain->last[depth - 8];
     int groups = chain->channels / SH_Q8_GROUP;
     uint8_t *rows = take(m, 2 * (size_t)groups * PIXELS, SH_Q8_GROUP);
-    const uint8_t *in[3 * SPYHOP_MAX_CHANNELS / SH_Q8_GROUP];
-    uint8_t *out[SPYHOP_MAX_CHANNELS / SH_Q8_GROUP];
+    const uint8_t *in[3 * MOST_CHANNELS / SH_Q8_GROUP];
+    uint8_t *out[MOST_CHANNELS / SH_Q8_GROUP];
     int32_t answers[SH_CHAIN_OUTPUTS][SH_Q8_STEP], *sums[SH_CHAIN_OUTPUTS];
     sh_dsp dsp;
     if (m->failed)

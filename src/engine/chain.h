@@ -30,6 +30,7 @@
 
 #define SH_CHAIN_DEPTHS 9 /* of samples: 8 to 16 bits */
 #define SH_CHAIN_OUTPUTS (SH_Q8_SCALE * SH_Q8_SCALE)
+#define SH_CHAIN_CHANNELS 128
 
 typedef struct sh_chain {
     sh_arena *arena; /* of everything here */

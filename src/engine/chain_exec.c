@@ -125,7 +125,7 @@ static void base_rows(const run *r, int y)
 static void first_rows(const run *r, int y)
 {
     const int16_t *in[SH_Q8_TAPS];
-    uint8_t *out[SPYHOP_MAX_CHANNELS / SH_Q8_GROUP];
+    uint8_t *out[SH_CHAIN_CHANNELS / SH_Q8_GROUP];
     for (int i = 0; i < SH_Q8_TAPS; i++)
         in[i] = sample_row(r, y - 1 + i);
     for (int g = 0; g < r->chain->channels / SH_Q8_GROUP; g++)
@@ -144,8 +144,8 @@ static void rows_around(const run *r, int layer, int y, const uint8_t **in)
 
 static void inner_rows(const run *r, int layer, int y)
 {
-    const uint8_t *in[SH_Q8_TAPS * SPYHOP_MAX_CHANNELS / SH_Q8_GROUP];
-    uint8_t *out[SPYHOP_MAX_CHANNELS / SH_Q8_GROUP];
+    const uint8_t *in[SH_Q8_TAPS * SH_CHAIN_CHANNELS / SH_Q8_GROUP];
+    uint8_t *out[SH_CHAIN_CHANNELS / SH_Q8_GROUP];
     rows_around(r, layer - 1, y, in);
     for (int g = 0; g < r->chain->channels / SH_Q8_GROUP; g++)
         out[g] = group_row(r, layer, y, g);
@@ -182,7 +182,7 @@ static void finish_row(const run *r, int y, int phase)
 static void last_rows(const run *r, int y)
 {
     const sh_q8_conv *last = &r->chain->last[r->depth - 8];
-    const uint8_t *in[SH_Q8_TAPS * SPYHOP_MAX_CHANNELS / SH_Q8_GROUP];
+    const uint8_t *in[SH_Q8_TAPS * SH_CHAIN_CHANNELS / SH_Q8_GROUP];
     int32_t *sums[SH_CHAIN_OUTPUTS];
     rows_around(r, r->chain->reach - 2, y, in);
     for (int o = 0; o < last->outputs; o++)

@@ -41,6 +41,8 @@ size_t sh_q8_pair_room(const sh_q8_conv *conv)
     return sh_q8_weights_size(conv) / (SH_Q8_GROUP * SH_Q8_GROUP) * 2;
 }
 
+enum { WINDOW = 128 }; /* so that a layer of many channels does not take long */
+
 /* What the taps so far may add up to in each 16-bit sum of two channels: [output][channels][sign]. */
 typedef struct load {
     int sum[SH_Q8_GROUP][SH_Q8_GROUP / 2][2];
@@ -108,13 +110,14 @@ static void move_tap(sh_q8_tap *taps, int from, int to)
     taps[to] = tap;
 }
 
-/* Makes a run of taps[0] and those of the others, the largest first, that it has room for; its length. */
+/* Makes a run of taps[0] and those of the next WINDOW, the largest first, that it has room for; its length.
+ */
 static int make_run(sh_q8_tap *taps, int count)
 {
     load l = {{{{0}}}};
     int length = 1;
     add_tap(&l, &taps[0]);
-    for (int i = 1; i < count && length < SH_Q8_RUN; i++) {
+    for (int i = 1; i < count && i < WINDOW && length < SH_Q8_RUN; i++) {
         load with = l;
         if (add_tap(&with, &taps[i]) > SH_Q8_PAIR)
             continue;
