@@ -9,8 +9,7 @@
 
 enum {
     MOST_LAYERS = 64,
-    MOST_CHANNELS = SH_CHAIN_CHANNELS,
-    MOST_CHANNELS = 128, /* more run as a plan: pairing their weights would take long */
+    MOST_CHANNELS = SH_CHAIN_CHANNELS, /* more run as a plan: pairing their weights would take long */
     CUBIC_ONE = 1 << SH_Q8_CUBIC,
     FIRST_SUM = 16383, /* of an output's absolute weights: samples of 16 bits leave a bit for the bias */
     WIDE_PART = 128,   /* 16-bit weights are upper * 128 + lower */
@@ -125,7 +124,7 @@ static bool walk_shapes(const walk *w)
     int channels = w->convs[0]->outputs, last = w->count - 1;
     int scale = w->resize ? w->resize->factor : 1;
     if (w->convs[0]->inputs != 1 || channels % SH_Q8_BLOCK != 0 || channels > MOST_CHANNELS ||
-        channels > MOST_CHANNELS || w->convs[last]->outputs != scale * scale)
+        w->convs[last]->outputs != scale * scale)
         return false;
     for (int k = 1; k <= last; k++)
         if (w->convs[k]->inputs != channels ||
