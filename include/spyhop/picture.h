@@ -29,8 +29,9 @@
  * Where the range is limited, a network's or Lanczos' overshoot does not leave it: every output sample is
  * limited to the nominal range (luma and G, B, R 16..235, chroma 16..240, times 2^(depth - 8)) widened to
  * what occurs in the source among the 3 x 3 samples around its place. So the super-whites and sub-blacks of
- * the source survive and no others arise. A full range is only clipped to its code values. A flat picture
- * stays exactly flat for every code value, up to its borders.
+ * the source survive and no others arise. A full range is only clipped to its code values.
+ * Lanczos keeps what is flat exactly flat, for every code value and up to the borders. So does every network
+ * of this project that runs in 8-bit integers; of others it is their own matter.
  *
  * Everything is allocated when a scaler is opened; running allocates nothing. The result depends on the
  * picture, the model, the precision and `strength` alone, not on threads, bands or strides; for chroma and

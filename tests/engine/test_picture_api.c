@@ -135,23 +135,76 @@ static void count_frames(const spyhop_model *model)
     assert_true(before > 0);
 }
 
+static void for_shipped(void (*check)(const spyhop_model *model))
+{
+    glob_t files;
+    assert_int_equal(glob(SH_TEST_MODELS "/*.onnx", 0, NULL, &files), 0);
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        spyhop_model_info info = {.size = sizeof(info)};
+        spyhop_model *model = NULL;
+        spyhop_error error;
+        if (spyhop_model_load(&model, files.gl_pathv[i], &error) < 0)
+            fail_msg("%s", error.message);
+        spyhop_model_describe(model, &info);
+        if (info.channels == 1)
+            check(model);
+        spyhop_model_free(&model);
+    }
+    globfree(&files);
+}
+
 /* The shipped networks too, of whatever precision they are. */
 static void running_allocates_nothing(void **state)
 {
     spyhop_model *model = network(2);
-    glob_t files;
     (void)state;
     count_frames(model);
     spyhop_model_free(&model);
-    assert_int_equal(glob(SH_TEST_MODELS "/*.onnx", 0, NULL, &files), 0);
-    for (size_t i = 0; i < files.gl_pathc; i++) {
-        spyhop_error error;
-        if (spyhop_model_load(&model, files.gl_pathv[i], &error) < 0)
-            fail_msg("%s", error.message);
-        count_frames(model);
-        spyhop_model_free(&model);
+    for_shipped(count_frames);
+}
+
+/* ---- flat pictures ---- */
+
+static void flat_stays_flat(const spyhop_model *model, int depth, int range, int step)
+{
+    spyhop_scaling s;
+    spyhop_scaling_default(&s);
+    s.in = whole_format(SPYHOP_YUV420, depth, 21, 13);
+    s.in.range = range;
+    spyhop_scaler *scaler = whole_open(model, &s, 1, SPYHOP_CPU_AUTO);
+    whole in = whole_new(&s.in, 0, 0);
+    for (int v = 0; v < 1 << depth; v += step) {
+        const int values[4] = {v, v, (1 << depth) - 1 - v, 0};
+        whole_flat(&in, values);
+        whole out = whole_run(scaler, &in, 0, 0);
+        if (!whole_is_flat(&out, values))
+            fail_msg("a flat picture of %d is not flat behind the network, depth %d", v, depth);
+        whole_free(&out);
     }
-    globfree(&files);
+    whole_free(&in);
+    spyhop_scaler_close(&scaler);
+}
+
+/* Networks in integers are made so; of floats nothing is promised. */
+static void check_flat(const spyhop_model *model)
+{
+    spyhop_model_info info = {.size = sizeof(info)};
+    spyhop_model_describe(model, &info);
+    if (info.precision != SPYHOP_PRECISION_INT8) {
+        print_message("%s is not in integers: not checked\n", info.name);
+        return;
+    }
+    for (int range = SPYHOP_LIMITED; range <= SPYHOP_FULL; range++) {
+        flat_stays_flat(model, 8, range, 1);
+        flat_stays_flat(model, 10, range, 1);
+        flat_stays_flat(model, 16, range, 251);
+    }
+}
+
+static void shipped_networks_keep_flat_pictures(void **state)
+{
+    (void)state;
+    for_shipped(check_flat);
 }
 
 /* ---- what is refused ---- */
@@ -375,6 +428,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_allocation_fails_once),
         cmocka_unit_test(running_allocates_nothing),
+        cmocka_unit_test(shipped_networks_keep_flat_pictures),
         cmocka_unit_test(formats_are_checked),
         cmocka_unit_test(scalings_are_checked),
         cmocka_unit_test(conversions_are_checked),
