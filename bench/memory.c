@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* memory MODEL.onnx...: the most memory that the engine has at once, for 640x480 and 1920x1080 pictures on
- * two threads, in MiB of resident pages. Each case runs in a process of its own: the caller's pictures are
- * made and touched first, then the model is loaded, opened and run three times; what the process had at most
- * beyond what it had before is the engine's. Fails when a case is over what the engine is held to. */
+/* memory MODEL.onnx|FOLDER...: the most memory that the engine has at once, for 640x480 and 1920x1080
+ * pictures on two threads, in MiB of resident pages. Each case runs in a process of its own: the caller's
+ * pictures are made and touched first, then the model is loaded, opened and run three times; what the process
+ * had at most beyond what it had before is the engine's. Fails when a case is over what the engine is held
+ * to. */
 #include <spyhop/spyhop.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,21 +97,37 @@ static int run_case(const char *path, const bound *b)
     return status < 0 || used > b->mib || fflush(stdout) != 0;
 }
 
+/* Whether the engine keeps within its bounds with that model. */
+static int check_model(const char *path)
+{
+    int kept = 1;
+    for (size_t b = 0; b < sizeof(bounds) / sizeof(bounds[0]); b++) {
+        int code = 0;
+        pid_t child = fork();
+        if (child == 0)
+            _exit(run_case(path, &bounds[b]));
+        if (child < 0 || waitpid(child, &code, 0) < 0 || code != 0)
+            kept = 0;
+    }
+    return kept;
+}
+
 int main(int argc, char **argv)
 {
     int failed = 0;
     if (argc < 2) {
-        fprintf(stderr, "usage: memory MODEL.onnx...\n");
+        fprintf(stderr, "usage: memory MODEL.onnx|FOLDER...\n");
         return 2;
     }
-    for (int i = 1; i < argc; i++)
-        for (size_t b = 0; b < sizeof(bounds) / sizeof(bounds[0]); b++) {
-            int code = 0;
-            pid_t child = fork();
-            if (child == 0)
-                _exit(run_case(argv[i], &bounds[b]));
-            if (child < 0 || waitpid(child, &code, 0) < 0 || code != 0)
-                failed = 1;
-        }
+    for (int i = 1; i < argc; i++) {
+        glob_t files = {0};
+        char pattern[4096];
+        snprintf(pattern, sizeof(pattern), "%s/*.onnx", argv[i]);
+        if (glob(pattern, 0, NULL, &files) != 0)
+            failed |= !check_model(argv[i]);
+        for (size_t f = 0; f < files.gl_pathc; f++)
+            failed |= !check_model(files.gl_pathv[f]);
+        globfree(&files);
+    }
     return failed;
 }
