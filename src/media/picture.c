@@ -3,7 +3,6 @@
 #include "base/size.h"
 
 #include <libavutil/imgutils.h>
-#include <libavutil/pixdesc.h>
 #include <stdio.h>
 
 /* What the scaler takes, of those that decoders give. */

@@ -9,6 +9,7 @@
  * a 4:4:4 source. At its own size a picture keeps its layout. Alpha is dropped. */
 #include "base/err.h"
 #include <libavutil/frame.h>
+#include <libavutil/pixdesc.h>
 #include <libswscale/swscale.h>
 #include <spyhop/picture.h>
 #include <stdbool.h>

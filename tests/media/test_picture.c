@@ -10,7 +10,6 @@
 
 #include "media/picture.h"
 
-#include <libavutil/pixdesc.h>
 #include <string.h>
 
 enum { WIDTH = 36, HEIGHT = 22 };
