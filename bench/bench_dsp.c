@@ -74,11 +74,11 @@ static void call_conv(const timing *t)
 
 static void time_conv(const sh_dsp *level, const sh_dsp *scalar, int cpu)
 {
-    static const int shapes[][3] = {{16, 16, 3}, {1, 16, 3}, {16, 4, 3}, {16, 16, 1}, {1, 2, 5}};
+    static const int shapes[][3] = {{16, 16, 3}, {1, 16, 3}, {16, 4, 3}, {16, 16, 1}, {1, 2, 5}, {1, 1, 3}};
     static float weights[16 * 16 * 9], bias[16];
     for (int i = 0; i < 16 * 16 * 9; i++)
         weights[i] = (float)(i % 7 - 3) * 0.01f;
-    for (int s = 0; s < 5; s++) {
+    for (int s = 0; s < 6; s++) {
         char name[32];
         int ci = shapes[s][0], co = shapes[s][1], kw = shapes[s][2], kh = kw == 5 ? 1 : kw;
         timing t = {level, (double)ci * co * kw * kh * WIDTH, "MAC", call_conv, .conv = {.inputs = ci}};

@@ -46,11 +46,17 @@ static inline float exponential(float v)
     return p * power;
 }
 
-static inline float sigmoid(float v)
+/* 1 / (1 + exp(-v * times)). The limits are applied in a loop of their own: compilers otherwise see that
+ * beyond them the result is a constant, and branch. */
+static void sigmoid_part(float *out, const float *in, int n, float times)
 {
-    v = v > -87.0f ? v : -87.0f;
-    v = v < 87.0f ? v : 87.0f;
-    return 1.0f / (1.0f + exponential(-v));
+    for (int x = 0; x < n; x++) {
+        float v = in[x] * times;
+        v = v > -87.0f ? v : -87.0f;
+        out[x] = v < 87.0f ? v : 87.0f;
+    }
+    for (int x = 0; x < n; x++)
+        out[x] = 1.0f / (1.0f + exponential(-out[x]));
 }
 
 static inline float clip01(float v)
@@ -59,20 +65,30 @@ static inline float clip01(float v)
     return v < 1 ? v : 1;
 }
 
+enum { PART = 64 };
+
+static void sigmoid_points(float *out, const float *in, int n, int kind)
+{
+    float part[PART];
+    for (int from = 0; from < n; from += PART) {
+        int count = n - from < PART ? n - from : PART;
+        sigmoid_part(part, in + from, count, kind == SH_ACT_TANH ? 2.0f : 1.0f);
+        for (int x = 0; kind == SH_ACT_SIGMOID && x < count; x++)
+            out[from + x] = part[x];
+        for (int x = 0; kind == SH_ACT_SILU && x < count; x++)
+            out[from + x] = in[from + x] * part[x];
+        for (int x = 0; kind == SH_ACT_TANH && x < count; x++)
+            out[from + x] = 2 * part[x] - 1;
+    }
+}
+
 static void curve_points(float *out, const float *in, int n, int kind, float a, float b)
 {
     switch (kind) {
     case SH_ACT_SIGMOID:
-        for (int x = 0; x < n; x++)
-            out[x] = sigmoid(in[x]);
-        break;
     case SH_ACT_SILU:
-        for (int x = 0; x < n; x++)
-            out[x] = in[x] * sigmoid(in[x]);
-        break;
     case SH_ACT_TANH:
-        for (int x = 0; x < n; x++)
-            out[x] = 2 * sigmoid(2 * in[x]) - 1;
+        sigmoid_points(out, in, n, kind);
         break;
     case SH_ACT_HARD_SIGMOID:
         for (int x = 0; x < n; x++)

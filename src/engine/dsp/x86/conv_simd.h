@@ -132,9 +132,23 @@ ALWAYS void conv_taps(float *const *out, const float *const *in, const sh_conv *
         strip_end(out, in, conv, o, x, n, SH_CONV_BLOCK, taps);
 }
 
+/* A single output, as depthwise convolutions and last layers have: a tile without the other outputs of its
+ * block, whose weights are zeros. */
+ALWAYS void conv_one(float *const *out, const float *const *in, const sh_conv *conv, int n, const int taps)
+{
+    int x = 0;
+    for (; x + 6 * LANES <= n; x += 6 * LANES)
+        tile(out, in, conv, 0, x, 1, 6, taps, 0, v_part(LANES));
+    strip_end(out, in, conv, 0, x, n, 1, taps);
+}
+
 static void conv_simd(float *const *out, const float *const *in, const sh_conv *conv, int n)
 {
-    if (conv->kernel_w == 3)
+    if (conv->outputs == 1 && conv->kernel_w == 3)
+        conv_one(out, in, conv, n, 3);
+    else if (conv->outputs == 1)
+        conv_one(out, in, conv, n, 0);
+    else if (conv->kernel_w == 3)
         conv_taps(out, in, conv, n, 3);
     else
         conv_taps(out, in, conv, n, 0);
