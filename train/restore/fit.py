@@ -55,14 +55,14 @@ class Clipped:
     def __init__(self, optimiser):
         self.optimiser, self.usual, self.seen = optimiser, 0.0, 0
 
-    def step(self, grad, rate):
+    def step(self, grad, *rates):
         length = float(np.linalg.norm(grad))
         if not np.isfinite(length):
             return
         limit = 2 * self.usual / (1 - 0.98**self.seen) if self.seen else length
         self.usual += 0.02 * (min(length, limit) - self.usual)
         self.seen += 1
-        self.optimiser.step(grad * np.float32(min(1, limit / max(length, 1e-12))), rate)
+        self.optimiser.step(grad * np.float32(min(1, limit / max(length, 1e-12))), *rates)
 
 
 class State(train.State):
