@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
-#include "netmodel.h"
+#include "refusal.h"
 #include "engine/onnx/graph.h"
 #include <spyhop/spyhop.h>
 #include <math.h>
@@ -13,35 +13,11 @@
 #include <string.h>
 #include <unistd.h>
 
-static const int64_t pads1[4] = {1, 1, 1, 1};
-
-/* 1 -> 4 convolution 3x3 named t0, then a shuffle to the output: what the cases below spoil. */
-static void base_net(nm_model *net)
-{
-    static const float weights[36] = {0.5f}, bias[4] = {0.25f};
-    *net = (nm_model){
-        .opset = 13, .input_channels = 1, .output_channels = 1, .input = "input", .output = "output"};
-    nm_constant(net, "w", 4, (const int64_t[]){4, 1, 3, 3}, weights);
-    nm_constant(net, "b", 1, (const int64_t[]){4}, bias);
-    nm_ints(nm_add(net, "Conv", "t0", "input", "w", "b"), "pads", 4, pads1);
-    nm_int(nm_add(net, "DepthToSpace", "output", "t0", NULL, NULL), "blocksize", 2);
-}
-
-static int parse(const nm_model *net, spyhop_model **model, spyhop_error *error)
-{
-    sh_buf file;
-    sh_buf_init(&file, 1 << 24);
-    nm_write(net, &file);
-    int status = spyhop_model_parse(model, file.data, file.length, error);
-    sh_buf_free(&file);
-    return status;
-}
-
 static void good(nm_model *net, spyhop_model_info *info)
 {
     spyhop_model *model = NULL;
     spyhop_error error = {0};
-    if (parse(net, &model, &error) < 0)
+    if (small_parse(net, &model, &error) < 0)
         fail_msg("refused: %s", error.message);
     *info = (spyhop_model_info){.size = sizeof(*info)};
     assert_int_equal(spyhop_model_describe(model, info), SPYHOP_OK);
@@ -71,7 +47,7 @@ static void weights_in_any_form(void **state)
         spyhop_model_info info;
         sh_graph *graph = NULL;
         sh_buf file;
-        base_net(&net);
+        small_net(&net);
         net.tensors[0].form = (nm_form)form;
         net.tensors[0].data[35] = -1.5f;
         net.inputs_list_weights = form & 1;
@@ -92,7 +68,7 @@ static void older_operator_sets(void **state)
     nm_model net;
     spyhop_model_info info;
     (void)state;
-    base_net(&net);
+    small_net(&net);
     net.opset = 9;
     net.nodes[1].op = "Identity";
     net.nodes[1].attribute_count = 0;
@@ -106,14 +82,6 @@ static void older_operator_sets(void **state)
     good(&net, &info);
     assert_int_equal(info.scale, 3);
 }
-
-/* Each case spoils the base network; the refusal has that status and those words in its message. */
-typedef struct bad_case {
-    const char *what;
-    void (*spoil)(nm_model *net);
-    int status;
-    const char *words;
-} bad_case;
 
 static void unknown_operator(nm_model *net)
 {
@@ -354,18 +322,7 @@ static const bad_case bad_cases[] = {
 static void bad_files(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof(bad_cases) / sizeof(bad_cases[0]); i++) {
-        nm_model net;
-        spyhop_model *model = NULL;
-        spyhop_error error = {0};
-        base_net(&net);
-        bad_cases[i].spoil(&net);
-        int status = parse(&net, &model, &error);
-        if (status != bad_cases[i].status || !strstr(error.message, bad_cases[i].words) || model)
-            fail_msg("%s: status %d, '%s'", bad_cases[i].what, status, error.message);
-        assert_int_equal(error.status, status);
-        nm_free(&net);
-    }
+    check_refusals(bad_cases, sizeof(bad_cases) / sizeof(bad_cases[0]));
 }
 
 /* Raw bytes: not ONNX at all, or a field whose length lies. */
