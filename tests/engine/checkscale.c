@@ -67,7 +67,7 @@ static void fir_rows(guard *in, int in_bits, int n, uint32_t *seed)
 void checkscale_fir(sh_fir_fn scalar, sh_fir_fn level, int in_bits, int out_bytes, int depth, uint32_t *seed)
 {
     for (int n = 1; n <= WIDEST; n++)
-        for (int run = 0; run < 4; run++) {
+        for (int run = 0; run < 2; run++) {
             guard in[SH_FIR_TAPS];
             const void *rows[SH_FIR_TAPS];
             int16_t taps[SH_FIR_TAPS];
