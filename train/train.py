@@ -34,21 +34,21 @@ TAIL_EPSILON = 2 / 255 # of the log: a crop's error below two codes counts no fu
 class Crops:
     """Batches of (x [n,H,W], target [n,h,w,outs]) from a pack."""
 
-    def __init__(self, path, net, crop, batch, seed):
+    def __init__(self, path, net, crop, batch, seed, border=0.08):
         with np.load(path) as pack:
             self.hr, self.lr, self.table, self.cells = (pack[k] for k in ("hr", "lr", "table", "cells"))
             self.scale = int(pack["scale"])
-        self.size, self.margin, self.batch = crop, net.convs, batch
+        self.size, self.margin, self.batch, self.border = crop, net.convs, batch, border
         self.rng = np.random.default_rng(seed)
         self.taps = np.ascontiguousarray(imaging.phases(self.scale, imaging.cubic, 2), np.float32)
 
     def corner(self, cell, height, width):
-        """A crop's corner: near the cell; one in four slides to the picture's border."""
+        """A crop's corner: near the cell; some slide to the picture's border."""
         size, rng = self.size, self.rng
         _, y, x = cell
         y = int(np.clip(y + rng.integers(-size + 12, 12), 0, height - size))
         x = int(np.clip(x + rng.integers(-size + 12, 12), 0, width - size))
-        if rng.random() < 0.25:
+        if rng.random() < self.border:
             if rng.random() < 0.5:
                 y = 0 if rng.random() < 0.5 else height - size
             else:
@@ -127,7 +127,7 @@ class State:
         rate = rate_at(done, self.args)
         loss, epsilon = self.loss(done)
         _, mse, grad, gscale = self.net.batch(self.used(self.params), x, target, loss, self.scales, epsilon)
-        self.optimiser.step(grad, rate)
+        self.optimiser.step(grad, rate, rate * self.args.bias_rate)
         if self.scales is not None:
             self.scales *= np.exp(-rate * self.scale_adam.step(gscale * self.scales))
         keep = 1 - 1 / min(self.args.average, 1 + done * self.args.steps)
@@ -172,6 +172,8 @@ def options():
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--crop", type=int, default=48)
     parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--bias-rate", type=float, default=0.1, help="of the biases, as a share of --rate")
+    parser.add_argument("--border", type=float, default=0.08, help="share of crops that slide to a picture's border")
     parser.add_argument("--warm-up", type=float, default=0.01)
     parser.add_argument("--hold", type=float, default=0.3)
     parser.add_argument("--tail", type=float, default=0.3, help="share of the schedule, its end, with the loss --tail-loss")
@@ -208,7 +210,7 @@ def main():
     elif scales is None:
         scales = (validation.tops(params) * 0.7 / 255).astype(np.float32)
     state = State(net, params, scales, args)
-    crops = Crops(args.pack, net, args.crop, args.batch, args.seed)
+    crops = Crops(args.pack, net, args.crop, args.batch, args.seed, args.border)
     print(f"{arch.name}: {net.cost()} multiply-adds an input pixel, {len(crops.cells)} cells, "
           f"validation {validation(state.used(params), scales):.3f} dB, options {vars(args)}", flush=True)
 
