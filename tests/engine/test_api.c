@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include "chainmake.h"
 #include "netmodel.h"
 #include <spyhop/spyhop.h>
 #include <stdlib.h>
@@ -94,6 +95,44 @@ static void every_allocation_fails_once(void **state)
     assert_true(n > 10);
     sh_buf_free(&file);
     nm_free(&net);
+}
+
+/* A quantised network: made from its graph, opened and run. A frame takes no memory. */
+static int life_of_chain(const spyhop_model *model)
+{
+    sh_chain *chain = NULL;
+    spyhop_context *context = NULL;
+    uint8_t in[12 * 5] = {0}, out[24 * 10];
+    spyhop_plane from = {in, 12, 12, 5, 8}, to = {out, 24, 24, 10, 8};
+    int status = sh_chain_new(&chain, model->graph, NULL);
+    if (status == SPYHOP_OK)
+        status = spyhop_open(&context, model, NULL, NULL);
+    if (status == SPYHOP_OK) {
+        long before = calls;
+        status = spyhop_run(context, &from, &to, NULL);
+        assert_int_equal(calls, before);
+    }
+    spyhop_close(&context);
+    sh_chain_free(chain);
+    return status;
+}
+
+static void every_allocation_of_a_chain_fails_once(void **state)
+{
+    spyhop_model *model = chain_model(&(chain_form){2, 16, 2, 1, 0, 5});
+    int status = SPYHOP_E_MEMORY;
+    long n;
+    (void)state;
+    for (n = 1; status != SPYHOP_OK && n < 10000; n++) {
+        calls = 0;
+        fail_at = n;
+        status = life_of_chain(model);
+        fail_at = 0;
+        assert_true(status == SPYHOP_OK || status == SPYHOP_E_MEMORY);
+    }
+    assert_int_equal(status, SPYHOP_OK);
+    assert_true(n > 5);
+    spyhop_model_free(&model);
 }
 #endif
 
@@ -206,6 +245,11 @@ static void names(void **state)
     (void)state;
     assert_string_equal(spyhop_version(), "0.1.0");
     assert_string_equal(spyhop_cpu_name(SPYHOP_CPU_AVX2), "avx2");
+    assert_true(spyhop_cpu_supported(SPYHOP_CPU_C) && spyhop_cpu_supported(SPYHOP_CPU_AUTO));
+    assert_true(spyhop_cpu_supported(spyhop_cpu_detect()));
+    assert_false(spyhop_cpu_supported(-1) || spyhop_cpu_supported(5) || spyhop_cpu_supported(254));
+    assert_string_equal(spyhop_precision_name(SPYHOP_PRECISION_INT8), "int8");
+    assert_null(spyhop_precision_name(3));
     assert_string_equal(spyhop_cpu_name(SPYHOP_CPU_AUTO), "auto");
     assert_string_equal(spyhop_cpu_name(SPYHOP_CPU_AVX512VNNI), "avx512vnni");
     assert_null(spyhop_cpu_name(5));
@@ -218,6 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #ifndef SH_NO_INTERPOSE
         cmocka_unit_test(every_allocation_fails_once),
+        cmocka_unit_test(every_allocation_of_a_chain_fails_once),
 #endif
         cmocka_unit_test_setup_teardown(planes_are_checked, setup, teardown),
         cmocka_unit_test_setup_teardown(settings_are_checked, setup, teardown),
