@@ -83,7 +83,7 @@ planes network_input(int count)
     return in;
 }
 
-char *const *network_names(const char *folder, int *count)
+char **network_names(const char *folder, int *count)
 {
     char pattern[4096];
     glob_t found = {0};
@@ -99,6 +99,13 @@ char *const *network_names(const char *folder, int *count)
     *count = (int)found.gl_pathc;
     globfree(&found);
     return names;
+}
+
+void network_free_names(char **names, int count)
+{
+    for (int i = 0; i < count; i++)
+        free(names[i]);
+    free(names);
 }
 
 spyhop_model *network_load(const char *folder, const char *name)

@@ -24,8 +24,9 @@ int planes_distance(const planes *a, const planes *b);
 /* The picture that expected files are of. */
 planes network_input(int count);
 
-/* Names without ".onnx", sorted; the list and its strings are allocated once and never freed. */
-char *const *network_names(const char *folder, int *count);
+/* Names without ".onnx", sorted; to be freed with network_free_names. */
+char **network_names(const char *folder, int *count);
+void network_free_names(char **names, int count);
 spyhop_model *network_load(const char *folder, const char *name);
 
 #endif

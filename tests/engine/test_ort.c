@@ -18,6 +18,13 @@
 
 static const char *folder;
 
+/* Read by the leak sanitizer: the library keeps a few bytes of its own. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libonnxruntime";
+}
+
 static sh_ort_model *load_there(const char *name)
 {
     char path[4096];
@@ -87,7 +94,7 @@ static void check_size(const char *name, int width, int height, int depth, int t
 static void the_engine_beside_it(void **state)
 {
     int count = 0;
-    char *const *names = network_names(folder, &count);
+    char **names = network_names(folder, &count);
     (void)state;
     for (int i = 0; i < count; i++) {
         int quantised = strncmp(names[i], "quantised", 9) == 0;
@@ -95,6 +102,7 @@ static void the_engine_beside_it(void **state)
         check_size(names[i], 64, 33, 16, quantised ? 257 : 64);
         check_size(names[i], 9, 8, 10, quantised ? 4 : 1);
     }
+    network_free_names(names, count);
 }
 
 /* A network that the engine does not run, through the public interface. */
@@ -170,10 +178,12 @@ static void write_expected(const char *name)
 static void write_all(void **state)
 {
     int count = 0;
-    char *const *names = network_names(folder, &count);
+    char **names = network_names(folder, &count);
     (void)state;
     for (int i = 0; i < count; i++)
-        write_expected(names[i]);
+        if (strncmp(names[i], "attention", 9) != 0)
+            write_expected(names[i]);
+    network_free_names(names, count);
 }
 
 int main(int argc, char **argv)
