@@ -165,7 +165,7 @@ def options():
     parser.add_argument("pack")
     parser.add_argument("checkpoint")
     parser.add_argument("--arch", choices=sorted(model.ARCHITECTURES), default="fast")
-    parser.add_argument("--weights", help="checkpoint to begin with; of another scale, its last layer is left out")
+    parser.add_argument("--weights", help="checkpoint to begin with, as narrow or narrower; of another scale, its last layer is left out")
     parser.add_argument("--int8", action="store_true")
     parser.add_argument("--steps", type=int, default=20000)
     parser.add_argument("--minutes", type=float)
@@ -186,16 +186,28 @@ def options():
     return parser
 
 
+def embed(kernel, bias, old_kernel, old_bias):
+    """An old layer inside a wider one: what is new listens to all, and what is old does not listen to it yet."""
+    inputs, outputs = old_kernel.shape[2:]
+    kernel[:, :, :inputs, :outputs] = old_kernel
+    kernel[:, :, inputs:, :outputs] = 0
+    bias[:outputs] = old_bias
+
+
 def begin(arch, net, args):
-    """First weights: random, or those of a checkpoint as far as their shapes fit."""
+    """First weights: random, or those of a checkpoint; a wider network computes what the checkpoint's does."""
     params = net.init(np.random.default_rng(args.seed))
     if not args.weights:
         return params, None
     old_arch, old, scales = model.load(args.weights)
-    for (kernel, bias), (old_kernel, old_bias) in zip(net.views(params), old_arch.net().views(old)):
-        if kernel.shape == old_kernel.shape:
-            kernel[:], bias[:] = old_kernel, old_bias
-    return params, scales
+    if old_arch.inner != arch.inner or old_arch.channels > arch.channels:
+        raise SystemExit(f"train: {args.weights} is of another depth or wider than {arch.name}")
+    layers = list(zip(net.views(params), old_arch.net().views(old)))
+    if old_arch.scale != arch.scale:
+        layers.pop()
+    for (kernel, bias), (old_kernel, old_bias) in layers:
+        embed(kernel, bias, old_kernel, old_bias)
+    return params, scales if old_arch.channels == arch.channels else None
 
 
 def main():
