@@ -81,14 +81,15 @@ INLINE void conv_block(const int n, const int nv, const int step, const float *i
         break;
 #define CASES(nv, step)                                                                                      \
     CASE(1, nv, step)                                                                                        \
-    CASE(2, nv, step) CASE(3, nv, step) CASE(4, nv, step) CASE(5, nv, step) CASE(6, nv, step)                \
-        CASE(7, nv, step) CASE(8, nv, step)
+    CASE(2, nv, step)                                                                                        \
+    CASE(3, nv, step) CASE(4, nv, step) CASE(5, nv, step) CASE(6, nv, step) CASE(7, nv, step)                \
+        CASE(8, nv, step)
 #define CASES_12(nv, step) CASE(9, nv, step) CASE(10, nv, step) CASE(11, nv, step) CASE(12, nv, step)
 #define CASES_24(nv, step)                                                                                   \
     CASE(13, nv, step)                                                                                       \
-    CASE(14, nv, step) CASE(15, nv, step) CASE(16, nv, step) CASE(17, nv, step) CASE(18, nv, step)           \
-        CASE(19, nv, step) CASE(20, nv, step) CASE(21, nv, step) CASE(22, nv, step) CASE(23, nv, step)       \
-            CASE(24, nv, step)
+    CASE(14, nv, step)                                                                                       \
+    CASE(15, nv, step) CASE(16, nv, step) CASE(17, nv, step) CASE(18, nv, step) CASE(19, nv, step)           \
+        CASE(20, nv, step) CASE(21, nv, step) CASE(22, nv, step) CASE(23, nv, step) CASE(24, nv, step)
 #define CASES_1(step) CASES(1, step) CASES_12(1, step) CASES_24(1, step)
 #define CASES_2(step) CASES(2, step) CASES_12(2, step)
 #define CASES_3(step) CASES(3, step)
@@ -470,14 +471,14 @@ static double crop_error(const struct work *w, const float *target)
     return sum / ((double)pixels * l->co);
 }
 
-static void loss_gradient(struct work *w, const float *target, float *grad)
+static void loss_gradient(struct work *w, const float *target, float known, float *grad)
 {
     struct chain *c = w->chain;
     const struct layer *l = &c->layers[c->count - 1];
     int height = height_of(c, c->count - 1), width = width_of(c, c->count - 1), outs = l->co;
     float each = 1.0f / ((float)w->batch * height * width * outs), eps = c->spec.epsilon;
     double loss = 0, squared = 0;
-    const double part = c->spec.loss == 2 ? crop_error(w, target) + eps * eps : 0;
+    const double part = c->spec.loss == 2 ? crop_error(w, target) + known + eps * eps : 0;
     const float weight = part > 0 ? (float)(1 / part) : 1;
     clear_border(grad, height, width, outs);
     for (int y = 0; y < height; y++) {
@@ -580,7 +581,7 @@ static void *work_run(void *arg)
     size_t out = (size_t)height_of(c, c->count - 1) * width_of(c, c->count - 1) * c->spec.outs;
     for (int i = w->first; i < w->batch; i += w->step) {
         (c->spec.half ? half_forward : forward)(w, w->x + i * in);
-        loss_gradient(w, w->target + i * out, w->grad[(c->count - 1) & 1]);
+        loss_gradient(w, w->target + i * out, w->known ? w->known[i] : 0, w->grad[(c->count - 1) & 1]);
         (c->spec.half ? half_backward : backward)(w, w->x + i * in);
     }
     return NULL;
@@ -604,10 +605,11 @@ static void add_gradient(const struct work *w, float *grad)
     }
 }
 
-/* Adds nothing up over calls: grad, gscale and loss[2] (the loss, the mean squared error) are written. 0, or
- * -1. */
+/* known (or NULL): squared error of each crop that the target already has; the log counts it. Adds nothing up
+ * over calls: grad, gscale and loss[2] (the loss, the mean squared error) are written. 0, or -1. */
 int train_batch(const struct spec *s, const float *params, const float *scales, int batch, int height,
-                int width, const float *x, const float *target, float *grad, float *gscale, double *loss)
+                int width, const float *x, const float *target, const float *known, float *grad,
+                float *gscale, double *loss)
 {
     enum { THREADS_MAX = 16 };
     struct work works[THREADS_MAX];
@@ -625,7 +627,7 @@ int train_batch(const struct spec *s, const float *params, const float *scales, 
     for (; made < count; made++) {
         struct work *w = &works[made];
         int failed = work_init(w, c, 1);
-        w->first = made, w->step = count, w->batch = batch, w->x = x, w->target = target;
+        w->first = made, w->step = count, w->batch = batch, w->x = x, w->target = target, w->known = known;
         if (failed) {
             made++;
             goto done;

@@ -54,7 +54,7 @@ struct work {
     float *row, *bands; /* half.c's scratch */
     double loss, squared;
     int first, step, batch;
-    const float *x, *target;
+    const float *x, *target, *known;
 };
 
 static inline int height_of(const struct chain *c, int layer)

@@ -14,7 +14,7 @@ each side; at a picture's border those are replicated samples.  With scale > 1, 
     net.layers(params)                                 # copies as ONNX has them: [(out,in,3,3), (out,)]
 
 `scales` (float32 [inner + 1]) turns on the rounding of activations to u8 after each ReLU; batch then returns the gradients
-of the scales last.  loss is "l2", "l1" (Charbonnier), or "log" (of each crop's mean squared error: a dB counts the same
+of the scales last.  known [n] is squared error that the targets already have (train.py --teacher).  loss is "l2", "l1" (Charbonnier), or "log" (of each crop's mean squared error: a dB counts the same
 in every crop).  optimise.py has the optimiser, train.py the loop: loop.fit().
 The shared object is compiled once into build/train/ (or SPYHOP_TRAIN_BUILD), for this machine.
 """
@@ -44,7 +44,7 @@ class Soap(ctypes.Structure):
 class Crop(ctypes.Structure):
     _fields_ = [("lr", ctypes.c_void_p), ("hr", ctypes.c_void_p), ("height", ctypes.c_int), ("width", ctypes.c_int),
                 ("scale", ctypes.c_int), ("y", ctypes.c_int), ("x", ctypes.c_int), ("size", ctypes.c_int),
-                ("margin", ctypes.c_int), ("turn", ctypes.c_int)]
+                ("margin", ctypes.c_int), ("turn", ctypes.c_int), ("taught", ctypes.c_void_p)]
 
 
 def library():
@@ -60,7 +60,9 @@ def library():
         sources = [os.path.join(HERE, name) for name in SOURCES]
         subprocess.run([os.environ.get("CC", "gcc"), *FLAGS, "-o", part, *sources, "-lm", "-lpthread"], check=True)
         os.replace(part, path)
-    return ctypes.CDLL(path)
+    loaded = ctypes.CDLL(path)
+    loaded.make_crop.restype = ctypes.c_float
+    return loaded
 
 
 def has_half():
@@ -121,7 +123,7 @@ class Net:
     def spec(self, loss="l2", epsilon=1e-3):
         return Spec(self.channels, self.inner, self.outs, LOSSES.index(loss), epsilon, self.threads)
 
-    def batch(self, params, x, target, loss="l2", scales=None, epsilon=1e-3):
+    def batch(self, params, x, target, loss="l2", scales=None, epsilon=1e-3, known=None):
         """(loss, mean squared error, gradient, gradient of the scales or of nothing)."""
         n, height, width = x.shape
         p = self.convs
@@ -132,7 +134,7 @@ class Net:
         spec = self.spec(loss, epsilon)
         spec.half = int(self.half and scales is None)
         if LIBRARY.train_batch(ctypes.byref(spec), pointer(params), pointer(scales), n, height, width, pointer(x),
-                               pointer(target), pointer(grad), pointer(gscale), losses):
+                               pointer(target), pointer(known), pointer(grad), pointer(gscale), losses):
             raise ValueError(f"core: no such network: {self.channels} channels, {self.inner} inner, {self.outs} outs")
         return losses[0], losses[1], grad, gscale[:-1]
 

@@ -14,6 +14,9 @@ an average of the weights over the last steps (--average).
 rounded numbers, backward as if they were not.  Scales of activations start at seven tenths of what the
 pictures reach, and are learnt (LSQ).
 
+--teacher: targets are another network's pictures.  What no network can know is noise in the gradients of a
+small one; a larger one's pictures are nearly free of it.  The log still counts what the teacher itself missed.
+
 `fit` is the loop for any source of (x, target) batches.
 """
 import argparse
@@ -34,10 +37,11 @@ TAIL_EPSILON = 2 / 255 # of the log: a crop's error below two codes counts no fu
 class Crops:
     """Batches of (x [n,H,W], target [n,h,w,outs]) from a pack."""
 
-    def __init__(self, path, net, crop, batch, seed, border=0.08):
+    def __init__(self, path, net, crop, batch, seed, border=0.08, taught=None):
         with np.load(path) as pack:
             self.hr, self.lr, self.table, self.cells = (pack[k] for k in ("hr", "lr", "table", "cells"))
             self.scale = int(pack["scale"])
+        self.taught = taught
         self.size, self.margin, self.batch, self.border = crop, net.convs, batch, border
         self.rng = np.random.default_rng(seed)
         self.taps = np.ascontiguousarray(imaging.phases(self.scale, imaging.cubic, 2), np.float32)
@@ -60,16 +64,30 @@ class Crops:
         height, width, lr_at, hr_at = (int(n) for n in self.table[picture[0]])
         y, x = self.corner(picture, height, width)
         crop = core.Crop(self.lr.ctypes.data + lr_at, self.hr.ctypes.data + hr_at, height, width, self.scale, y, x,
-                         self.size, self.margin, int(self.rng.integers(8)))
-        core.LIBRARY.make_crop(ctypes.byref(crop), core.pointer(self.taps), core.pointer(low), core.pointer(target))
+                         self.size, self.margin, int(self.rng.integers(8)),
+                         self.taught.ctypes.data + 2 * hr_at if self.taught is not None else None)
+        return core.LIBRARY.make_crop(ctypes.byref(crop), core.pointer(self.taps), core.pointer(low), core.pointer(target))
 
     def next(self):
         side = self.size + 2 * self.margin
         low = np.empty((self.batch, side, side), np.float32)
         target = np.empty((self.batch, self.size, self.size, self.scale**2), np.float32)
-        for i in range(self.batch):
-            self.one(low[i], target[i])
-        return low, target
+        known = np.array([self.one(low[i], target[i]) for i in range(self.batch)], np.float32)
+        return low, target, known
+
+
+def taught(pack, checkpoint):
+    """What the checkpoint's network makes of each picture of the pack, int16, in 1/64 of a code value."""
+    arch, params, scales = model.load(checkpoint)
+    net = arch.net()
+    used = params if scales is None else model.rounded(net, params, arch.int8_last)
+    with np.load(pack) as found:
+        lr, table, out = found["lr"], found["table"], np.empty(found["hr"].shape, np.int16)
+    for height, width, lr_at, hr_at in table:
+        x = lr[lr_at:lr_at + height * width].reshape(height, width).astype(np.float32) / 255
+        y = imaging.enlarge_base(x, arch.scale) + imaging.shuffle(net.run(used, x, scales), arch.scale)
+        out[hr_at:hr_at + y.size] = np.rint(np.clip(y * 255, 0, 255) * 64).ravel()
+    return out
 
 
 class Validation:
@@ -123,10 +141,11 @@ class State:
         """Its name and epsilon at this share of the schedule."""
         return ("l1", 1e-3) if done < 1 - self.args.tail else (self.args.tail_loss, TAIL_EPSILON)
 
-    def step(self, x, target, done):
+    def step(self, done, x, target, known=None):
         rate = rate_at(done, self.args)
         loss, epsilon = self.loss(done)
-        _, mse, grad, gscale = self.net.batch(self.used(self.params), x, target, loss, self.scales, epsilon)
+        _, mse, grad, gscale = self.net.batch(self.used(self.params), x, target, loss, self.scales, epsilon,
+                                               known)
         self.optimiser.step(grad, rate, rate * self.args.bias_rate)
         if self.scales is not None:
             self.scales *= np.exp(-rate * self.scale_adam.step(gscale * self.scales))
@@ -150,7 +169,7 @@ def fit(state, batches, args, report, save):
             print(f"{args.steps} steps", flush=True)
         if step >= args.steps:
             break
-        total += state.step(*batches.next(), step / args.steps)
+        total += state.step(step / args.steps, *batches.next())
         if (step + 1) % args.every == 0 or step + 1 == args.steps:
             now = time.monotonic() - started
             mse = total / (step % args.every + 1)
@@ -167,6 +186,7 @@ def options():
     parser.add_argument("--arch", choices=sorted(model.ARCHITECTURES), default="fast")
     parser.add_argument("--weights", help="checkpoint to begin with, as narrow or narrower; of another scale, its last layer is left out")
     parser.add_argument("--int8", action="store_true")
+    parser.add_argument("--teacher", help="checkpoint of a larger network whose pictures are the targets")
     parser.add_argument("--steps", type=int, default=20000)
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--batch", type=int, default=32)
@@ -222,7 +242,8 @@ def main():
     elif scales is None:
         scales = (validation.tops(params) * 0.7 / 255).astype(np.float32)
     state = State(net, params, scales, args)
-    crops = Crops(args.pack, net, args.crop, args.batch, args.seed, args.border)
+    crops = Crops(args.pack, net, args.crop, args.batch, args.seed, args.border,
+                  taught(args.pack, args.teacher) if args.teacher else None)
     print(f"{arch.name}: {net.cost()} multiply-adds an input pixel, {len(crops.cells)} cells, "
           f"validation {validation(state.used(params), scales):.3f} dB, options {vars(args)}", flush=True)
 
