@@ -252,11 +252,14 @@ static int open_network(network *net, const settings *set, sh_err *err)
     if (status < 0)
         return sh_fail(err, status, "model: %s", error.message);
     spyhop_model_describe(net->model, &info);
-    if (info.scale < 2 || info.channels != 1)
+    if (info.scale < 2)
         return sh_fail(
             err, SH_E_UNSUPPORTED,
-            "%s: a model of one channel that enlarges is measured; this has %d and makes %d times the size",
-            path, info.channels, info.scale);
+            "%s keeps the size of pictures: only a model that enlarges can be measured against them", path);
+    if (info.channels != 1)
+        return sh_fail(err, SH_E_UNSUPPORTED,
+                       "%s makes pictures of %d channels: only a model of one channel (luma) is measured",
+                       path, info.channels);
     net->scale = info.scale;
     status = spyhop_open(&net->engine, net->model, &run, &error);
     return status < 0 ? sh_fail(err, status, "model: %s", error.message) : 0;

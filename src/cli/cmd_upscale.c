@@ -223,6 +223,16 @@ static int take_option(int option, sh_upscale_job *job, screen *s, const char **
     return good ? 0 : SH_EXIT_USAGE + 1;
 }
 
+/* Says why nothing was made. The exit code. */
+static int fail(const screen *s, int status, const sh_err *err)
+{
+    fprintf(stderr, "spyhop upscale: %s\n", err->message);
+    if (s->json)
+        print_object(json_pack("{s:s,s:s,s:s}", "type", "error", "status", sh_status_name(status), "message",
+                               err->message));
+    return status == SH_E_CANCELLED ? SH_EXIT_INTERRUPTED : SH_EXIT_FAILED;
+}
+
 static int run(const sh_upscale_job *job, screen *s)
 {
     sh_upscale_result result;
@@ -231,15 +241,10 @@ static int run(const sh_upscale_job *job, screen *s)
     sh_media_catch_signals();
     int status = sh_upscale(job, &result, &err);
     clear_line(s);
-    if (status == 0) {
-        print_result(s, job, &result);
-        return SH_EXIT_OK;
-    }
-    fprintf(stderr, "spyhop upscale: %s\n", err.message);
-    if (s->json)
-        print_object(json_pack("{s:s,s:s,s:s}", "type", "error", "status", sh_status_name(status), "message",
-                               err.message));
-    return status == SH_E_CANCELLED ? SH_EXIT_INTERRUPTED : SH_EXIT_FAILED;
+    if (status < 0)
+        return fail(s, status, &err);
+    print_result(s, job, &result);
+    return SH_EXIT_OK;
 }
 
 int sh_cmd_upscale(int argc, char **argv)
@@ -267,9 +272,6 @@ int sh_cmd_upscale(int argc, char **argv)
     }
     job.input = argv[optind];
     job.output = argv[optind + 1];
-    if (sh_model_path(model, model_path, sizeof(model_path), &err) < 0) {
-        fprintf(stderr, "spyhop upscale: %s\n", err.message);
-        return SH_EXIT_FAILED;
-    }
-    return run(&job, &s);
+    int status = sh_model_path(model, model_path, sizeof(model_path), &err);
+    return status < 0 ? fail(&s, status, &err) : run(&job, &s);
 }

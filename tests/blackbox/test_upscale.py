@@ -298,6 +298,9 @@ class Refused(Clips):
         done = run(PROGRAM, "upscale", "--model", "nonesuch", self.clip, out)
         self.assertEqual(done.returncode, 1)
         self.assertIn(b"nonesuch", done.stderr)
+        told = json.loads(run(PROGRAM, "upscale", "--json", "--model", "nonesuch", self.clip, out).stdout)
+        self.assertEqual((told["type"], told["status"]), ("error", "not found"))
+        self.assertIn("nonesuch", told["message"])
         broken = self.at("broken.onnx")
         with open(broken, "wb") as file:
             file.write(b"\x08\x07\x12\xff\xff\xff\xff\x0f")
@@ -619,6 +622,12 @@ class Quality(Clips):
         self.assertGreater(report["mean"]["psnr_y"], report["mean"]["bicubic_psnr_y"])
         table = run(PROGRAM, "quality", "--model", MODEL, folder).stdout.decode()
         self.assertIn("%.2f" % report["mean"]["psnr_y"], table)
+
+    def test_a_model_that_keeps_the_size(self):
+        model = os.path.join(os.path.dirname(__file__), "../../models/restore.onnx")
+        done = run(PROGRAM, "quality", "--model", model, self.at("."))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"keeps the size", done.stderr)
 
     def test_names_that_are_no_text(self):
         folder = os.fsencode(self.at("names"))
