@@ -38,7 +38,7 @@
 typedef struct SpyhopContext {
     const AVClass *class;
     /* options */
-    int scale;
+    double scale;
     char *w_expr, *h_expr;
     char *model_name;
     int engine_threads;
@@ -421,8 +421,9 @@ static int choose_size(AVFilterContext *ctx, int *width, int *height)
 {
     SpyhopContext *s = ctx->priv;
     AVFilterLink *inlink = ctx->inputs[0];
-    int scale = s->scale ? s->scale : s->scale_of_model, ret;
-    int64_t w = (int64_t)inlink->w * scale, h = (int64_t)inlink->h * scale;
+    double scale = s->scale ? s->scale : s->scale_of_model;
+    int64_t w = llrint(inlink->w * scale), h = llrint(inlink->h * scale);
+    int ret;
     if (s->w_expr || s->h_expr) {
         int given_w, given_h;
         if ((ret = ff_scale_eval_dimensions(ctx, s->w_expr ? s->w_expr : "-2", s->h_expr ? s->h_expr : "-2",
@@ -461,10 +462,15 @@ static int config_output(AVFilterLink *outlink)
         return ret;
     s->settings.threads = s->engine_threads ? s->engine_threads : ff_filter_get_nb_threads(ctx);
     outlink->sample_aspect_ratio = stretched(inlink->sample_aspect_ratio, inlink, outlink);
-    if (s->scale_of_model == 1 && (outlink->w != inlink->w || outlink->h != inlink->h))
+    if ((ret = make_steps(ctx, &expected)) < 0)
+        return ret;
+    if (s->scale_of_model == 1 && s->resize)
         av_log(ctx, AV_LOG_WARNING, "%s does not enlarge: lanczos does. Chain %s and a network that does.\n",
                s->model_name, ctx->filter->name);
-    return make_steps(ctx, &expected);
+    else if (!s->passes)
+        av_log(ctx, AV_LOG_WARNING, "%dx%d is not larger than %dx%d: %s, which enlarges, is not used\n",
+               outlink->w, outlink->h, inlink->w, inlink->h, s->model_name);
+    return 0;
 }
 
 /* What side data says in samples, in those of the result. */
@@ -576,12 +582,12 @@ static const AVFilterPad outputs[] = {
 #define FLAGS AV_OPT_FLAG_FILTERING_PARAM | AV_OPT_FLAG_VIDEO_PARAM
 /* clang-format off */
 static const AVOption options[] = {
-    {"scale", "times the width and height; 0: the network's own", OFFSET(scale), AV_OPT_TYPE_INT, {.i64 = 0}, 0, MAX_SCALE, FLAGS},
+    {"scale", "times the width and height; 0: the network's own", OFFSET(scale), AV_OPT_TYPE_DOUBLE, {.dbl = 0}, 0, MAX_SCALE, FLAGS},
     {"w", "width wanted, an expression as in the filter scale", OFFSET(w_expr), AV_OPT_TYPE_STRING, {.str = NULL}, .flags = FLAGS},
     {"h", "height wanted, an expression as in the filter scale", OFFSET(h_expr), AV_OPT_TYPE_STRING, {.str = NULL}, .flags = FLAGS},
     {"model", "network's name or ONNX file (default: fast; restore for scale=1 and in bdnvx_aws)", OFFSET(model_name), AV_OPT_TYPE_STRING, {.str = NULL}, .flags = FLAGS},
     {"engine_threads", "threads of the engine; 0: as many as filters may use", OFFSET(engine_threads), AV_OPT_TYPE_INT, {.i64 = 0}, 0, 256, FLAGS},
-    {"cpu", "instruction set", OFFSET(cpu), AV_OPT_TYPE_STRING, {.str = "auto"}, .flags = FLAGS},
+    {"cpu", "instruction set: c, avx2, avxvnni, avx512, avx512vnni or auto", OFFSET(cpu), AV_OPT_TYPE_STRING, {.str = "auto"}, .flags = FLAGS},
     {"device", "cpu, auto or cuda", OFFSET(device), AV_OPT_TYPE_STRING, {.str = "auto"}, .flags = FLAGS},
     {"strength", "how much of the network: 0 plain enlargement, 1 all of it", OFFSET(strength), AV_OPT_TYPE_DOUBLE, {.dbl = 1}, 0, 1, FLAGS},
     {"precision", "auto, fp32 or int8", OFFSET(precision), AV_OPT_TYPE_STRING, {.str = "auto"}, .flags = FLAGS},

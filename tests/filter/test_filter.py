@@ -110,7 +110,8 @@ class Sizes(Case):
     def test_width_and_height(self):
         for options, size in [("w=50:h=30", "50x30"), ("w=50", "50x30"), ("h=45", "76x45"), ("w=iw*3:h=ih*3", "60x36"),
                               ("w=-1:h=33", "55x33"), ("w=7:h=5", "7x5"), ("w=200:h=20", "200x20"), ("scale=0", "40x24"),
-                              ("w=161:h=99", "161x99"), ("w=20:h=12", "20x12")]:
+                              ("scale=1.5", "30x18"), ("scale=2.55", "51x31"), ("scale=0.5", "10x6"), ("w=161:h=99", "161x99"),
+                              ("w=20:h=12", "20x12")]:
             with self.subTest(options=options):
                 got_size, got = self.resized(options)
                 self.assertEqual(got_size, size)
@@ -130,7 +131,13 @@ class Sizes(Case):
 
     def test_what_does_not_enlarge_uses_no_network(self):
         data = YUV.frame(20, 12, 0)
-        self.same(self.filtered(YUV, 20, 12, data, "spyhop=model=two:w=20:h=12"), data, "the size it has")
+        for options in ("w=20:h=12", "scale=1"):
+            self.same(self.filtered(YUV, 20, 12, data, f"spyhop=model=two:{options}"), data, "the size it has")
+            self.assertIn("20x12 is not larger than 20x12: two, which enlarges, is not used", self.log)
+        self.filtered(YUV, 20, 12, data, "spyhop=model=two:w=10:h=6")
+        self.assertIn("10x6 is not larger", self.log)
+        self.filtered(YUV, 20, 12, data, "spyhop=model=two")
+        self.assertEqual(self.log, "")
 
     def test_restoring_network_and_another_size(self):
         self.filtered(GREY, 20, 12, GREY.frame(20, 12, 0), "bdnvx_aws=scale=2")
