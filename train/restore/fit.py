@@ -114,7 +114,7 @@ class Validation:
 def options():
     parser = train.options()
     parser.set_defaults(arch="restore", batch=12, rate=1.5e-3, every=500)
-    parser.add_argument("--epsilon", type=float, default=2.0)
+    parser.add_argument("--epsilon", type=float, default=1.75)
     parser.add_argument("--clean", type=float, default=0.0)
     parser.description = __doc__.splitlines()[0]
     return parser
