@@ -37,10 +37,12 @@ TAIL_EPSILON = 2 / 255 # of the log: a crop's error below two codes counts no fu
 class Crops:
     """Batches of (x [n,H,W], target [n,h,w,outs]) from a pack."""
 
-    def __init__(self, path, net, crop, batch, seed, border=0.08, taught=None):
+    def __init__(self, path, net, crop, batch, seed, border=0.08, taught=None, least=0):
         with np.load(path) as pack:
             self.hr, self.lr, self.table, self.cells = (pack[k] for k in ("hr", "lr", "table", "cells"))
             self.scale = int(pack["scale"])
+        large = self.table[:, :2].max(1) * self.scale >= least
+        self.cells = self.cells[large[self.cells[:, 0]]]
         self.taught = taught
         self.size, self.margin, self.batch, self.border = crop, net.convs, batch, border
         self.rng = np.random.default_rng(seed)
@@ -194,6 +196,7 @@ def options():
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--bias-rate", type=float, default=0.1, help="of the biases, as a share of --rate")
     parser.add_argument("--border", type=float, default=0.08, help="share of crops that slide to a picture's border")
+    parser.add_argument("--least", type=int, default=0, help="leave out pictures whose longer side has fewer samples")
     parser.add_argument("--warm-up", type=float, default=0.01)
     parser.add_argument("--hold", type=float, default=0.3)
     parser.add_argument("--tail", type=float, default=0.3, help="share of the schedule, its end, with the loss --tail-loss")
@@ -243,7 +246,7 @@ def main():
         scales = (validation.tops(params) * 0.7 / 255).astype(np.float32)
     state = State(net, params, scales, args)
     crops = Crops(args.pack, net, args.crop, args.batch, args.seed, args.border,
-                  taught(args.pack, args.teacher) if args.teacher else None)
+                  taught(args.pack, args.teacher) if args.teacher else None, args.least)
     print(f"{arch.name}: {net.cost()} multiply-adds an input pixel, {len(crops.cells)} cells, "
           f"validation {validation(state.used(params), scales):.3f} dB, options {vars(args)}", flush=True)
 
