@@ -1,54 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The public functions: what they refuse, and that nothing is left behind when memory runs out. malloc and
- * its kin are replaced by ones that can be told to fail at the nth call. */
+/* The public functions: what they refuse, and that nothing is left behind when memory runs out. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
 #include "chainmake.h"
 #include "netmodel.h"
+#include "scarce.h"
 #include <spyhop/spyhop.h>
 #include <stdlib.h>
 #include <string.h>
-
-#ifndef SH_NO_INTERPOSE
-/* Only the calls of the thread that asked for failures count; 0: none fails. */
-static __thread long fail_at;
-static __thread long calls;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-
-static int fails(void)
-{
-    return fail_at && ++calls == fail_at;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    return fails() ? NULL : __real_realloc(old, size);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t size)
-{
-    return fails() ? NULL : __real_aligned_alloc(alignment, size);
-}
 
 /* All of it; out-parameters stay untouched on failure, so that freeing afterwards is always right. */
 static int whole_life(const sh_buf *file, spyhop_error *error)
@@ -82,10 +43,9 @@ static void every_allocation_fails_once(void **state)
     nm_write(&net, &file);
     for (n = 1; status != SPYHOP_OK && n < 10000; n++) {
         spyhop_error error = {0};
-        calls = 0;
-        fail_at = n;
+        scarce_fail(n);
         status = whole_life(&file, &error);
-        fail_at = 0;
+        scarce_fail(0);
         if (status != SPYHOP_OK)
             assert_int_equal(status, SPYHOP_E_MEMORY);
         if (status != SPYHOP_OK)
@@ -108,9 +68,9 @@ static int life_of_chain(const spyhop_model *model)
     if (status == SPYHOP_OK)
         status = spyhop_open(&context, model, NULL, NULL);
     if (status == SPYHOP_OK) {
-        long before = calls;
+        const long before = scarce_calls();
         status = spyhop_run(context, &from, &to, NULL);
-        assert_int_equal(calls, before);
+        assert_int_equal(scarce_calls(), before);
     }
     spyhop_close(&context);
     sh_chain_free(chain);
@@ -124,17 +84,15 @@ static void every_allocation_of_a_chain_fails_once(void **state)
     long n;
     (void)state;
     for (n = 1; status != SPYHOP_OK && n < 10000; n++) {
-        calls = 0;
-        fail_at = n;
+        scarce_fail(n);
         status = life_of_chain(model);
-        fail_at = 0;
+        scarce_fail(0);
         assert_true(status == SPYHOP_OK || status == SPYHOP_E_MEMORY);
     }
     assert_int_equal(status, SPYHOP_OK);
     assert_true(n > 5);
     spyhop_model_free(&model);
 }
-#endif
 
 typedef struct fixture {
     spyhop_model *model;
@@ -260,10 +218,8 @@ static void names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#ifndef SH_NO_INTERPOSE
         cmocka_unit_test(every_allocation_fails_once),
         cmocka_unit_test(every_allocation_of_a_chain_fails_once),
-#endif
         cmocka_unit_test_setup_teardown(planes_are_checked, setup, teardown),
         cmocka_unit_test_setup_teardown(settings_are_checked, setup, teardown),
         cmocka_unit_test(names),

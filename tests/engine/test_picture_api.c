@@ -1,57 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* spyhop/picture.h: what is refused and in which words, that running allocates nothing, and that nothing is
- * left behind when memory runs out. malloc and its kin are replaced by ones that count and fail when told. */
+ * left behind when memory runs out. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
 #include "netmodel.h"
 #include "picture.h"
+#include "scarce.h"
 #include "whole.h"
 #include <glob.h>
 #include <math.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-
-static __thread long fail_at; /* of this thread's calls; 0: none */
-static __thread long calls;
-static atomic_long all_calls; /* of all threads */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-
-static int fails(void)
-{
-    all_calls++;
-    return fail_at && ++calls == fail_at;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    return fails() ? NULL : __real_realloc(old, size);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t size)
-{
-    return fails() ? NULL : __real_aligned_alloc(alignment, size);
-}
 
 static spyhop_scaling packed_scaling(void)
 {
@@ -102,10 +63,9 @@ static void every_allocation_fails_once(void **state)
     int status = SPYHOP_E_MEMORY;
     for (n = 1; status != SPYHOP_OK && n < 1000; n++) {
         spyhop_error error = {0};
-        calls = 0;
-        fail_at = n;
+        scarce_fail(n);
         status = one_life(model, &in, &out, &error);
-        fail_at = 0;
+        scarce_fail(0);
         if (status != SPYHOP_OK)
             assert_true(status == SPYHOP_E_MEMORY && error.status == status && error.message[0]);
     }
@@ -125,10 +85,10 @@ static void count_frames(const spyhop_model *model)
     spyhop_scaler_describe(scaler, &made);
     whole in = whole_new(&s.in, 0, 0), out = whole_new(&made.out, 0, 0);
     whole_fill(&in, 1);
-    const long before = all_calls;
+    const long before = scarce_calls();
     for (int i = 0; i < 5; i++)
         assert_int_equal(spyhop_scaler_run(scaler, &in.picture, &out.picture, NULL), SPYHOP_OK);
-    assert_int_equal(all_calls, before);
+    assert_int_equal(scarce_calls(), before);
     whole_free(&in);
     whole_free(&out);
     spyhop_scaler_close(&scaler);
