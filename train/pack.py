@@ -150,6 +150,9 @@ def main():
             print(f"pack: {index + 1}/{len(paths)} photographs", flush=True)
     for page in screens.pages(args.screens):
         pack.add(page, args.per_picture)
+    if not pack.val:
+        sys.exit(f"pack: {args.photographs}: {len(paths)} photographs, none of which could be held out: every 40th is, from the "
+                 f"21st on, if it has {VAL_SIDE}x{VAL_SIDE} pixels")
     pack.save(args.pack)
     print(f"pack: {args.pack}: {len(pack.table)} pictures and {sum(map(len, pack.cells))} cells from {len(paths)} "
           f"photographs, {len(pack.val)} crops held out")
