@@ -20,9 +20,9 @@ void sh_dsp_select(sh_dsp *dsp, int cpu)
     sh_pixel_init_avx2(dsp);
     sh_peak_init_avx2(dsp);
     sh_q8_init_avx2(dsp);
+    sh_scale_init_avx2(dsp);
     if (cpu == SPYHOP_CPU_AVXVNNI)
         sh_q8_init_avxvnni(dsp);
-    sh_scale_init_avx2(dsp);
     if (cpu < SPYHOP_CPU_AVX512)
         return;
     sh_conv_init_avx512(dsp);
@@ -31,9 +31,9 @@ void sh_dsp_select(sh_dsp *dsp, int cpu)
     sh_pixel_init_avx512(dsp);
     sh_peak_init_avx512(dsp);
     sh_q8_init_avx512(dsp);
+    sh_scale_init_avx512(dsp);
     if (cpu < SPYHOP_CPU_AVX512VNNI)
         return;
     sh_q8_init_avx512vnni(dsp);
-    sh_scale_init_avx512(dsp);
 #endif
 }
