@@ -367,27 +367,30 @@ static void make_last(maker *m)
         m->chain->residual[o] = (float)units[o];
 }
 
-/* Four whole taps of a phase, from column `start` - 2 on. */
+/* Four whole taps of a phase, from column `start` - 2 on; false where that is no good: sums with samples of
+ * 16 bits must fit into 32. */
 static bool make_taps(const sh_graph_resize *resize, int phase, int16_t taps[4], int *start)
 {
-    int from = resize->count, sum = 0, largest = 0;
+    int from = resize->count, sum = 0, size = 0, largest = 0;
     for (int k = resize->count - 1; k >= 0; k--)
         from = fabsf(resize->taps[phase][k]) > 1e-7f ? k : from;
     *start = from + resize->first + 2;
     *start = *start < 0 ? -1 : *start > 1 ? 1 : *start;
     for (int k = 0; k < resize->count; k++) {
-        int at = resize->first + 2 + k - *start, whole = (int)lrintf(resize->taps[phase][k] * CUBIC_ONE);
-        if (fabsf(resize->taps[phase][k]) <= 1e-7f)
+        const float tap = resize->taps[phase][k];
+        int at = resize->first + 2 + k - *start;
+        if (fabsf(tap) <= 1e-7f)
             continue;
-        if (*start < 0 || at < 0 || at > 3 || abs(whole) > 2 * CUBIC_ONE - 1)
+        if (*start < 0 || at < 0 || at > 3 || !(fabsf(tap) < 1.9f))
             return false;
-        taps[at] = (int16_t)whole;
-        sum += whole;
+        taps[at] = (int16_t)lrintf(tap * CUBIC_ONE);
+        sum += taps[at];
+        size += abs(taps[at]);
     }
     for (int k = 0; k < 4; k++)
         largest = taps[k] > taps[largest] ? k : largest;
     taps[largest] = (int16_t)(taps[largest] + CUBIC_ONE - sum);
-    return abs(CUBIC_ONE - sum) <= 4;
+    return abs(CUBIC_ONE - sum) <= 4 && size < 4 * CUBIC_ONE - 4;
 }
 
 static void make_base(maker *m)

@@ -12,7 +12,7 @@
  *   - the first layer multiplies samples by 16-bit weights that are made here from the file's floats;
  *   - the middle ones uint8 by int8, requantised to uint8;
  *   - the last one uint8 by int8, or by 16 bits where the file's weights are floats, and its sums go as
- * floats onto the base, which is exact to 2^-14 of a code value and rounded once, with the residual.
+ * floats onto the base, which is rounded to a sample once, with the residual.
  *
  * Flat pictures: where the first layer's kernels sum to zero, they do so to the bit here, and so no layer
  * sees the code value of a flat picture. What the last layer answers to one is then a constant, which is

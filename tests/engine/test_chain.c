@@ -308,11 +308,27 @@ static void others_run_in_floats(void **state)
     spyhop_model_free(&model);
 }
 
+/* The cubic kernel with a = -12: none of its taps is 2 or more, and all together are more than 32 bits hold
+ * of samples of 16. */
+static void make_base_loud(sh_graph_resize *resize)
+{
+    const double a = -12;
+    for (int phase = 0; phase < resize->factor; phase++)
+        for (int k = 0; k < resize->count; k++) {
+            double d = fabs((phase + 0.5) / resize->factor - 0.5 - (resize->first + k)), tap = 0;
+            if (d < 1)
+                tap = ((a + 2) * d - (a + 3)) * d * d + 1;
+            else if (d < 2)
+                tap = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a;
+            resize->taps[phase][k] = (float)tap;
+        }
+}
+
 /* Scales between which no 16-bit factor lies: the network is no chain, and says so instead of being wrong. */
 static void odd_scales_are_left_to_floats(void **state)
 {
     (void)state;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         spyhop_model *model = quantised_model(&(chain_form){2, 8, 1, 0, 0, 8});
         sh_chain *chain = NULL;
         for (int n = 0; n < model->graph->node_count; n++) {
@@ -323,6 +339,8 @@ static void odd_scales_are_left_to_floats(void **state)
                 ((float *)node->conv.q_scales)[3] *= 1e-4f;
             if (node->op == SH_OP_PAD && i == 3)
                 node->pad.mode = SH_PAD_REFLECT;
+            if (node->op == SH_OP_RESIZE && i == 4)
+                make_base_loud(&node->resize);
         }
         assert_int_equal(sh_chain_new(&chain, model->graph, NULL), SH_OK);
         assert_null(chain);
