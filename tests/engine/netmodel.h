@@ -18,7 +18,7 @@ typedef struct nm_attribute {
     float f;
     int64_t i;
     const char *s;
-    int64_t ints[4];
+    int64_t ints[9];
     int count;
 } nm_attribute;
 

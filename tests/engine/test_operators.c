@@ -69,6 +69,11 @@ static void slice_of_one_side_and_on(nm_model *net)
     slice_of(net, "input", 2, -2, 2, "half");
     nm_add(net, "Relu", "output", "half", NULL, NULL);
 }
+static void slice_to_the_lowest(nm_model *net)
+{
+    one_node(net);
+    slice_of(net, "input", 5, INT64_MIN, 2, "output");
+}
 static void slice_of_nothing(nm_model *net)
 {
     one_node(net);
@@ -225,6 +230,26 @@ static void split_unevenly(nm_model *net)
     nm_whole(net, "parts", NM_INT64, 1, (const int64_t[]){2});
     nm_int(nm_add(net, "Split", "output", "input", "parts", NULL), "axis", 1);
 }
+static void split_by_a_long_list(nm_model *net)
+{
+    one_node(net);
+    net->opset = 11;
+    nm_node *split = nm_add(net, "Split", "output", "input", NULL, NULL);
+    nm_int(split, "axis", 1);
+    nm_ints(split, "split", 9, (const int64_t[]){1, 1, 1, 1, 1, 1, 1, 1, 1});
+}
+/* Nothing, as many times as it takes to turn a table of 2^40 rows. */
+static void table_of_nothing(nm_model *net)
+{
+    one_node(net);
+    nm_tensor *table = nm_whole(net, "table", NM_INT64, 0, (const int64_t[]){0});
+    table->rank = 2;
+    table->dims[0] = 0;
+    table->dims[1] = (int64_t)1 << 40;
+    nm_add(net, "Transpose", "turned", "table", NULL, NULL);
+    nm_add(net, "Transpose", "back", "turned", NULL, NULL);
+    nm_add(net, "Relu", "output", "input", NULL, NULL);
+}
 static const bad_case bad_cases[] = {
     {"an output that is padded", pad_to_the_end, SPYHOP_E_UNSUPPORTED, "larger than the picture, by 2"},
     {"a pad of two sizes", pad_of_two_sizes, SPYHOP_E_UNSUPPORTED, "not 2, 1, 2 and 1"},
@@ -235,6 +260,7 @@ static const bad_case bad_cases[] = {
     {"ten rows of any picture", slice_of_rows, SPYHOP_E_UNSUPPORTED, "[0, 10)"},
     {"rows cut and columns not", slice_of_one_side, SPYHOP_E_UNSUPPORTED, "cut the other side"},
     {"rows cut, then something else", slice_of_one_side_and_on, SPYHOP_E_UNSUPPORTED, "half of something"},
+    {"rows to -2^63", slice_to_the_lowest, SPYHOP_E_UNSUPPORTED, "[5, -9223372036854775808)"},
     {"no channel left", slice_of_nothing, SPYHOP_E_FORMAT, "no channel of 1"},
     {"pictures cut off", slice_of_pictures, SPYHOP_E_UNSUPPORTED, "axes 1 to 3"},
     {"backwards", slice_backwards, SPYHOP_E_UNSUPPORTED, "steps of 1"},
@@ -260,6 +286,8 @@ static const bad_case bad_cases[] = {
     {"a fifth dimension", gather_beyond, SPYHOP_E_FORMAT, "number 4 of 4"},
     {"pads as large as the picture", pads_of_sizes, SPYHOP_E_UNSUPPORTED, "depends on the picture's size"},
     {"channels that do not add up", split_unevenly, SPYHOP_E_FORMAT, "share 1 channels out"},
+    {"nine parts in an old file", split_by_a_long_list, SPYHOP_E_UNSUPPORTED, "a list of 9 parts"},
+    {"an empty table of 2^40 columns", table_of_nothing, SPYHOP_E_LIMIT, "dimension 1099511627776"},
 };
 
 static void refused(void **state)

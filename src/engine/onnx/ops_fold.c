@@ -27,8 +27,12 @@ static int from_constant(sh_builder *builder, const sh_onnx_tensor *constant, co
         return sh_fail(err, SH_E_MEMORY, "out of memory for the model's shapes");
     made->count = count;
     made->rank = constant->rank;
-    for (int i = 0; i < 2 && i < constant->rank; i++)
+    for (int i = 0; i < 2 && i < constant->rank; i++) {
+        if (constant->dims[i] > SH_NUMBERS) /* beside a 0 */
+            return sh_fail(err, SH_E_LIMIT, "tensor '%s' has the dimension %lld; at most %d are run",
+                           sh_text_show(constant->name).text, (long long)constant->dims[i], SH_NUMBERS);
         made->dims[i] = constant->dims[i];
+    }
     for (int i = 0; i < count; i++)
         made->values[i].plus = values[i];
     *numbers = made;

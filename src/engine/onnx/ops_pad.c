@@ -151,7 +151,7 @@ static int crop_of(const sh_draft *draft, const cut *c, int *crop, sh_err *err)
 {
     int64_t most = SH_GRAPH_MARGIN * SH_GRAPH_SCALE;
     int whole = c->start == 0 && c->end >= INT32_MAX;
-    if (!whole && (c->start != -c->end || c->start < 0 || c->start > most))
+    if (!whole && (c->start < 0 || c->start > most || c->end != -c->start))
         return sh_fail(err, SH_E_UNSUPPORTED,
                        "%s: rows and columns are cut by as much at both ends, [c, -c); not [%lld, %lld)",
                        draft->label, (long long)c->start, (long long)c->end);
@@ -235,7 +235,10 @@ static int split_parts(sh_builder *builder, const sh_draft *draft, int channels,
     int64_t sum = 0, each = (channels + outputs - 1) / outputs;
     if (builder->onnx->opset >= 13)
         status = sh_draft_integers(builder, draft, 1, parts, SH_NUMBERS, &count, err);
-    else if (list && list->count <= SH_ONNX_LIST)
+    else if (list && list->count > SH_ONNX_LIST)
+        status = sh_fail(err, SH_E_UNSUPPORTED, "%s: a list of %d parts; at most %d are run before opset 13",
+                         draft->label, list->count, SH_ONNX_LIST);
+    else if (list)
         memcpy(parts, list->ints, (size_t)(count = list->count) * sizeof(*parts));
     for (int i = 0; count < 0 && i < outputs; i++)
         parts[i] = i < outputs - 1 ? each : channels - each * (outputs - 1);
