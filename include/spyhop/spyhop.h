@@ -100,9 +100,10 @@ typedef struct spyhop_error {
  * Anything else runs on ONNX Runtime where its library is found (info.backend tells): the environment
  * variable SPYHOP_ORT names the file libonnxruntime.so.1 (empty: none is used); without it the system's
  * places for libraries and npm's global onnxruntime-node are searched. Pictures then go through whole,
- * memory is taken while running, band_rows has no effect, and the file must leave H and W open. A process
- * that may open no files while it works loads the model once before: the library stays. Where there is no
- * such library, the file is refused with SPYHOP_E_UNSUPPORTED and the operator's name.
+ * memory is taken while running, band_rows has no effect, and the file must leave H and W open and hold all
+ * of its tensors. A process that may open no files while it works loads the model once before: the library
+ * stays. Where there is no such library, the file is refused with SPYHOP_E_UNSUPPORTED and the operator's
+ * name.
  */
 
 /* Limits on what a model file may ask for. A file past one of them is refused with SPYHOP_E_LIMIT. */

@@ -189,6 +189,73 @@ static void work_without_end_is_refused(void **state)
     nm_free(&net);
 }
 
+/* A field of bytes: tag (one byte), length, contents. */
+static void put_bytes(sh_buf *out, int tag, const sh_buf *contents)
+{
+    char head[3] = {(char)tag, (char)(contents->length % 128 | 128), (char)(contents->length / 128)};
+    sh_buf_append(out, head, sizeof(head));
+    sh_buf_append(out, contents->data, contents->length);
+}
+
+/* A constant of one number, and what `add` says 300 times: each use of it would walk over all that. */
+static void check_stuffed(const char *once, size_t length, const char *add, size_t added)
+{
+    static const char head[] = {0x42, 1, 'w', 0x08, 1, 0x10, 7}; /* name, one dimension, int64 */
+    sh_buf tensor, graph, file;
+    spyhop_model *model = NULL;
+    spyhop_error error = {0};
+    sh_buf_init(&tensor, 1 << 14);
+    sh_buf_init(&graph, 1 << 14);
+    sh_buf_init(&file, 1 << 14);
+    sh_buf_append(&tensor, head, sizeof(head));
+    sh_buf_append(&tensor, once, length);
+    for (int i = 0; i < 300; i++)
+        sh_buf_append(&tensor, add, added);
+    put_bytes(&graph, 5 << 3 | 2, &tensor);
+    put_bytes(&file, 7 << 3 | 2, &graph);
+    assert_int_equal(spyhop_model_parse(&model, file.data, file.length, &error), SPYHOP_E_FORMAT);
+    assert_non_null(strstr(error.message, "more than the 1 numbers"));
+    sh_buf_free(&tensor);
+    sh_buf_free(&graph);
+    sh_buf_free(&file);
+}
+
+static void stuffed_constants_are_refused(void **state)
+{
+    (void)state;
+    check_stuffed("", 0, "\xa0\x06", 3);         /* field 100 is 0 */
+    check_stuffed("\x3a\xac\x02", 3, "\x80", 1); /* a list of 300 bytes, none of which ends a number */
+}
+
+/* A tensor of a graph inside an operator that the engine lacks names another file: no one is to open it. */
+static void other_files_are_not_opened(void **state)
+{
+    static const int tags[] = {5 << 3 | 2, 6 << 3 | 2, 5 << 3 | 2, 1 << 3 | 2, 7 << 3 | 2};
+    static const char op[] = {0x22, 2, 'I', 'f', 0x12, 1, 'y'}, opset[] = {0x42, 2, 0x10, 13};
+    static const char input[] = {0x5a, 3, 0x0a, 1, 'x'};
+    sh_buf part[6];
+    spyhop_model *model = NULL;
+    spyhop_error error = {0};
+    (void)state;
+    for (int i = 0; i < 6; i++)
+        sh_buf_init(&part[i], 1 << 14);
+    sh_buf_append(&part[0], "\x70\x01", 2); /* data_location */
+    for (int i = 0; i < 5; i++) {
+        if (i == 3)
+            sh_buf_append(&part[i], op, sizeof(op));
+        if (i == 4)
+            sh_buf_append(&part[i], input, sizeof(input));
+        put_bytes(&part[i + 1], tags[i], &part[i]);
+    }
+    sh_buf_append(&part[5], opset, sizeof(opset));
+    int status = spyhop_model_parse(&model, part[5].data, part[5].length, &error);
+    assert_int_equal(status, SPYHOP_E_UNSUPPORTED);
+    if (!strstr(error.message, "another file"))
+        fail_msg("%s", error.message);
+    for (int i = 0; i < 6; i++)
+        sh_buf_free(&part[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +263,8 @@ int main(void)
         cmocka_unit_test(numbers_without_sense_are_refused),
         cmocka_unit_test(absurd_numbers_are_harmless),
         cmocka_unit_test(work_without_end_is_refused),
+        cmocka_unit_test(stuffed_constants_are_refused),
+        cmocka_unit_test(other_files_are_not_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -94,12 +94,17 @@ static int tensor_field(void *message, const sh_pb_field *field, sh_err *err)
     sh_onnx_tensor *tensor = message;
     int64_t location = 0;
     int status = SH_OK;
+    tensor->fields++;
     switch (field->number) {
     case 1:
         status = ints(tensor->dims, SH_ONNX_RANK, &tensor->rank, field, "a tensor's dimension", err);
         break;
     case 2:
         status = code(&tensor->type, field, "a tensor's type", err);
+        break;
+    case 5:
+    case 7:
+        tensor->list_bytes += field->wire == SH_PB_BYTES ? (int64_t)sh_pb_left(&field->body) : 0;
         break;
     case 8:
         status = text(&tensor->name, field, "a tensor's name", err);
@@ -117,11 +122,30 @@ static int tensor_field(void *message, const sh_pb_field *field, sh_err *err)
     return status;
 }
 
+/* A tensor is walked each time that a node uses it: one that is full of something else than its numbers would
+ * make a small file a long work. */
+static int check_fields(const sh_onnx_tensor *tensor, const sh_pb_field *field, sh_err *err)
+{
+    enum { FIELDS = 64, VARINT = 10 };
+    int64_t count = 1;
+    for (int i = 0; i < tensor->rank; i++)
+        if (tensor->dims[i] < 0 || __builtin_mul_overflow(count, tensor->dims[i], &count) ||
+            count > (int64_t)SPYHOP_MAX_FILE_BYTES)
+            return SH_OK; /* refused where it is used */
+    if (tensor->fields > count + FIELDS || tensor->list_bytes > count * VARINT)
+        return sh_fail(err, SH_E_FORMAT,
+                       "tensor '%s' at byte %zu holds more than the %lld numbers it tells of",
+                       sh_text_show(tensor->name).text, field->offset, (long long)count);
+    return SH_OK;
+}
+
 static int read_tensor(sh_onnx_tensor *tensor, const sh_pb_field *field, sh_err *err)
 {
     int status = sh_pb_expect(field, SH_PB_BYTES, "a tensor", err);
     *tensor = (sh_onnx_tensor){.body = field->body};
-    return status < 0 ? status : each(field->body, tensor_field, tensor, err);
+    if (status == SH_OK)
+        status = each(field->body, tensor_field, tensor, err);
+    return status < 0 ? status : check_fields(tensor, field, err);
 }
 
 static int attribute_field(void *message, const sh_pb_field *field, sh_err *err)

@@ -41,6 +41,8 @@ typedef struct sh_onnx_tensor {
     int64_t dims[SH_ONNX_RANK];
     int external; /* its data are in another file */
     sh_pb body;   /* the whole message, walked again for the data */
+    /* Fields of the message, and bytes of its lists of integers: no more than the dimensions account for. */
+    int64_t fields, list_bytes;
     /* Of a constant that was computed from others, which has no body: its numbers, as `type` says. */
     const float *floats;
     const int32_t *ints;
@@ -103,6 +105,9 @@ typedef struct sh_onnx {
 } sh_onnx;
 
 int sh_onnx_read(sh_onnx *onnx, const void *data, size_t size, sh_arena *arena, sh_err *err);
+
+/* SH_E_UNSUPPORTED where some tensor, however deep, has its data in another file. */
+int sh_onnx_whole(const void *data, size_t size, sh_err *err);
 
 /* The product of the dimensions, refused with SH_E_LIMIT above `maximum`. */
 int sh_onnx_elements(const sh_onnx_tensor *tensor, int64_t maximum, int64_t *count, sh_err *err);

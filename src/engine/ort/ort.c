@@ -43,7 +43,7 @@ static int open_session(sh_ort_session *s, int threads, sh_err *err)
 {
     const ort_api *api = s->api;
     size_t inputs = 0, outputs = 0;
-    int status = check(api, api->create_env(ORT_LOG_ERROR, "spyhop", &s->env), err);
+    int status = check(api, api->create_env(ORT_LOG_FATAL, "spyhop", &s->env), err);
     if (status == SH_OK)
         status = check(api, api->create_session_options(&s->options), err);
     if (status == SH_OK)

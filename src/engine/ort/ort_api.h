@@ -21,7 +21,7 @@ typedef struct ort_type ort_type;
 typedef struct ort_shape ort_shape;
 
 enum {
-    ORT_LOG_ERROR = 3,
+    ORT_LOG_FATAL = 4,
     ORT_OPTIMISE_ALL = 99,
     ORT_FLOAT = 1,
     ORT_ALLOCATOR_DEVICE = 0,
