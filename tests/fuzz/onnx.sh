@@ -16,5 +16,5 @@ ninja -C "$folder" tests/engine/fuzz_onnx_libfuzzer
 mkdir -p "$folder/corpus"
 cp -n models/*.onnx "$folder/corpus"
 cd "$folder"
-export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+export SPYHOP_ORT= ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 exec tests/engine/fuzz_onnx_libfuzzer -max_total_time="${1:-60}" -max_len=200000 -timeout=10 -rss_limit_mb=3000 corpus
