@@ -52,68 +52,44 @@ static void usage(FILE *out)
         "                       width, height, model, rounds; the peak is of the same precision\n");
 }
 
-static int bad_value(const char *option, const char *value, const char *allowed)
-{
-    fprintf(stderr, "spyhop bench: --%s %s: %s\n", option, value, allowed);
-    return SH_EXIT_USAGE;
-}
-
-static bool read_int(const char *text, size_t length, int low, int high, int *out)
-{
-    int64_t value;
-    if (!sh_parse_i64(text, length, low, high, &value))
-        return false;
-    *out = (int)value;
-    return true;
-}
-
 static bool read_size(const char *text, options *o)
 {
     const char *x = strchr(text, 'x');
-    return x && read_int(text, (size_t)(x - text), 1, SPYHOP_MAX_SIDE, &o->width) &&
-           read_int(x + 1, strlen(x + 1), 1, SPYHOP_MAX_SIDE, &o->height);
-}
-
-static bool read_cpu(const char *text, int *cpu)
-{
-    for (int level = 0; level <= SPYHOP_CPU_AUTO; level++)
-        if (spyhop_cpu_name(level) && strcmp(text, spyhop_cpu_name(level)) == 0) {
-            *cpu = level;
-            return true;
-        }
-    return false;
+    int64_t width, height;
+    if (!x || !sh_parse_i64(text, (size_t)(x - text), 1, SPYHOP_MAX_SIDE, &width) ||
+        !sh_parse_i64(x + 1, strlen(x + 1), 1, SPYHOP_MAX_SIDE, &height)) {
+        fprintf(stderr, "spyhop bench: --size takes WIDTHxHEIGHT, each 1 to %d, not \"%s\"\n",
+                SPYHOP_MAX_SIDE, text);
+        return false;
+    }
+    o->width = (int)width;
+    o->height = (int)height;
+    return true;
 }
 
 enum { OPT_MODEL = 256, OPT_SIZE, OPT_THREADS, OPT_CPU, OPT_PRECISION, OPT_SECONDS, OPT_JSON, OPT_HELP };
 
-static int read_option(int option, const char *value, options *o)
+static bool read_option(int option, const char *value, options *o)
 {
     switch (option) {
     case OPT_MODEL:
         o->model = value;
-        return SH_EXIT_OK;
+        return true;
     case OPT_SIZE:
-        return read_size(value, o) ? SH_EXIT_OK
-                                   : bad_value("size", value, "WIDTHxHEIGHT is wanted, each 1 to 32768");
+        return read_size(value, o);
     case OPT_THREADS:
-        return read_int(value, strlen(value), 1, 256, &o->settings.threads)
-                   ? SH_EXIT_OK
-                   : bad_value("threads", value, "1 to 256 is wanted");
+        return sh_option_int("bench", "--threads", value, 1, 256, &o->settings.threads);
     case OPT_CPU:
-        return read_cpu(value, &o->settings.cpu)
-                   ? SH_EXIT_OK
-                   : bad_value("cpu", value, "c, avx2, avxvnni, avx512, avx512vnni or auto is wanted");
+        return sh_option_cpu("bench", value, &o->settings.cpu);
     case OPT_PRECISION:
-        return sh_option_precision("bench", value, &o->settings.precision) ? SH_EXIT_OK : SH_EXIT_USAGE;
+        return sh_option_precision("bench", value, &o->settings.precision);
     case OPT_SECONDS:
-        return read_int(value, strlen(value), 1, 600, &o->seconds)
-                   ? SH_EXIT_OK
-                   : bad_value("seconds", value, "1 to 600 is wanted");
+        return sh_option_int("bench", "--seconds", value, 1, 600, &o->seconds);
     case OPT_JSON:
         o->json = 1;
-        return SH_EXIT_OK;
+        return true;
     default:
-        return SH_EXIT_USAGE;
+        return false;
     }
 }
 
@@ -135,7 +111,7 @@ static int read_options(int argc, char **argv, options *o, int *help)
         if (option == OPT_HELP || option == 'h')
             *help = 1;
         else
-            code = read_option(option, optarg, o);
+            code = read_option(option, optarg, o) ? SH_EXIT_OK : SH_EXIT_USAGE;
     }
     if (code == SH_EXIT_OK && !*help && optind < argc) {
         fprintf(stderr, "spyhop bench: '%s' is not an option\n", argv[optind]);
