@@ -51,12 +51,13 @@ int sh_public_error(spyhop_error *error, const sh_err *err)
     return err->status;
 }
 
-/* What the engine does not run, ONNX Runtime may, unless it would open other files for it. Where that is not
- * there, the error tells what the engine lacks and how to get it; where it refuses too, what both said. */
+/* What the engine does not run, ONNX Runtime may, unless it would open other files for it, or repeat without
+ * end. Where that is not there, the error tells what the engine lacks and how to get it; where it refuses
+ * too, what both said. */
 static int read_elsewhere(spyhop_model *model, const void *data, size_t size, sh_err *err)
 {
     sh_err here = *err, other = {0};
-    int status = sh_onnx_whole(data, size, &other);
+    int status = sh_onnx_harmless(data, size, &other);
     if (status == SH_OK)
         status = sh_ort_model_new(&model->ort, data, size, &other);
     if (status == SH_OK)

@@ -74,6 +74,15 @@ static void slice_to_the_lowest(nm_model *net)
     one_node(net);
     slice_of(net, "input", 5, INT64_MIN, 2, "output");
 }
+static void slice_twice(nm_model *net)
+{
+    one_node(net);
+    nm_whole(net, "from", NM_INT64, 2, (const int64_t[]){1, 2});
+    nm_whole(net, "to", NM_INT64, 2, (const int64_t[]){-1, -2});
+    nm_whole(net, "axis", NM_INT64, 2, (const int64_t[]){2, 2});
+    nm_node *node = nm_add(net, "Slice", "output", "input", "from", "to");
+    snprintf(node->in[node->in_count++], 16, "axis");
+}
 static void slice_of_nothing(nm_model *net)
 {
     one_node(net);
@@ -261,6 +270,7 @@ static const bad_case bad_cases[] = {
     {"rows cut and columns not", slice_of_one_side, SPYHOP_E_UNSUPPORTED, "cut the other side"},
     {"rows cut, then something else", slice_of_one_side_and_on, SPYHOP_E_UNSUPPORTED, "half of something"},
     {"rows to -2^63", slice_to_the_lowest, SPYHOP_E_UNSUPPORTED, "[5, -9223372036854775808)"},
+    {"rows cut twice", slice_twice, SPYHOP_E_FORMAT, "axis 2 twice"},
     {"no channel left", slice_of_nothing, SPYHOP_E_FORMAT, "no channel of 1"},
     {"pictures cut off", slice_of_pictures, SPYHOP_E_UNSUPPORTED, "axes 1 to 3"},
     {"backwards", slice_backwards, SPYHOP_E_UNSUPPORTED, "steps of 1"},

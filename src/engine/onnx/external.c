@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Whether a file is all there is. The engine reads the constants that it uses and refuses those whose numbers
- * are in another file; what something else is to run must be searched whole, since that would open the file,
- * by whatever path the model names. */
+/* What nothing else may be given to run: files that name other files, which would be opened by whatever path
+ * they tell, and files with loops, which need not end. The engine itself reads only constants and operators
+ * that it knows; here a file is searched whole, graphs inside of operators too. */
 #include "engine/onnx/proto.h"
 
 typedef enum kind { MODEL, GRAPH, FUNCTION, NODE, ATTRIBUTE, SPARSE, TENSOR } kind;
@@ -18,11 +18,32 @@ static const struct {
     {ATTRIBUTE, 22, SPARSE}, {ATTRIBUTE, 23, SPARSE}, {SPARSE, 1, TENSOR},       {SPARSE, 2, TENSOR},
 };
 
-enum {
-    DEEPEST = 64,
-    LOCATION = 14,
-    ELSEWHERE = 13
-}; /* fields of a tensor: where, and the other file's name */
+#define DEEPEST 64
+/* Fields: of a node; of a tensor, where its data are and in which file. */
+#define OPERATOR 4
+#define LOCATION 14
+#define ELSEWHERE 13
+
+static int check_operator(sh_text name, size_t offset, sh_err *err)
+{
+    static const char *const loops[] = {"Loop", "Scan", "SequenceMap"};
+    for (size_t i = 0; i < sizeof(loops) / sizeof(loops[0]); i++)
+        if (sh_text_is(name, loops[i]))
+            return sh_fail(err, SH_E_UNSUPPORTED,
+                           "the operator %s (byte %zu) repeats a graph: networks without loops are run",
+                           loops[i], offset);
+    return SH_OK;
+}
+
+static int check_field(const sh_pb_field *field, kind in, sh_err *err)
+{
+    if (in == TENSOR && ((field->number == LOCATION && field->value != 0) || field->number == ELSEWHERE))
+        return sh_fail(err, SH_E_UNSUPPORTED,
+                       "a tensor (byte %zu) keeps its data in another file: save the model as one",
+                       field->offset);
+    return in == NODE && field->number == OPERATOR ? check_operator(sh_pb_text(field), field->offset, err)
+                                                   : SH_OK;
+}
 
 static int walk(sh_pb body, kind in, int depth, sh_err *err)
 {
@@ -31,10 +52,9 @@ static int walk(sh_pb body, kind in, int depth, sh_err *err)
     if (depth > DEEPEST)
         return sh_fail(err, SH_E_LIMIT, "the model's graphs stand in each other more than %d deep", DEEPEST);
     while ((status = sh_pb_next(&body, &field, err)) > 0) {
-        if (in == TENSOR && ((field.number == LOCATION && field.value != 0) || field.number == ELSEWHERE))
-            return sh_fail(err, SH_E_UNSUPPORTED,
-                           "a tensor (byte %zu) keeps its data in another file: save the model as one",
-                           field.offset);
+        status = check_field(&field, in, err);
+        if (status < 0)
+            return status;
         for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
             if (places[i].in != in || places[i].number != field.number)
                 continue;
@@ -46,7 +66,7 @@ static int walk(sh_pb body, kind in, int depth, sh_err *err)
     return status;
 }
 
-int sh_onnx_whole(const void *data, size_t size, sh_err *err)
+int sh_onnx_harmless(const void *data, size_t size, sh_err *err)
 {
     return walk((sh_pb){data, 0, size}, MODEL, 0, err);
 }

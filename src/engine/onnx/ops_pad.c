@@ -123,7 +123,7 @@ static int find_cuts(sh_builder *builder, const sh_draft *draft, cut *cuts, int 
 {
     static const char *const names[] = {"starts", "ends", "axes", "steps"};
     int64_t lists[4][4];
-    int counts[4];
+    int counts[4], seen = 0;
     for (int i = 0; i < 4; i++) {
         int status = slice_list(builder, draft, i + 1, names[i], lists[i], &counts[i], err);
         if (status < 0)
@@ -140,6 +140,9 @@ static int find_cuts(sh_builder *builder, const sh_draft *draft, cut *cuts, int 
             return sh_fail(err, SH_E_UNSUPPORTED,
                            "%s: only channels, rows and columns (axes 1 to 3) are cut, and in steps of 1",
                            draft->label);
+        if (seen >> axis & 1)
+            return sh_fail(err, SH_E_FORMAT, "%s cuts axis %lld twice", draft->label, (long long)axis);
+        seen |= 1 << axis;
         cuts[i] = (cut){(int)axis, lists[0][i], lists[1][i]};
     }
     *count = counts[0];

@@ -106,8 +106,9 @@ typedef struct sh_onnx {
 
 int sh_onnx_read(sh_onnx *onnx, const void *data, size_t size, sh_arena *arena, sh_err *err);
 
-/* SH_E_UNSUPPORTED where some tensor, however deep, has its data in another file. */
-int sh_onnx_whole(const void *data, size_t size, sh_err *err);
+/* SH_E_UNSUPPORTED where some tensor, however deep, has its data in another file, or some operator is a loop.
+ */
+int sh_onnx_harmless(const void *data, size_t size, sh_err *err);
 
 /* The product of the dimensions, refused with SH_E_LIMIT above `maximum`. */
 int sh_onnx_elements(const sh_onnx_tensor *tensor, int64_t maximum, int64_t *count, sh_err *err);
