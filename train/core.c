@@ -82,14 +82,18 @@ INLINE void conv_block(const int n, const int nv, const int step, const float *i
 #define CASES(nv, step)                                                                                      \
     CASE(1, nv, step)                                                                                        \
     CASE(2, nv, step)                                                                                        \
-    CASE(3, nv, step) CASE(4, nv, step) CASE(5, nv, step) CASE(6, nv, step) CASE(7, nv, step)                \
-        CASE(8, nv, step)
+    CASE(3, nv, step)                                                                                        \
+    CASE(4, nv, step) CASE(5, nv, step) CASE(6, nv, step) CASE(7, nv, step) CASE(8, nv, step)
 #define CASES_12(nv, step) CASE(9, nv, step) CASE(10, nv, step) CASE(11, nv, step) CASE(12, nv, step)
 #define CASES_24(nv, step)                                                                                   \
     CASE(13, nv, step)                                                                                       \
     CASE(14, nv, step)                                                                                       \
-    CASE(15, nv, step) CASE(16, nv, step) CASE(17, nv, step) CASE(18, nv, step) CASE(19, nv, step)           \
-        CASE(20, nv, step) CASE(21, nv, step) CASE(22, nv, step) CASE(23, nv, step) CASE(24, nv, step)
+    CASE(15, nv, step)                                                                                       \
+    CASE(16, nv, step)                                                                                       \
+    CASE(17, nv, step)                                                                                       \
+    CASE(18, nv, step)                                                                                       \
+    CASE(19, nv, step)                                                                                       \
+    CASE(20, nv, step) CASE(21, nv, step) CASE(22, nv, step) CASE(23, nv, step) CASE(24, nv, step)
 #define CASES_1(step) CASES(1, step) CASES_12(1, step) CASES_24(1, step)
 #define CASES_2(step) CASES(2, step) CASES_12(2, step)
 #define CASES_3(step) CASES(3, step)
