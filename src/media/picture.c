@@ -4,6 +4,7 @@
 
 #include <libavutil/imgutils.h>
 #include <stdio.h>
+#include <string.h>
 
 /* What the scaler takes, of those that decoders give. */
 static const struct {
@@ -117,6 +118,18 @@ static void plan_result(sh_picture_plan *plan, const AVFrame *frame)
     find_known(&plan->out, plan->result);
 }
 
+static int plan_shown(sh_picture_plan *plan, sh_err *err)
+{
+    const AVPixFmtDescriptor *result = av_pix_fmt_desc_get(plan->result);
+    const int wide = 1 << result->log2_chroma_w, high = 1 << result->log2_chroma_h;
+    plan->shown_width = plan->out_width / wide * wide;
+    plan->shown_height = plan->out_height / high * high;
+    if (plan->shown_width > 0 && plan->shown_height > 0)
+        return 0;
+    return sh_fail(err, SH_E_LIMIT, "pictures of %dx%d become %dx%d; H.264 of %s begins at %dx%d",
+                   plan->width, plan->height, plan->out_width, plan->out_height, result->name, wide, high);
+}
+
 static void plan_note(sh_picture_plan *plan, const AVPixFmtDescriptor *source)
 {
     const char *from = av_get_pix_fmt_name(plan->source);
@@ -127,6 +140,13 @@ static void plan_note(sh_picture_plan *plan, const AVPixFmtDescriptor *source)
     else if (alpha || source->comp[0].depth > 10)
         snprintf(plan->note, sizeof(plan->note), "%s pictures become %s%s", from,
                  av_get_pix_fmt_name(plan->result), alpha ? ", without alpha" : "");
+    if (plan->shown_width == plan->out_width && plan->shown_height == plan->out_height)
+        return;
+    const size_t length = strlen(plan->note);
+    snprintf(plan->note + length, sizeof(plan->note) - length,
+             "%spictures of %dx%d lose a column or row: %dx%d is what H.264 of %s holds", length ? "; " : "",
+             plan->out_width, plan->out_height, plan->shown_width, plan->shown_height,
+             av_get_pix_fmt_name(plan->result));
 }
 
 int sh_picture_plan_make(sh_picture_plan *plan, const AVFrame *frame, int scale, sh_err *err)
@@ -154,6 +174,8 @@ int sh_picture_plan_make(sh_picture_plan *plan, const AVFrame *frame, int scale,
     plan->range = plan->rgb ? AVCOL_RANGE_MPEG : is_j(frame->format) ? AVCOL_RANGE_JPEG : frame->color_range;
     plan->matrix = plan->rgb ? AVCOL_SPC_BT709 : frame->colorspace;
     plan_result(plan, frame);
+    if (plan_shown(plan, err) < 0)
+        return SH_E_LIMIT;
     plan_note(plan, source);
     return 0;
 }
@@ -276,10 +298,13 @@ int sh_picture_upscale(sh_picture_scaler *scaler, const AVFrame *in, AVFrame **o
         status = new_result(scaler, in, &result, err);
     if (status == 0)
         status = enlarge(scaler, work, result, err);
-    if (status == 0)
+    if (status == 0) {
+        result->width = scaler->plan.shown_width;
+        result->height = scaler->plan.shown_height;
         *out = result;
-    else
+    } else {
         av_frame_free(&result);
+    }
     av_frame_free(&repacked);
     return status;
 }

@@ -6,7 +6,8 @@
  * Pictures of 8 or 10 bits in planar or semi-planar YUV are taken as they are; others are repacked by
  * libswscale (RGB becomes BT.709 limited range, other depths become 8 or 10 bits). The result is planar 4:2:0
  * of the same depth wherever that loses nothing: at twice the size, 4:2:0 has room for every chroma sample of
- * a 4:4:4 source. At its own size a picture keeps its layout. Alpha is dropped. */
+ * a 4:4:4 source. At its own size a picture keeps its layout. Alpha is dropped. Where the size that comes out
+ * is odd, as it may be at scale 1 and 3, and chroma has half of it, the last column or row is left out. */
 #include "base/err.h"
 #include <libavutil/frame.h>
 #include <libavutil/pixdesc.h>
@@ -19,17 +20,18 @@
 typedef struct sh_picture_plan {
     int width, height; /* of the source */
     int scale;
-    int out_width, out_height;
-    enum AVPixelFormat source; /* as decoded */
-    enum AVPixelFormat work;   /* what the scaler takes */
-    enum AVPixelFormat result; /* planar YUV of 8 or 10 bits */
-    bool repack;               /* source is not of work's layout */
+    int out_width, out_height;     /* as the scaler makes it */
+    int shown_width, shown_height; /* of that, what goes on: 4:2:0 in H.264 has no odd sizes */
+    enum AVPixelFormat source;     /* as decoded */
+    enum AVPixelFormat work;       /* what the scaler takes */
+    enum AVPixelFormat result;     /* planar YUV of 8 or 10 bits */
+    bool repack;                   /* source is not of work's layout */
     bool rgb;
     enum AVChromaLocation siting; /* of the result */
     enum AVColorRange range;      /* of the result */
     enum AVColorSpace matrix;     /* of the result */
     spyhop_format in, out;
-    char note[160]; /* what is converted, in words; "" when nothing */
+    char note[240]; /* what is converted, in words; "" when nothing */
 } sh_picture_plan;
 
 /* From the first picture, for enlarging it `scale` times, 1 to 8. */

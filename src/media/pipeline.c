@@ -275,8 +275,8 @@ static int open_encoder(pipeline *p, const AVFrame *first, sh_err *err)
     const AVCodecParameters *tags = p->source.video->codecpar;
     sh_h264_settings settings;
     sh_h264_defaults(&settings);
-    settings.width = plan->out_width;
-    settings.height = plan->out_height;
+    settings.width = plan->shown_width;
+    settings.height = plan->shown_height;
     settings.format = plan->result;
     settings.time_base = p->source.video->time_base;
     settings.rate = av_guess_frame_rate(p->source.format, p->source.video, NULL);
@@ -384,7 +384,8 @@ static void send_result(const pipeline *p)
     message.number[SH_UP_DAMAGES] = p->source.damages;
     message.number[SH_UP_WIDTH] = p->scaler.plan.width;
     message.number[SH_UP_HEIGHT] = p->scaler.plan.height;
-    message.number[SH_UP_SCALE] = p->scaler.plan.scale;
+    message.number[SH_UP_OUT_WIDTH] = p->scaler.plan.shown_width;
+    message.number[SH_UP_OUT_HEIGHT] = p->scaler.plan.shown_height;
     message.number[SH_UP_DURATION_US] =
         av_rescale_q(p->end_pts - p->first_pts, p->source.video->time_base, AV_TIME_BASE_Q);
     message.number[SH_UP_BYTES] = p->mux.io.size;

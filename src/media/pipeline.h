@@ -14,7 +14,16 @@ typedef struct sh_upscale_child {
 } sh_upscale_child;
 
 /* Numbers of the SH_MSG_DATA message that ends it well. */
-enum { SH_UP_FRAMES, SH_UP_DAMAGES, SH_UP_WIDTH, SH_UP_HEIGHT, SH_UP_DURATION_US, SH_UP_BYTES, SH_UP_SCALE };
+enum {
+    SH_UP_FRAMES,
+    SH_UP_DAMAGES,
+    SH_UP_WIDTH,
+    SH_UP_HEIGHT,
+    SH_UP_OUT_WIDTH,
+    SH_UP_OUT_HEIGHT,
+    SH_UP_DURATION_US,
+    SH_UP_BYTES
+};
 /* Numbers of SH_MSG_PROGRESS. */
 enum { SH_UP_DECODED, SH_UP_ENCODED, SH_UP_EXPECTED, SH_UP_WRITTEN };
 

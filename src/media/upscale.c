@@ -28,8 +28,8 @@ static void take_result(receiver *to, const sh_message *message)
     to->result->damages = message->number[SH_UP_DAMAGES];
     to->result->width = (int)message->number[SH_UP_WIDTH];
     to->result->height = (int)message->number[SH_UP_HEIGHT];
-    to->result->out_width = (int)message->number[SH_UP_SCALE] * to->result->width;
-    to->result->out_height = (int)message->number[SH_UP_SCALE] * to->result->height;
+    to->result->out_width = (int)message->number[SH_UP_OUT_WIDTH];
+    to->result->out_height = (int)message->number[SH_UP_OUT_HEIGHT];
     to->result->duration = (double)message->number[SH_UP_DURATION_US] / 1e6;
     to->result->bytes_out = message->number[SH_UP_BYTES];
 }

@@ -123,6 +123,24 @@ class Kept(Clips):
             self.assertEqual(old["start_time"], new["start_time"])
             self.assertEqual(old["duration"], new["duration"])
 
+    def test_odd_sizes_at_their_own_size(self):
+        restore = os.path.join(os.path.dirname(__file__), "../../models/restore.onnx")
+        source, out = self.at("odd.mkv"), self.at("odd.mp4")
+        for size, pixels, wanted in [("33x17", "yuv420p", (32, 16)), ("33x17", "yuv422p", (32, 17)),
+                                     ("33x17", "yuv444p", (33, 17)), ("1x9", "gray", None)]:
+            ffmpeg("-f", "lavfi", "-i", f"color=s={size}:r=5:d=1,format={pixels}", "-f", "rawvideo", self.at("odd.yuv"))
+            ffmpeg("-f", "rawvideo", "-pix_fmt", pixels, "-s", size, "-r", "5", "-i", self.at("odd.yuv"), "-c:v", "ffv1", source)
+            if not wanted:
+                self.refuse(source, out, "1x9", "begins at 2x2", options=("--model", restore, "--overwrite"))
+                continue
+            done = self.upscale(source, out, "--json", "--overwrite", "--model", restore)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            told = [json.loads(line) for line in done.stdout.splitlines()]
+            video = stream(out, "v:0")
+            self.assertEqual((told[-1]["out_width"], told[-1]["out_height"]), wanted)
+            self.assertEqual((video["width"], video["height"]), wanted)
+            self.assertEqual(any("lose a column or row" in t.get("message", "") for t in told), wanted != (33, 17))
+
     def test_index_stands_in_front(self):
         out = self.at("front.mp4")
         self.succeed(self.clip, out)

@@ -181,7 +181,7 @@ static void every_scale_of_a_model_is_taken(void **state)
         use_plain_network(scale);
         if (upscale(clip, 0, false, &p, &err) < 0)
             fail_msg("%s", err.message);
-        assert_int_equal(p.result.number[SH_UP_SCALE], scale);
+        assert_int_equal(p.result.number[SH_UP_OUT_WIDTH], 64 * scale);
         assert_int_equal(p.result.number[SH_UP_WIDTH], 64);
         assert_int_equal(p.result.number[SH_UP_FRAMES], 30);
     }
