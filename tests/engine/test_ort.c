@@ -18,11 +18,18 @@
 
 static const char *folder;
 
-/* Read by the leak sanitizer: the library keeps a few bytes of its own. */
+/* Read by the sanitizers: the library keeps a few bytes of its own, and has no frame pointers by which to
+ * tell that they are. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
     return "leak:libonnxruntime";
+}
+
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "fast_unwind_on_malloc=0";
 }
 
 static sh_ort_model *load_there(const char *name)
