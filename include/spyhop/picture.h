@@ -33,9 +33,9 @@
  * Lanczos keeps what is flat exactly flat, for every code value and up to the borders. So does every network
  * of this project that runs in 8-bit integers; of others it is their own matter.
  *
- * Everything is allocated when a scaler is opened; running allocates nothing. The result depends on the
- * picture, the model, the precision and `strength` alone, not on threads, bands or strides; for chroma and
- * alpha not on the level of instruction set either.
+ * Everything is allocated when a scaler is opened; running allocates nothing, save where ONNX Runtime runs
+ * the model. The result depends on the picture, the model, the precision and `strength` alone, not on
+ * threads, bands or strides; for chroma and alpha not on the level of instruction set either.
  *
  * Threads: a scaler serves one caller at a time; any number of scalers may run at once, on one model too. The
  * library has no state of its own.

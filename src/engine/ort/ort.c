@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/ort/ort.h"
-#include "base/size.h"
 #include "engine/ort/library.h"
 #include <stdlib.h>
 #include <string.h>

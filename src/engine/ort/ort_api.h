@@ -56,9 +56,7 @@ typedef struct ort_api {
     void *unused_38[11];
     ort_status *(*create_tensor)(const ort_memory *memory, void *data, size_t bytes, const int64_t *shape,
                                  size_t rank, int type, ort_value **out); /* 49 */
-    void *unused_50;
-    ort_status *(*get_data)(ort_value *value, void **data); /* 51 */
-    void *unused_52[3];
+    void *unused_50[5];
     ort_status *(*get_tensor_type)(const ort_type *type, const ort_shape **shape); /* 55 */
     void *unused_56[4];
     ort_status *(*get_element_type)(const ort_shape *shape, int *type); /* 60 */
@@ -99,7 +97,6 @@ ORT_PLACE(get_input_count, 30);
 ORT_PLACE(get_input_type, 33);
 ORT_PLACE(get_input_name, 36);
 ORT_PLACE(create_tensor, 49);
-ORT_PLACE(get_data, 51);
 ORT_PLACE(get_tensor_type, 55);
 ORT_PLACE(get_element_type, 60);
 ORT_PLACE(get_value_shape, 65);
