@@ -378,6 +378,20 @@ static int make_resize(AVFilterContext *ctx, const AVFrame *in, const spyhop_for
     return sws_init_context(s->resize, NULL, NULL);
 }
 
+/* What the options have come to. */
+static void tell(AVFilterContext *ctx, const AVFrame *in, int scale)
+{
+    const SpyhopContext *s = ctx->priv;
+    const AVFilterLink *outlink = ctx->outputs[0];
+    spyhop_settings used = s->settings;
+    if (s->passes > 0)
+        spyhop_scaler_get_settings(s->scaler[0], &used);
+    av_log(ctx, AV_LOG_VERBOSE, "%dx%d %s to %dx%d: %s, x%d %d times%s, %d threads, cpu %s, %s\n", in->width,
+           in->height, av_get_pix_fmt_name(in->format), outlink->w, outlink->h, s->model_name, scale,
+           s->passes, s->resize ? " and libswscale" : "", used.threads, spyhop_cpu_name(used.cpu),
+           spyhop_precision_name(used.precision));
+}
+
 /* Makes the steps for frames like `in` to the size of the output link. */
 static int make_steps(AVFilterContext *ctx, const AVFrame *in)
 {
@@ -407,10 +421,7 @@ static int make_steps(AVFilterContext *ctx, const AVFrame *in)
             return ret;
     }
     s->made_for = wanted;
-    av_log(ctx, AV_LOG_VERBOSE, "%dx%d %s to %dx%d: %s, x%d %d times%s, %d threads, cpu %s\n", in->width,
-           in->height, av_get_pix_fmt_name(in->format), outlink->w, outlink->h, s->model_name, scale,
-           s->passes, s->resize ? " and libswscale" : "", s->settings.threads,
-           spyhop_cpu_name(s->settings.cpu));
+    tell(ctx, in, scale);
     return 0;
 }
 

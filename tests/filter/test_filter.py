@@ -61,6 +61,11 @@ class Pictures(Case):
         fast, plain = (self.filtered(YUV, 40, 30, data, f"spyhop=model=two:cpu={cpu}") for cpu in ("auto", "c"))
         self.assertLessEqual(max(abs(a - b) for a, b in zip(fast, plain)), 1)
 
+    def test_what_the_options_come_to_is_told(self):
+        self.ffmpeg("-f", "lavfi", "-i", "color=s=20x12:d=0.04", "-vf", "spyhop=model=two:cpu=c:engine_threads=3", "-f", "null", "-",
+                    verbosity="verbose")
+        self.assertRegex(self.log, "20x12 yuv420p to 40x24: two, x2 1 times, 3 threads, cpu c, fp32")
+
     def test_scale_four_is_two_passes(self):
         self.check(YUV, 15, 11, "spyhop=scale=4:model=two", passes=2)
 
