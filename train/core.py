@@ -14,8 +14,11 @@ each side; at a picture's border those are replicated samples.  With scale > 1, 
     net.layers(params)                                 # copies as ONNX has them: [(out,in,3,3), (out,)]
 
 `scales` (float32 [inner + 1]) turns on the rounding of activations to u8 after each ReLU; batch then returns the gradients
-of the scales last.  known [n] is squared error that the targets already have (train.py --teacher).  loss is "l2", "l1" (Charbonnier), or "log" (of each crop's mean squared error: a dB counts the same
-in every crop).  optimise.py has the optimiser, train.py the loop: loop.fit().
+of the scales last.  loss is "l2", "l1" (Charbonnier), or "log" (of each crop's mean squared error: a dB counts the same in
+every crop; known [n] is squared error that the targets already have, see train.py --teacher).  Net(half=True) runs float
+batches in bfloat16 (half.c), in little more than half the time, where the CPU has AVX512_BF16 (core.HALF).
+
+optimise.py has the optimiser, train.py the loop: train.fit().
 The shared object is compiled once into build/train/ (or SPYHOP_TRAIN_BUILD), for this machine.
 """
 import ctypes

@@ -6,9 +6,9 @@
 
 Crops of --crop samples with the context that the convolutions need, turned and flipped, some at a
 picture's border (replicated, as in use).  Charbonnier first, for the last part of the schedule (--tail
-of it) squared error, or the log of each crop's: what PSNR is made of.  The rate warms up, stays, and falls along a cosine to
-zero.  The schedule is in steps; --minutes measures a few steps and sets their number.  What is saved is
-an average of the weights over the last steps (--average).
+of it) squared error, or the log of each crop's: what PSNR is made of.  The rate warms up, stays, and
+falls along a cosine to zero.  The schedule is in steps; --minutes measures a few steps and sets their
+number.  What is saved is an average of the weights over the last steps (--average).
 
 --int8 trains with activations rounded to u8 and weights to int8, as the engine computes: forward with
 rounded numbers, backward as if they were not.  Scales of activations start at seven tenths of what the
