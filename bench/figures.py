@@ -100,7 +100,7 @@ def enlarges(name):
 
 def card_agrees(name, folder, psnr):
     """The card's line about the folder has the score, among others."""
-    card = MODELS / f"{name}.md"
+    card = MODELS / f"{re.sub('_x[34]$', '', name)}.md"  # one card for all scales
     text = card.read_text(encoding="utf-8") if card.exists() else ""
     lines = [line for line in text.split("\n") if line.startswith("|") and folder in line]
     scores = [float(number) for line in lines for number in re.findall(r"\d+\.\d+", line)]
