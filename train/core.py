@@ -52,7 +52,7 @@ class Crop(ctypes.Structure):
 
 def library():
     mark = hashlib.sha1(" ".join(FLAGS).encode())
-    for name in SOURCES + ["core.h"]:
+    for name in SOURCES + ["core.h", "rows.h"]:
         with open(os.path.join(HERE, name), "rb") as text:
             mark.update(text.read())
     folder = os.environ.get("SPYHOP_TRAIN_BUILD", os.path.join(HERE, "..", "build", "train"))

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "core.h"
+#include "rows.h"
 
 #ifdef __AVX512BF16__
 #include <immintrin.h>
@@ -97,47 +98,11 @@ INLINE void conv_block(const int n, const int nv, const int step, const uint16_t
     UNROLL for (int i = 0; i < n * nv; i++) * (v16 *)(out + 16 * i) = sum[i];
 }
 
-#define CASE(n, nv, step)                                                                                    \
-    case n:                                                                                                  \
-        if ((n) * (nv) <= 24)                                                                                \
-            conv_block(n, nv, step, in, row, w, bias, out);                                                  \
-        break;
-#define CASES_3(nv, step)                                                                                    \
-    CASE(1, nv, step)                                                                                        \
-    CASE(2, nv, step)                                                                                        \
-    CASE(3, nv, step)                                                                                        \
-    CASE(4, nv, step) CASE(5, nv, step) CASE(6, nv, step) CASE(7, nv, step) CASE(8, nv, step)
-#define CASES_2(nv, step)                                                                                    \
-    CASES_3(nv, step) CASE(9, nv, step) CASE(10, nv, step) CASE(11, nv, step) CASE(12, nv, step)
-#define CASES_1(nv, step)                                                                                    \
-    CASES_2(nv, step)                                                                                        \
-    CASE(13, nv, step)                                                                                       \
-    CASE(14, nv, step)                                                                                       \
-    CASE(15, nv, step)                                                                                       \
-    CASE(16, nv, step)                                                                                       \
-    CASE(17, nv, step)                                                                                       \
-    CASE(18, nv, step)                                                                                       \
-    CASE(19, nv, step)                                                                                       \
-    CASE(20, nv, step) CASE(21, nv, step) CASE(22, nv, step) CASE(23, nv, step) CASE(24, nv, step)
-
-#define CONV_ROW(nv, step)                                                                                   \
-    static void conv_row_##nv##_##step(const uint16_t *in, long row, const uint16_t *w, const float *bias,   \
-                                       float *out, int width)                                                \
-    {                                                                                                        \
-        int blocks = (width + 24 / nv - 1) / (24 / nv);                                                      \
-        for (int b = 0, done = 0; b < blocks; b++) {                                                         \
-            int n = (width - done) / (blocks - b);                                                           \
-            switch (n) {                                                                                     \
-                CASES_##nv(nv, step)                                                                         \
-            }                                                                                                \
-            done += n, in += (long)n * step, out += 16 * nv * n;                                             \
-        }                                                                                                    \
-    }
-CONV_ROW(1, 16)
-CONV_ROW(1, 32)
-CONV_ROW(1, 48)
-CONV_ROW(2, 32)
-CONV_ROW(3, 48)
+CONV_ROW(uint16_t, 1, 16)
+CONV_ROW(uint16_t, 1, 32)
+CONV_ROW(uint16_t, 1, 48)
+CONV_ROW(uint16_t, 2, 32)
+CONV_ROW(uint16_t, 3, 48)
 
 typedef void half_row_fn(const uint16_t *, long, const uint16_t *, const float *, float *, int);
 
