@@ -30,4 +30,10 @@ bool sh_parse_i64(const char *s, size_t length, int64_t min, int64_t max, int64_
 
 #define SH_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/* a / b rounded down, of any a and of b > 0. */
+static inline int sh_divide_down(int a, int b)
+{
+    return a >= 0 ? a / b : -((-a + b - 1) / b);
+}
+
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/resample.h"
+#include "base/size.h"
 #include <math.h>
 #include <string.h>
 
@@ -7,11 +8,6 @@
 #define BEFORE 2 /* coefficients before the one at or below the position */
 
 /* ---- where samples lie, and their coefficients ---- */
-
-static int divide_down(int a, int b)
-{
-    return a >= 0 ? a / b : -((-a + b - 1) / b);
-}
 
 static int divide_up(int a, int b)
 {
@@ -68,9 +64,9 @@ int sh_axis_make(sh_axis *axis, const sh_axis_spec *spec, sh_err *err)
     axis->same = axis->phases == 1 && constant == 0;
     for (int j = 0; j < axis->phases; j++) {
         int at = 2 * j * spec->out_every + constant;
-        int whole = divide_down(at, unit);
+        int whole = sh_divide_down(at, unit);
         axis->first[j] = whole - BEFORE;
-        axis->near[j] = divide_down(at + unit / 2, unit);
+        axis->near[j] = sh_divide_down(at + unit / 2, unit);
         make_taps(axis->taps[j], (double)(at - whole * unit) / unit, spec->kernel);
     }
     return SH_OK;
@@ -185,7 +181,7 @@ static void stride_row(uint8_t *const *rows, uint8_t *from, const sh_resample *r
     const int step = r->across.step, margin = row_margin(r);
     const int end = divide_up(r->in_width + margin, step);
     for (int i = 0; i < step; i++)
-        for (int m = divide_down(-margin, step); m < end; m++)
+        for (int m = sh_divide_down(-margin, step); m < end; m++)
             if (m * step + i >= -margin && m * step + i < r->in_width + margin)
                 memcpy(rows[i] + (ptrdiff_t)m * bytes, from + (ptrdiff_t)(m * step + i) * bytes,
                        (size_t)bytes);
@@ -195,7 +191,7 @@ static void stride_row(uint8_t *const *rows, uint8_t *from, const sh_resample *r
 static const uint8_t *from_sample(const sh_axis *axis, uint8_t *const *strided, const uint8_t *row,
                                   int offset, int bytes)
 {
-    int whole = divide_down(offset, axis->step);
+    int whole = sh_divide_down(offset, axis->step);
     const uint8_t *base = axis->step == 1 ? row : strided[offset - whole * axis->step];
     return base + (ptrdiff_t)whole * bytes;
 }

@@ -5,6 +5,7 @@
  * convolution to s * s times as many outputs, in the order that DepthToSpace (CRD) puts together; taps that a
  * phase lacks are zeros. */
 #include "engine/onnx/build.h"
+#include "base/size.h"
 #include <spyhop/spyhop.h>
 
 /* One direction: the kernel's side, the stride, what the file's pads cut off the beginning. */
@@ -13,17 +14,12 @@ typedef struct side {
     int least, most; /* d */
 } side;
 
-static int divide_down(int a, int b)
-{
-    return a >= 0 ? a / b : -((-a + b - 1) / b);
-}
-
 /* The smallest and largest d with 0 <= stride * d + a + pad < kernel for some phase a. */
 static side make_side(int kernel, int stride, int pad)
 {
     side s = {kernel, stride, pad, 0, 0};
     for (int a = 0; a < stride; a++) {
-        int least = -divide_down(a + pad, stride), most = divide_down(kernel - 1 - a - pad, stride);
+        int least = -sh_divide_down(a + pad, stride), most = sh_divide_down(kernel - 1 - a - pad, stride);
         s.least = least < s.least ? least : s.least;
         s.most = most > s.most ? most : s.most;
     }

@@ -58,13 +58,5 @@ static inline void v_store_turned(uint8_t *to, vec a, vec b)
 
 void sh_q8_init_avx512(sh_dsp *dsp)
 {
-    dsp->q8_load8 = load8_simd;
-    dsp->q8_load16 = load16_simd;
-    dsp->q8_first = first_simd;
-    dsp->q8_conv = conv_simd;
-    dsp->q8_sums = sums_simd;
-    dsp->q8_base = base_simd;
-    dsp->q8_finish8 = finish8_simd;
-    dsp->q8_finish16 = finish16_simd;
-    dsp->q8_peak = peak_simd;
+    init_simd(dsp);
 }

@@ -127,25 +127,6 @@ static void sums_simd(int32_t *const *out, const uint8_t *const *in, const sh_q8
         sums_rows(out, in, conv, n, 0);
 }
 
-static int64_t peak_simd(int64_t rounds, int32_t *sink)
-{
-    enum { CHAINS = OUTPUTS * VECTORS };
-    vec chain[CHAINS], bytes = v_set(sink[0] + 0x01020304), weights = v_set(sink[0] + 0x0102fffe);
-    UNROLL
-    for (int i = 0; i < CHAINS; i++)
-        chain[i] = v_set(i);
-    for (int64_t r = 0; r < rounds; r++) {
-        UNROLL
-        for (int i = 0; i < CHAINS; i++) {
-            chain[i] = v_dot(chain[i], bytes, weights);
-            v_keep(chain[i]);
-        }
-    }
-    UNROLL
-    for (int i = 1; i < CHAINS; i++)
-        chain[0] = v_add(chain[0], chain[i]);
-    int32_t all[PIXELS];
-    v_store(all, chain[0]);
-    sink[0] = all[0];
-    return rounds * CHAINS * PIXELS * SH_Q8_GROUP;
-}
+#define PEAK_CHAINS (OUTPUTS * VECTORS)
+#define v_peak(sum, bytes, weights) v_dot(sum, bytes, weights)
+#include "engine/dsp/x86/q8_peak.h"

@@ -112,3 +112,16 @@ static void finish16_simd(void *out, const float *const *base, const int32_t *co
 {
     finish_size(out, base, sums, f, n, 2);
 }
+
+static void init_simd(sh_dsp *dsp)
+{
+    dsp->q8_load8 = load8_simd;
+    dsp->q8_load16 = load16_simd;
+    dsp->q8_first = first_simd;
+    dsp->q8_conv = conv_simd;
+    dsp->q8_sums = sums_simd;
+    dsp->q8_base = base_simd;
+    dsp->q8_finish8 = finish8_simd;
+    dsp->q8_finish16 = finish16_simd;
+    dsp->q8_peak = peak_simd;
+}

@@ -121,26 +121,6 @@ static void sums_simd(int32_t *const *out, const uint8_t *const *in, const sh_q8
 }
 
 /* Multiply-adds into 16 bits: no convolution can do without these, whatever it spares of the widening. */
-static int64_t peak_simd(int64_t rounds, int32_t *sink)
-{
-    enum { CHAINS = 12 };
-    vec chain[CHAINS], bytes = v_set(sink[0] + 0x01020304), weights = v_set(sink[0] + 0x0102fffe);
-    UNROLL
-    for (int i = 0; i < CHAINS; i++)
-        chain[i] = v_set(i);
-    for (int64_t r = 0; r < rounds; r++) {
-        UNROLL
-        for (int i = 0; i < CHAINS; i++) {
-            v_keep(bytes);
-            chain[i] = v_add16(chain[i], v_bytes_by_words(bytes, weights));
-            v_keep(chain[i]);
-        }
-    }
-    UNROLL
-    for (int i = 1; i < CHAINS; i++)
-        chain[0] = v_add(chain[0], chain[i]);
-    int32_t all[PIXELS];
-    v_store(all, chain[0]);
-    sink[0] = all[0];
-    return rounds * CHAINS * PIXELS * SH_Q8_GROUP;
-}
+#define PEAK_CHAINS 12
+#define v_peak(sum, bytes, weights) v_add16(sum, v_bytes_by_words(bytes, weights))
+#include "engine/dsp/x86/q8_peak.h"
