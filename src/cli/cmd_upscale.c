@@ -114,7 +114,7 @@ static void on_log(void *opaque, int level, const char *text)
 
 /* ---- the command ---- */
 
-static void print_result(const screen *s, const sh_upscale_job *job, const sh_upscale_result *r)
+static void print_result(const screen *s, const sh_upscale_options *job, const sh_upscale_result *r)
 {
     double fps = r->seconds > 0 ? (double)r->frames / r->seconds : 0;
     char name[SH_SHOWN];
@@ -176,7 +176,7 @@ static bool is_preset(const char *name)
 }
 
 /* 0, or the exit code plus one. */
-static int take_option(int option, sh_upscale_job *job, screen *s, const char **model)
+static int take_option(int option, sh_upscale_options *job, screen *s, const char **model)
 {
     bool good = true;
     switch (option) {
@@ -233,17 +233,18 @@ static int fail(const screen *s, int status, const sh_err *err)
     return status == SH_E_CANCELLED ? SH_EXIT_INTERRUPTED : SH_EXIT_FAILED;
 }
 
-static int run(const sh_upscale_job *job, screen *s)
+static int run(const sh_upscale_options *options_given, screen *s)
 {
+    const sh_upscale_job job = {options_given, on_progress, on_log, s};
     sh_upscale_result result;
     sh_err err = {0};
     s->start = s->printed_at = sh_monotonic_us();
     sh_media_catch_signals();
-    int status = sh_upscale(job, &result, &err);
+    int status = sh_upscale(&job, &result, &err);
     clear_line(s);
     if (status < 0)
         return fail(s, status, &err);
-    print_result(s, job, &result);
+    print_result(s, options_given, &result);
     return SH_EXIT_OK;
 }
 
@@ -252,15 +253,11 @@ int sh_cmd_upscale(int argc, char **argv)
     char model_path[PATH_MAX];
     const char *model = SH_MODEL_DEFAULT;
     screen s = {.terminal = isatty(STDERR_FILENO)};
-    sh_upscale_job job = {.crf = 17,
-                          .preset = "veryfast",
-                          .cpu = SPYHOP_CPU_AUTO,
-                          .progress = on_progress,
-                          .log = on_log,
-                          .opaque = &s,
-                          .model = model_path};
+    sh_upscale_options job;
     sh_err err = {0};
     int option;
+    sh_upscale_options_default(&job);
+    job.model = model_path;
     while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         int code = take_option(option, &job, &s, &model);
         if (code)

@@ -230,7 +230,7 @@ static int read_model(pipeline *p, sh_err *err)
 
 static int open_scaler(pipeline *p, sh_err *err)
 {
-    const sh_upscale_job *job = p->child->job;
+    const sh_upscale_options *job = p->child->job->options;
     spyhop_settings settings;
     spyhop_settings_default(&settings);
     settings.threads = job->threads;
@@ -288,9 +288,9 @@ static int open_encoder(pipeline *p, const AVFrame *first, sh_err *err)
         (enum AVColorTransferCharacteristic)or_else(first->color_trc, AVCOL_TRC_UNSPECIFIED, tags->color_trc);
     settings.matrix = (enum AVColorSpace)or_else(plan->matrix, AVCOL_SPC_UNSPECIFIED, tags->color_space);
     settings.siting = plan->siting;
-    settings.preset = p->child->job->preset;
-    settings.crf = p->child->job->crf;
-    settings.threads = p->child->job->threads > 0 ? p->child->job->threads : sh_cpu_count();
+    settings.preset = p->child->job->options->preset ? p->child->job->options->preset : "veryfast";
+    settings.crf = p->child->job->options->crf >= 0 ? p->child->job->options->crf : 17;
+    settings.threads = p->child->job->options->threads > 0 ? p->child->job->options->threads : sh_cpu_count();
     settings.global_header = p->child->muxer->flags & AVFMT_GLOBALHEADER;
     return sh_h264_open(&p->encoder, &settings, err);
 }
@@ -305,7 +305,7 @@ static void ask_for_patience(const pipeline *p)
 
 static int set_up(pipeline *p, sh_err *err)
 {
-    const sh_upscale_job *job = p->child->job;
+    const sh_upscale_options *job = p->child->job->options;
     int status = read_model(p, err);
     if (status == 0)
         status = sh_source_open(&p->source, p->child->input, job->threads > 0 ? job->threads : sh_cpu_count(),
@@ -416,11 +416,11 @@ int sh_upscale_child_main(void *opaque, int channel, sh_err *err)
         return sh_fail(err, SH_E_MEMORY, "memory is short");
     p->child = child;
     p->channel = p->source.channel = p->mux.channel = channel;
-    p->source.name = sh_shown_path(child->job->input, p->input_name);
-    p->source.accept_damage = child->job->accept_damage;
+    p->source.name = sh_shown_path(child->job->options->input, p->input_name);
+    p->source.accept_damage = child->job->options->accept_damage;
     p->source.advice = ". Nothing was written; --accept-damage takes what can be decoded";
-    p->mux.name = sh_shown_path(child->job->output, p->output_name);
-    sh_shown_path(child->job->model, p->model_name);
+    p->mux.name = sh_shown_path(child->job->options->output, p->output_name);
+    sh_shown_path(child->job->options->model, p->model_name);
     pthread_mutex_init(&p->lock, NULL);
     sh_avlog_start(channel);
     int status = set_up(p, err);

@@ -67,7 +67,7 @@ static int run(const sh_upscale_job *job, sh_upscale_child *child, sh_upscale_re
     char name[SH_SHOWN];
     const int keep[] = {child->input, child->output};
     const sh_sandbox_job box = {
-        .what = sh_shown_path(job->input, name),
+        .what = sh_shown_path(job->options->input, name),
         .main = sh_upscale_child_main,
         .opaque = child,
         .descriptors = keep,
@@ -105,17 +105,17 @@ int sh_upscale(const sh_upscale_job *job, sh_upscale_result *result, sh_err *err
 {
     const int64_t start = sh_monotonic_us();
     sh_upscale_result got = {0};
-    sh_upscale_child child = {.job = job, .muxer = sh_mux_find(job->output, err), .input = -1};
+    sh_upscale_child child = {.job = job, .muxer = sh_mux_find(job->options->output, err), .input = -1};
     sh_output output = {.fd = -1, .folder = -1};
     sh_buf model;
     if (!child.muxer)
         return SH_E_ARGUMENT;
     sh_buf_init(&model, SPYHOP_MAX_FILE_BYTES);
-    int status = open_input(job->input, &child.input, &got.bytes_in, err);
-    if (status == 0 && (status = sh_file_read(job->model, &model, err)) < 0)
+    int status = open_input(job->options->input, &child.input, &got.bytes_in, err);
+    if (status == 0 && (status = sh_file_read(job->options->model, &model, err)) < 0)
         sh_err_prefix(err, "model");
     if (status == 0)
-        status = sh_output_open(&output, job->output, job->overwrite, child.input, err);
+        status = sh_output_open(&output, job->options->output, job->options->overwrite, child.input, err);
     if (status == 0) {
         child.output = output.fd;
         child.model = model.data;

@@ -3,32 +3,27 @@
 #define SH_MEDIA_UPSCALE_H
 /* A video file to a video file of as many times its size as the model makes.
  *
- *     reader and decoder --> engine --> encoder and muxer
- *
- * Three threads in one confined child process (sandbox.h), with short lines between them; the engine, the
- * decoder and x264 have threads of their own beside that. Pictures decoded, upscaled, encoded and written are
- * counted, and all four numbers must agree. Every other track is copied packet for packet; everything that is
- * converted or left out is said in a log line. */
+ * The work is done by one confined child process (sandbox.h, pipeline.h) in pieces. The unfinished output and
+ * its journal lie beside the output's place under the names `.NAME.spyhop-part` and `.NAME.spyhop-journal`;
+ * what is there and fits is gone on with. */
 #include "base/err.h"
+#include "media/options.h"
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Frames are those of the output, and those of earlier runs are counted in. */
 typedef struct sh_upscale_progress {
     int64_t decoded, encoded;
-    int64_t expected; /* frames in all as far as known; 0: not known */
-    int64_t bytes;    /* written so far */
+    int64_t expected;    /* in all as far as known; 0: not known */
+    int64_t bytes;       /* written so far */
+    int64_t resumed;     /* frames that earlier runs have done */
+    int64_t committed;   /* frames that no crash can take away any more */
+    int64_t pieces;      /* committed */
+    int64_t out_time_us; /* of the last frame encoded, from the first */
 } sh_upscale_progress;
 
 typedef struct sh_upscale_job {
-    const char *input, *output; /* paths; any bytes */
-    const char *model;          /* path of an ONNX file */
-    double crf;
-    const char *preset;
-    int threads;   /* 0: one for each CPU */
-    int cpu;       /* a spyhop_cpu */
-    int precision; /* a spyhop_precision */
-    bool overwrite;
-    bool accept_damage;
+    const sh_upscale_options *options;
     void (*progress)(void *opaque, const sh_upscale_progress *progress);
     void (*log)(void *opaque, int level, const char *text); /* SH_LOG_* */
     void *opaque;

@@ -107,18 +107,20 @@ static int run(sh_sandbox_main fn, void *opaque, parent *p, sh_err *err)
 
 static int upscale(const char *input, int limit, bool accept, parent *p, sh_err *err)
 {
-    const sh_upscale_job job = {.input = input,
-                                .output = "out.mp4",
-                                .model = "model",
-                                .crf = 30,
-                                .preset = "ultrafast",
-                                .threads = 2,
-                                .cpu = SPYHOP_CPU_AUTO,
-                                .accept_damage = accept};
+    sh_upscale_options options;
+    sh_upscale_options_default(&options);
+    options.input = input;
+    options.output = "out.mp4";
+    options.model = "model";
+    options.crf = 30;
+    options.preset = "ultrafast";
+    options.threads = 2;
+    options.accept_damage = accept;
+    const sh_upscale_job job = {.options = &options};
     char cut[] = "/tmp/spyhop-test-XXXXXX";
     FILE *out = tmpfile();
     sh_upscale_child child = {.job = &job,
-                              .muxer = sh_mux_find(job.output, NULL),
+                              .muxer = sh_mux_find(options.output, NULL),
                               .input = open(input, O_RDONLY | O_CLOEXEC),
                               .output = fileno(out),
                               .model = model.data,
