@@ -68,7 +68,7 @@ def compare(channels, inner, outs, loss, rounded, threads, half=False):
 
 def main():
     cases = [(c, i, o, loss, r, t) for c, i, o in ((16, 0, 4), (16, 2, 1), (16, 2, 4), (16, 1, 9), (16, 2, 16),
-                                                   (32, 2, 4), (32, 1, 1), (48, 2, 4), (48, 1, 1))
+                                                   (32, 2, 4), (32, 1, 1), (48, 2, 4), (48, 1, 1), (12, 2, 4), (12, 1, 1))
              for loss, r, t in (("l2", False, 1), ("l1", False, 2), ("log", False, 1), ("l2", True, 1))]
     good = [compare(*case) for case in cases]
     if core.HALF:

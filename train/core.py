@@ -4,11 +4,12 @@
     net = core.Net(channels=16, inner=4, outs=4)       # outs = scale squared; 1 for a network that keeps the size
     params = net.init(rng)                             # flat float32 vector: what the optimiser moves
     loss, mse, grad, _ = net.batch(params, x, target)  # x [n,H,W], target [n,H-2p,W-2p,outs], p = net.convs
-    out = net.run(params, plane)                       # one picture, replicated borders: [H,W,outs]
+    out = net.run(params, plane)                       # one picture, mirrored borders: [H,W,outs]
 
 x is luma 0..1.  The network gives the residual: target is truth less base, and the truth is base + out, whatever the
 base is (bicubic enlargement, or the input itself).  All convolutions are valid: crops carry `convs` samples of context on
-each side; at a picture's border those are replicated samples.  With scale > 1, outs are [dy][dx] of the pixel shuffle.
+each side; at a picture's border those mirror it (imaging.surround).  With scale > 1, outs are [dy][dx] of the pixel shuffle.
+Channels that are no multiple of LANES run as one: the core gets zeros for the rest, and nobody else sees them.
 
     for kernel, bias in net.views(params): ...         # views [3,3,in,out] and [out] into the flat vector
     net.layers(params)                                 # copies as ONNX has them: [(out,in,3,3), (out,)]
@@ -28,7 +29,10 @@ import subprocess
 
 import numpy as np
 
+import imaging
+
 HERE = os.path.dirname(os.path.abspath(__file__))
+LANES = 16
 LOSSES = ("l2", "l1", "log")
 SOURCES = ["core.c", "half.c", "crops.c", "soap.c"]
 FLAGS = ["-O3", "-march=native", "-ffast-math", "-shared", "-fPIC"]
@@ -91,6 +95,11 @@ class Net:
         sizes = [1] + [channels] * (inner + 1) + [outs]
         self.shapes = [(3, 3, i, o) for i, o in zip(sizes, sizes[1:])]
         self.size = sum(9 * i * o + o for _, _, i, o in self.shapes)
+        self.width = -(-channels // LANES) * LANES
+        self.wide = None if self.width == channels else Net(self.width, inner, outs)
+        self.places = self.wide and np.concatenate([
+            part.ravel() for (_, _, i, o), (kernel, bias) in zip(self.shapes, self.wide.views(np.arange(self.wide.size)))
+            for part in (kernel[:, :, :i, :o], bias[:o])])
 
     def cost(self):
         """Multiply-adds for each input pixel."""
@@ -103,6 +112,17 @@ class Net:
             found.append((params[at:at + n].reshape(shape), params[at + n:at + n + shape[3]]))
             at += n + shape[3]
         return found
+
+    def widened(self, params):
+        """The core's vector: as many channels as it runs, the added ones zero."""
+        if self.wide is None:
+            return params
+        out = np.zeros(self.wide.size, np.float32)
+        out[self.places] = params
+        return out
+
+    def narrowed(self, wide):
+        return wide if self.wide is None else wide[self.places]
 
     def layers(self, params):
         return [(np.ascontiguousarray(k.transpose(3, 2, 0, 1)), b.copy()) for k, b in self.views(params)]
@@ -124,7 +144,7 @@ class Net:
         return params
 
     def spec(self, loss="l2", epsilon=1e-3):
-        return Spec(self.channels, self.inner, self.outs, LOSSES.index(loss), epsilon, self.threads)
+        return Spec(self.width, self.inner, self.outs, LOSSES.index(loss), epsilon, self.threads)
 
     def batch(self, params, x, target, loss="l2", scales=None, epsilon=1e-3, known=None):
         """(loss, mean squared error, gradient, gradient of the scales or of nothing)."""
@@ -132,19 +152,21 @@ class Net:
         p = self.convs
         if target.shape != (n, height - 2 * p, width - 2 * p, self.outs):
             raise ValueError(f"core: target {target.shape} does not fit input {x.shape}")
-        grad, gscale = np.empty(self.size, np.float32), np.empty(self.convs, np.float32)
+        params = self.widened(params)
+        grad, gscale = np.empty(len(params), np.float32), np.empty(self.convs, np.float32)
         losses = (ctypes.c_double * 2)()
         spec = self.spec(loss, epsilon)
         spec.half = int(self.half and scales is None)
         if LIBRARY.train_batch(ctypes.byref(spec), pointer(params), pointer(scales), n, height, width, pointer(x),
                                pointer(target), pointer(known), pointer(grad), pointer(gscale), losses):
             raise ValueError(f"core: no such network: {self.channels} channels, {self.inner} inner, {self.outs} outs")
-        return losses[0], losses[1], grad, gscale[:-1]
+        return losses[0], losses[1], self.narrowed(grad), gscale[:-1]
 
     def run(self, params, plane, scales=None, tops=None):
-        """Residual of a whole picture (float32 [H,W], 0..1) with replicated borders; tops gets the ReLUs' maxima."""
+        """Residual of a whole picture (float32 [H,W], 0..1) with mirrored borders; tops gets the ReLUs' maxima."""
         p = self.convs
-        x = np.ascontiguousarray(np.pad(plane, p, mode="edge"), np.float32)
+        x = np.ascontiguousarray(imaging.surround(plane, p), np.float32)
+        params = self.widened(params)
         out = np.empty(plane.shape + (self.outs,), np.float32)
         spec = self.spec()
         if LIBRARY.run_picture(ctypes.byref(spec), pointer(params), pointer(scales), *x.shape, pointer(x), pointer(out),

@@ -12,9 +12,11 @@ struct crop {
 
 enum { TAUGHT = 64 };
 
-static int clamp(int i, int n)
+/* The sample of n that stands at i where they continue as their mirror image. */
+static int mirrored(int i, int n)
 {
-    return i < 0 ? 0 : i < n ? i : n - 1;
+    i = (i % (2 * n) + 2 * n) % (2 * n);
+    return i < n ? i : 2 * n - 1 - i;
 }
 
 static void turned(int turn, int n, int i, int j, int *u, int *v)
@@ -38,8 +40,8 @@ float make_crop(const struct crop *c, const float *taps, float *low, float *targ
     for (int i = 0; i < side; i++)
         for (int j = 0; j < side; j++) {
             turned(c->turn, side, i, j, &u, &v);
-            low[i * side + j] = c->lr[(long)clamp(c->y - c->margin + u, c->height) * c->width +
-                                      clamp(c->x - c->margin + v, c->width)] *
+            low[i * side + j] = c->lr[(long)mirrored(c->y - c->margin + u, c->height) * c->width +
+                                      mirrored(c->x - c->margin + v, c->width)] *
                                 (1 / 255.0f);
         }
     const float *from = low + (c->margin - 2) * side + c->margin - 2;

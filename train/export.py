@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Checkpoint -> ONNX file (opset 13), checked before it takes its name.
 
-    Pad (edge, one sample for each convolution) -> Conv (no pads) -> Relu -> ... -> Conv
+    the picture and its mirror image around it, one sample for each convolution -> Conv (no pads) -> Relu -> ... -> Conv
         -> DepthToSpace (CRD) -> Add with Resize (cubic) of the input
+
+ONNX's Pad cannot repeat the border sample in its mirror image, so `surround` says it by Slice (steps of -1) and Concat,
+first across, then down.  As a file that holds for pictures at least as wide and high as there are convolutions; the engine
+knows the form and mirrors smaller ones as often as it takes.
 
 A checkpoint with activation scales becomes an int8 network in QDQ form: after each ReLU, QuantizeLinear and
 DequantizeLinear (u8, zero point 0); weights of the convolutions behind them int8 with a scale for each output channel,
@@ -60,10 +64,22 @@ class Builder:
         return [self.constant(f"conv{i}.weight", np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))),
                 self.constant(f"conv{i}.bias", bias)]
 
+    def surround(self, current, n):
+        """n samples of the mirror image on each side, as np.pad's symmetric."""
+        back = self.constant("back", np.array([-1], np.int64))
+        first = [self.constant("first", np.array([n - 1], np.int64)),
+                 self.constant("start", np.array([np.iinfo(np.int64).min], np.int64))]
+        last = [self.constant("last", np.array([-1], np.int64)), self.constant("end", np.array([-1 - n], np.int64))]
+        for name, axis in (("columns", 3), ("rows", 2)):
+            axes = self.constant(name, np.array([axis], np.int64))
+            sides = [self.node("Slice", [current, *ends, axes, back], f"{name}.{side}")
+                     for side, ends in (("before", first), ("behind", last))]
+            current = self.node("Concat", [sides[0], current, sides[1]], f"{name}.around", axis=axis)
+        return current
+
     def chain(self, arch, layers, scales):
         count = len(layers)
-        pads = [0, 0, count, count] * 2
-        current = self.node("Pad", ["luma", self.constant("pads", np.array(pads, np.int64))], "padded", mode="edge")
+        current = self.surround("luma", count)
         for i, (kernel, bias) in enumerate(layers):
             as_int8 = scales is not None and i > 0 and (arch.int8_last or i + 1 < count)
             names = self.weights(i, kernel, bias, scales[i - 1]) if as_int8 else self.plain(i, kernel, bias)
@@ -90,7 +106,7 @@ def build(arch, layers, scales):
     result = helper.make_tensor_value_info("sum", TensorProto.FLOAT, ["N", 1, *size])
     made = helper.make_model(helper.make_graph(builder.nodes, arch.name, [source], [result], builder.constants),
                              opset_imports=[helper.make_opsetid("", 13)], producer_name="spyhop", ir_version=7,
-                             doc_string="Luma: a base plus a learnt residual.")
+                             doc_string=f"Luma: a base plus a learnt residual. Sides of at least {len(layers)} samples.")
     base = "bicubic a=-0.5, half-pixel centres, replicated borders" if arch.scale > 1 else "the input"
     helper.set_model_props(made, {
         "name": arch.name, "scale": str(arch.scale), "colour": "luma", "range": "0..1",
@@ -154,9 +170,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("checkpoint")
     parser.add_argument("onnx")
+    parser.add_argument("--name", help="what the network is called, if not as its checkpoint says")
     parser.add_argument("--float", action="store_true", help="the float network of the same weights")
     args = parser.parse_args()
     arch, params, scales = model.load(args.checkpoint)
+    arch.name = args.name or arch.name
     write(args.onnx, arch, params, None if args.float else scales)
 
 

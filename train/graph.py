@@ -60,6 +60,13 @@ def pad(x, pads, value=0.0, mode=b"constant"):
     return np.pad(x, width, mode=mode.decode())
 
 
+def cut(x, starts, ends, axes, steps):
+    places = [slice(None)] * x.ndim
+    for start, end, axis, step in zip(starts.tolist(), ends.tolist(), axes.tolist(), steps.tolist()):
+        places[axis] = slice(start, None if step < 0 and end < -x.shape[axis] else end, step)
+    return x[tuple(places)]
+
+
 def along(a, n, axis):
     """A scale or zero point that lies along an axis of n."""
     return a if a.ndim == 0 else a.reshape([-1 if i == axis % n else 1 for i in range(n)])
@@ -84,6 +91,8 @@ OPERATORS = {
     "DepthToSpace": depth_to_space,
     "Resize": resize,
     "Pad": pad,
+    "Slice": cut,
+    "Concat": lambda *parts, axis: np.concatenate(parts, axis),
     "QuantizeLinear": quantize,
     "DequantizeLinear": dequantize,
 }

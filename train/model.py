@@ -2,7 +2,7 @@
 """The networks by name, their checkpoints, and how their weights become int8.
 
 Each is a chain: conv 1->C, ReLU, `inner` times (conv C->C, ReLU), conv C->scale^2, pixel shuffle, on the base of
-imaging.enlarge_base.  All 3x3; the picture is padded once, by replicated samples, and the convolutions are valid.
+imaging.enlarge_base.  All 3x3; the picture is continued once, by its mirror image, and the convolutions are valid.
 The first kernels sum to zero each, so that a flat picture's code value is not seen by the network.
 
 A checkpoint is an .npz: `params` (core.py's flat vector, what evaluates best), `scales` of the activations (empty for
@@ -13,7 +13,7 @@ int8 weights (`quantise`): one scale for each output channel; no weight beyond 1
 within 16 bits, which AVX2's vpmaddubsw needs.
 """
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -35,6 +35,7 @@ class Arch:
 
 ARCHITECTURES = {a.name: a for a in (
     Arch("fast", 16, 4, 2), Arch("fast_x3", 16, 4, 3), Arch("fast_x4", 16, 4, 4),
+    Arch("fast12", 12, 7, 2),
     Arch("balanced", 16, 11, 2), Arch("balanced_x3", 16, 11, 3), Arch("balanced_x4", 16, 11, 4),
     Arch("quality", 32, 11, 2, int8=False),
     Arch("restore", 16, 12, 1),
@@ -47,11 +48,25 @@ def save(path, arch, params, scales=None, **more):
                  scales=np.zeros(0, np.float32) if scales is None else scales, **more)
 
 
+def narrowed(arch, params):
+    """(arch, params) without the last fours of channels that are zero throughout: the same network."""
+    layers, live = arch.net().views(params), 4
+    for (kernel, bias), (following, _) in zip(layers, layers[1:]):
+        used = np.abs(kernel).max((0, 1, 2)) + np.abs(bias) + np.abs(following).max((0, 1, 3)) > 0
+        live = max(live, int(np.max(np.flatnonzero(used), initial=0)) + 1)
+    channels = -(-live // 4) * 4
+    if channels >= arch.channels:
+        return arch, params
+    narrow = replace(arch, channels=channels)
+    return narrow, np.concatenate([part.ravel() for (_, _, i, o), (kernel, bias) in zip(narrow.net().shapes, layers)
+                                   for part in (kernel[:, :, :i, :o], bias[:o])])
+
+
 def load(path):
     """(arch, params, scales or None)"""
     with np.load(path) as state:
-        arch = Arch(**json.loads(str(state["arch"])))
-        return arch, state["params"], state["scales"] if len(state["scales"]) else None
+        arch, params = narrowed(Arch(**json.loads(str(state["arch"]))), state["params"])
+        return arch, params, state["scales"] if len(state["scales"]) else None
 
 
 def quantise(kernel):

@@ -7,8 +7,8 @@ a network learns little from either.  Smaller copies of it (--sizes, of that lon
 side, by a filter that is not the one to be undone) bring what is sharper at
 pixel scale, in proportion to their size; --screens pages of text and drawings (screens.py) what photographs
 lack.  A third of all gets lines of another level along its borders, sharp or
-fading, as video frames often have (blanking, scaling): behind replicated samples
-they look like wide fields, and a network that never saw them guesses wrong.
+fading, as video frames often have (blanking, scaling): mirrored or repeated
+they look like wider ones, and a network that never saw them guesses wrong.
 All are cropped to whole multiples of --scale and reduced by it as
 MATLAB's imresize does; the network sees whole pictures, borders included.
 

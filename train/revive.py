@@ -17,7 +17,7 @@ import model
 def strengths(net, params, pictures):
     """[inner + 1, channels]: what each channel brings to the next layer."""
     layers, found = net.views(params), []
-    x = np.pad(pictures, ((0, 0), (0, 0), (net.convs, net.convs), (net.convs, net.convs)), mode="edge")
+    x = np.pad(pictures, ((0, 0), (0, 0), (net.convs, net.convs), (net.convs, net.convs)), mode="symmetric")
     for (kernel, bias), (following, _) in zip(layers, layers[1:]):
         x = np.maximum(graph.conv(x, kernel.transpose(3, 2, 0, 1), bias), 0)
         found.append(np.sqrt((x**2).mean((0, 2, 3))) * np.sqrt((following**2).sum((0, 1, 3))))

@@ -5,7 +5,7 @@
     int8:   train.py pack.npz fast_int8.npz --weights fast.npz --int8 --minutes 8
 
 Crops of --crop samples with the context that the convolutions need, turned and flipped, some at a
-picture's border (replicated, as in use).  Charbonnier first, for the last part of the schedule (--tail
+picture's border (mirrored, as in use).  Charbonnier first, for the last part of the schedule (--tail
 of it) squared error, or the log of each crop's: what PSNR is made of.  The rate warms up, stays, and
 falls along a cosine to zero.  The schedule is in steps; --minutes measures a few steps and sets their
 number.  What is saved is an average of the weights over the last steps (--average).
