@@ -4,9 +4,11 @@
  * anything outside this process and its open descriptors. */
 #include "media/confine.h"
 #include "base/size.h"
+#include "media/landlock.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -15,8 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -269,19 +273,148 @@ static void forget_environment(void)
         explicit_bzero((void *)start, end - start);
 }
 
-int sh_confine(const int *keep, size_t count, int channel, pid_t parent, sh_err *err)
+/* ---- limits ---- */
+
+#ifndef __has_feature /* gcc says it by macros, clang so */
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer) ||     \
+    __has_feature(thread_sanitizer)
+#define MEMORY_IS_BOUNDED false /* their own books are kept in private memory */
+#else
+#define MEMORY_IS_BOUNDED true
+#endif
+#define DESCRIPTORS 64
+#define MEMORY_LEAST (INT64_C(1) << 30)
+
+/* Hard and soft, so that only a capability could widen it, which is gone. */
+static int narrow(int resource, uint64_t value)
 {
-    const struct rlimit none = {0, 0};
-    if (count > KEEP_MAX)
-        return sh_fail(err, SH_E_INTERNAL, "%zu descriptors for a child that keeps %d", count, KEEP_MAX);
+    struct rlimit limit;
+    if (getrlimit((__rlimit_resource_t)resource, &limit) < 0)
+        return -1;
+    if (value > limit.rlim_max)
+        return 0;
+    limit.rlim_cur = limit.rlim_max = (rlim_t)value;
+    return setrlimit((__rlimit_resource_t)resource, &limit);
+}
+
+void sh_confine_file(int64_t bytes)
+{
+    narrow(RLIMIT_FSIZE, bytes > 0 ? (uint64_t)bytes : 0);
+}
+
+/* Field 6 of proc(5)'s statm is data and stacks, in pages. */
+static int64_t private_memory(void)
+{
+    long long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (!file)
+        return 0;
+    if (fscanf(file, "%*s %*s %*s %*s %*s %lld", &pages) != 1)
+        pages = 0;
+    fclose(file);
+    return (int64_t)pages * sysconf(_SC_PAGESIZE);
+}
+
+static int64_t private_at_start; /* the child cannot read statm any more */
+
+void sh_confine_memory(int64_t more)
+{
+    if (MEMORY_IS_BOUNDED && more > 0 && more < INT64_MAX - private_at_start)
+        narrow(RLIMIT_DATA, (uint64_t)(private_at_start + more));
+}
+
+static int64_t machine_memory(void)
+{
+    const int64_t all = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
+    return all / 4 * 3 > MEMORY_LEAST ? all / 4 * 3 : MEMORY_LEAST;
+}
+
+static int set_limits(const sh_confinement *want)
+{
+    private_at_start = private_memory();
+    sh_confine_memory(want->memory > 0 ? want->memory : machine_memory());
+    if (want->file > 0)
+        sh_confine_file(want->file);
+    return narrow(RLIMIT_CORE, 0) < 0 || narrow(RLIMIT_NOFILE, DESCRIPTORS) < 0 ? -1 : 0;
+}
+
+static int drop_capabilities(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    return (int)syscall(SYS_capset, &header, none);
+}
+
+/* ---- namespaces, where there is no seccomp ---- */
+
+/* An empty folder as root. Any folder can be the place of the empty one, in mounts of our own. */
+static bool enter_empty_root(void)
+{
+    static const char *const places[] = {"/tmp", "/usr", "/dev", "/proc"};
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        return false;
+    for (size_t i = 0; i < SH_COUNT(places); i++)
+        if (mount("none", places[i], "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k") == 0)
+            return chdir(places[i]) == 0 && chroot(".") == 0;
+    return false;
+}
+
+static bool enter_namespaces(void)
+{
+    const int own = CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
+    if (unshare(CLONE_NEWUSER | own) < 0 && unshare(own) < 0) /* root may where users may not */
+        return false;
+    return enter_empty_root();
+}
+
+/* ---- all of it ---- */
+
+static bool has_seccomp(const sh_confinement *want)
+{
+    return !(want->without & SH_CONFINE_SECCOMP) && prctl(PR_GET_SECCOMP) >= 0;
+}
+
+static int give_up_rights(const sh_confinement *want, char *means, size_t size, sh_err *err)
+{
+    const bool seccomp = has_seccomp(want);
+    int landlock = 0;
+    if (!seccomp && ((want->without & SH_CONFINE_NAMESPACES) || !enter_namespaces()))
+        return sh_fail(err, SH_E_UNSUPPORTED,
+                       "this kernel has neither a filter of system calls (seccomp) nor namespaces for us, so "
+                       "that files of unknown origin cannot be read safely; --no-sandbox reads them all the "
+                       "same");
+    if (drop_capabilities() < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return sh_fail_errno(err, errno, "rights of the child process");
+    if (!(want->without & SH_CONFINE_LANDLOCK))
+        landlock = sh_landlock_nothing(want->without & SH_CONFINE_LANDLOCK_NEW);
+    snprintf(means, size, "confined by %s, %s %d, memory %s", seccomp ? "seccomp" : "namespaces",
+             landlock ? "Landlock" : "no Landlock", landlock, MEMORY_IS_BOUNDED ? "bounded" : "not bounded");
+    return seccomp ? install_filter(err) : 0;
+}
+
+int sh_confine_not(pid_t parent, sh_err *err)
+{
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
         return sh_fail(err, SH_E_CANCELLED, "the parent process is gone");
-    forget_environment();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file size limit is then an error of write, said with the file's name */
-    if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        return sh_fail_errno(err, errno, "limits of the child process");
-    if (close_others(keep, count, channel) < 0)
+    return 0;
+}
+
+int sh_confine(const sh_confinement *want, char *means, size_t size, sh_err *err)
+{
+    if (want->count > KEEP_MAX)
+        return sh_fail(err, SH_E_INTERNAL, "%zu descriptors for a child that keeps %d", want->count,
+                       KEEP_MAX);
+    int status = sh_confine_not(want->parent, err);
+    if (status < 0)
+        return status;
+    forget_environment();
+    if (close_others(want->keep, want->count, want->channel) < 0)
         return sh_fail_errno(err, errno, "closing the descriptors that media work must not have");
-    return install_filter(err);
+    if (set_limits(want) < 0)
+        return sh_fail_errno(err, errno, "limits of the child process");
+    return give_up_rights(want, means, size, err);
 }

@@ -7,6 +7,9 @@
 /* Asks the running work, and any later, to stop. Safe in a signal handler. */
 void sh_media_cancel(void);
 bool sh_media_cancelled(void);
+/* How often: 0, 1, or 2 when it was asked again, later than SH_MEDIA_ONE_STOP_MS after the first time. */
+#define SH_MEDIA_ONE_STOP_MS 400
+int sh_media_cancels(void);
 /* SIGINT, SIGTERM and SIGHUP call sh_media_cancel from now on, but for those that are ignored. For programs'
  * main threads. */
 void sh_media_catch_signals(void);

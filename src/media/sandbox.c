@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "media/sandbox.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "media/confine.h"
 #include "media/media.h"
@@ -9,24 +10,37 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t cancelled;
+static _Atomic int cancels;
+static _Atomic int64_t first_cancel;
 
 void sh_media_cancel(void)
 {
-    cancelled = 1;
+    const int64_t now = sh_monotonic_us();
+    int none = 0;
+    if (atomic_compare_exchange_strong(&cancels, &none, 1))
+        first_cancel = now;
+    else if (first_cancel && now - first_cancel >= SH_MEDIA_ONE_STOP_MS * 1000)
+        cancels = 2;
+}
+
+int sh_media_cancels(void)
+{
+    return cancels;
 }
 
 bool sh_media_cancelled(void)
 {
-    return cancelled != 0;
+    return cancels > 0;
 }
 
 static void on_signal(int number)
@@ -69,10 +83,36 @@ void sh_channel_log(int channel, int level, const char *format, ...)
 
 void sh_channel_patience(int channel, double seconds)
 {
-    sh_message message = {.kind = SH_MSG_PATIENCE, .number = {SH_SANDBOX_PATIENCE_MAX_MS}};
+    sh_message message = {.kind = SH_MSG_PATIENCE,
+                          .number = {SH_SANDBOX_PATIENCE_MAX_MS, (int64_t)syscall(SYS_gettid)}};
     if (seconds * 1000 < SH_SANDBOX_PATIENCE_MAX_MS)
         message.number[0] = (int64_t)(seconds * 1000);
     sh_channel_send(channel, &message);
+}
+
+/* A page that parent and child share, NULL outside a child. The parent writes and never reads. */
+typedef struct shared {
+    _Atomic int stop;
+} shared;
+
+static shared *from_parent;
+static bool confined;
+
+bool sh_channel_stop_asked(int channel)
+{
+    return from_parent && from_parent->stop;
+}
+
+void sh_channel_limit_file(int channel, int64_t bytes)
+{
+    if (confined)
+        sh_confine_file(bytes);
+}
+
+void sh_channel_limit_memory(int channel, int64_t more)
+{
+    if (confined)
+        sh_confine_memory(more);
 }
 
 /* Receives one message and at most one descriptor (-1: none). 1, 0 at the end, -1 on failure. */
@@ -113,10 +153,30 @@ int sh_channel_open(int channel, int64_t number, sh_err *err)
 
 /* ---- the child ---- */
 
-static _Noreturn void child(const sh_sandbox_job *job, int channel, pid_t parent)
+static int confine(const sh_sandbox_job *job, int channel, pid_t parent, sh_err *err)
+{
+    const sh_confinement want = {.keep = job->descriptors,
+                                 .count = job->descriptor_count,
+                                 .channel = channel,
+                                 .parent = parent,
+                                 .memory = job->memory,
+                                 .file = job->file,
+                                 .without = job->without};
+    char means[200] = "";
+    if (job->unconfined)
+        return sh_confine_not(parent, err);
+    confined = true;
+    int status = sh_confine(&want, means, sizeof(means), err);
+    if (status == 0)
+        sh_channel_log(channel, SH_LOG_DEBUG, "%s", means);
+    return status;
+}
+
+static _Noreturn void child(const sh_sandbox_job *job, int channel, pid_t parent, shared *page)
 {
     sh_err err = {0};
-    int status = sh_confine(job->descriptors, job->descriptor_count, channel, parent, &err);
+    from_parent = page;
+    int status = confine(job, channel, parent, &err);
     sh_message last = {.kind = SH_MSG_DONE};
     if (status == 0)
         status = job->main(job->opaque, channel, &err);
@@ -131,13 +191,50 @@ static _Noreturn void child(const sh_sandbox_job *job, int channel, pid_t parent
 
 /* ---- the parent ---- */
 
+#define THREADS 64 /* whose steps are waited for; those of more are waited for by the last of them */
+
 typedef struct served {
     bool ended;  /* DONE or FAILED came, or the channel closed */
     bool done;   /* DONE came */
     bool failed; /* err is set */
-    bool hangs;
-    int64_t patience_ms, waited_ms;
+    bool hangs, asked;
+    int64_t waited_us;                    /* since there was progress */
+    int64_t least_ms;                     /* patience of the job */
+    int64_t last[SH_MESSAGE_NUMBERS];     /* of PROGRESS */
+    int64_t thread[THREADS], ms[THREADS]; /* what they asked for */
+    size_t threads;
 } served;
+
+static int64_t patience_ms(const served *state)
+{
+    int64_t longest = state->least_ms;
+    for (size_t i = 0; i < state->threads; i++)
+        longest = state->ms[i] > longest ? state->ms[i] : longest;
+    return longest;
+}
+
+static void take_patience(served *state, int64_t ms, int64_t thread)
+{
+    size_t i = 0;
+    while (i < state->threads && state->thread[i] != thread)
+        i++;
+    if (i == state->threads)
+        i = i < THREADS ? state->threads++ : THREADS - 1;
+    state->thread[i] = thread;
+    state->ms[i] = ms < SH_SANDBOX_PATIENCE_MAX_MS ? ms : SH_SANDBOX_PATIENCE_MAX_MS;
+    state->waited_us = 0;
+}
+
+/* A child that says the same again and again gets nowhere. */
+static void note_progress(served *state, const sh_message *message)
+{
+    if (message->kind == SH_MSG_LOG ||
+        (message->kind == SH_MSG_PROGRESS && memcmp(state->last, message->number, sizeof(state->last)) == 0))
+        return;
+    if (message->kind == SH_MSG_PROGRESS)
+        memcpy(state->last, message->number, sizeof(state->last));
+    state->waited_us = 0;
+}
 
 static void answer_open(const sh_sandbox_job *job, int channel, int64_t number)
 {
@@ -181,6 +278,7 @@ static void serve_one(const sh_sandbox_job *job, int channel, served *state, sh_
         state->ended = true;
         return;
     }
+    note_progress(state, &message);
     switch (message.kind) {
     case SH_MSG_OPEN:
         answer_open(job, channel, message.number[0]);
@@ -193,9 +291,7 @@ static void serve_one(const sh_sandbox_job *job, int channel, served *state, sh_
         sh_fail(err, message.status < 0 ? message.status : SH_E_INTERNAL, "%s", message.text);
         break;
     case SH_MSG_PATIENCE:
-        if (message.number[0] > state->patience_ms)
-            state->patience_ms = message.number[0] < SH_SANDBOX_PATIENCE_MAX_MS ? message.number[0]
-                                                                                : SH_SANDBOX_PATIENCE_MAX_MS;
+        take_patience(state, message.number[0], message.number[1]);
         break;
     default:
         if (job->message && job->message(job->receiver, &message, err) < 0)
@@ -205,7 +301,7 @@ static void serve_one(const sh_sandbox_job *job, int channel, served *state, sh_
 
 static int conclude(const sh_sandbox_job *job, const served *state, int wait_status, sh_err *err)
 {
-    if (sh_media_cancelled())
+    if (sh_media_cancelled() && !(job->may_finish && (state->failed || state->done)))
         return sh_fail(err, SH_E_CANCELLED, "%s: interrupted", job->what);
     if (state->failed)
         return err ? err->status : SH_E_INTERNAL;
@@ -216,7 +312,7 @@ static int conclude(const sh_sandbox_job *job, const served *state, int wait_sta
             err, SH_E_FORMAT,
             "%s: the process that reads the file made no progress for %.0f s and was ended; the file "
             "may be damaged so that reading it never ends, or the storage does not answer",
-            job->what, (double)state->patience_ms / 1000);
+            job->what, (double)patience_ms(state) / 1000);
     if (WIFSIGNALED(wait_status))
         return sh_fail(err, SH_E_FORMAT,
                        "%s: the process that reads the file died of signal %d (%s); the file may be damaged "
@@ -226,33 +322,61 @@ static int conclude(const sh_sandbox_job *job, const served *state, int wait_sta
                    job->what, WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1);
 }
 
+static void say(const sh_sandbox_job *job, served *state, int level, const char *text, sh_err *err)
+{
+    sh_message message = {.kind = SH_MSG_LOG, .status = level};
+    snprintf(message.text, sizeof(message.text), "%s", text);
+    if (job->message && job->message(job->receiver, &message, err) < 0)
+        state->ended = state->failed = true;
+}
+
 /* Time is counted in small steps that were waited through, so that the hours in which this process was
  * stopped (Ctrl-Z) count as one step. */
 static void wait_for_message(const sh_sandbox_job *job, int channel, served *state, const sigset_t *open_mask,
                              sh_err *err)
 {
-    const int64_t left = state->patience_ms - state->waited_ms, step = left < 1000 ? left : 1000;
-    const struct timespec time = {step / 1000, step % 1000 * 1000000};
+    const int64_t left = patience_ms(state) * 1000 - state->waited_us, step = left < 1000000 ? left : 1000000;
+    const struct timespec time = {step / 1000000, step % 1000000 * 1000};
     struct pollfd item = {channel, POLLIN, 0};
-    int ready = ppoll(&item, 1, &time, open_mask);
-    if (ready > 0) {
-        state->waited_ms = 0;
+    const int64_t before = sh_monotonic_us();
+    int ready = step > 0 ? ppoll(&item, 1, &time, open_mask) : 0;
+    const int64_t passed = sh_monotonic_us() - before;
+    const int error = errno;
+    state->waited_us += passed < step ? passed : step;
+    if (ready > 0)
         serve_one(job, channel, state, err);
-    } else if (ready == 0) {
-        state->waited_ms += step;
-        state->hangs = state->waited_ms >= state->patience_ms;
-        state->ended = state->hangs;
-    } else if (errno != EINTR) {
+    else if (ready < 0 && error != EINTR)
         state->ended = true;
-    }
+    if (!state->ended && state->waited_us >= patience_ms(state) * 1000)
+        state->ended = state->hangs = true;
 }
 
-static int serve(const sh_sandbox_job *job, int channel, pid_t pid, const sigset_t *open_mask, sh_err *err)
+static void ask_to_stop(const sh_sandbox_job *job, served *state, shared *page, sh_err *err)
 {
-    served state = {.patience_ms = job->patience_ms > 0 ? job->patience_ms : SH_SANDBOX_PATIENCE_MS};
+    if (state->asked || !sh_media_cancelled())
+        return;
+    page->stop = 1;
+    state->asked = true;
+    say(job, state, SH_LOG_INFO, "stopping after the piece in hand; asked again, at once", err);
+}
+
+static int serve(const sh_sandbox_job *job, int channel, pid_t pid, const sigset_t *open_mask, shared *page,
+                 sh_err *err)
+{
+    served state = {.least_ms = job->patience_ms > 0 ? job->patience_ms : SH_SANDBOX_PATIENCE_MS};
     int wait_status = 0;
-    while (!state.ended && !sh_media_cancelled())
-        wait_for_message(job, channel, &state, open_mask, err);
+    if (job->unconfined)
+        say(job, &state, SH_LOG_WARNING,
+            "--no-sandbox: the file is read WITHOUT CONFINEMENT; one that was made to do harm can do all "
+            "that you "
+            "can: read and change your files, use the network, start programs",
+            err);
+    while (!state.ended && sh_media_cancels() <= (job->may_finish ? 1 : 0)) {
+        if (job->may_finish)
+            ask_to_stop(job, &state, page, err);
+        if (!state.ended)
+            wait_for_message(job, channel, &state, open_mask, err);
+    }
     /* Its own death by a signal came first, if there was one. After DONE there is nothing left that it should
      * do, and one that was taken over must not be waited for. */
     kill(pid, SIGKILL);
@@ -273,25 +397,35 @@ static void block_signals(sigset_t *before, sigset_t *while_waiting)
         sigdelset(while_waiting, stop_signals[i]);
 }
 
-int sh_sandbox_run(const sh_sandbox_job *job, sh_err *err)
+/* Both sides of the channel are open. Closes the parent's. */
+static int fork_and_serve(const sh_sandbox_job *job, const int pair[2], shared *page, sh_err *err)
 {
-    int pair[2];
     sigset_t before, while_waiting;
-    int status;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-        return sh_fail_errno(err, errno, "%s: channel to the child process", job->what);
     block_signals(&before, &while_waiting);
     fflush(NULL);
     pid_t parent = getpid();
     pid_t pid = fork();
     if (pid == 0) {
         close(pair[0]);
-        child(job, pair[1], parent);
+        child(job, pair[1], parent, page);
     }
     close(pair[1]);
-    status = pid < 0 ? sh_fail_errno(err, errno, "%s: new process", job->what)
-                     : serve(job, pair[0], pid, &while_waiting, err);
+    int status = pid < 0 ? sh_fail_errno(err, errno, "%s: new process", job->what)
+                         : serve(job, pair[0], pid, &while_waiting, page, err);
     close(pair[0]);
     sigprocmask(SIG_SETMASK, &before, NULL);
+    return status;
+}
+
+int sh_sandbox_run(const sh_sandbox_job *job, sh_err *err)
+{
+    int pair[2];
+    shared *page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED)
+        return sh_fail_errno(err, errno, "%s: memory for the child process", job->what);
+    int status = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0
+                     ? sh_fail_errno(err, errno, "%s: channel to the child process", job->what)
+                     : fork_and_serve(job, pair, page, err);
+    munmap(page, sizeof(*page));
     return status;
 }
