@@ -46,17 +46,20 @@ typedef struct sh_encoder_settings {
     double crf;                 /* < 0: the default of sh_encoder_info */
     const char *const *options; /* key=value, borrowed during the call */
     size_t option_count;
-    int threads;                   /* > 0; pinned */
-    int piece_frames;              /* most frames that will be sent; > 0 */
-    bool global_header;            /* parameter sets in extradata (MP4, MOV, MKV), not in the packets */
-    bool has_mastering, has_light; /* whether those below count */
+    int threads;        /* > 0; pinned */
+    int piece_frames;   /* most frames that will be sent; > 0 */
+    bool global_header; /* parameter sets in extradata (MP4, MOV, MKV), not in the packets */
+    uint32_t tag;       /* of the track: hvc1 in MP4 and MOV, whose muxer takes hev1; 0: the muxer's own */
+    bool has_mastering, has_light;        /* whether those below count */
     AVMasteringDisplayMetadata mastering; /* has_primaries and has_luminance say which of it */
     AVContentLightMetadata light;
 } sh_encoder_settings;
 
 /* Neutral settings: nothing tagged, defaults of the encoder, one thread, pieces of 250 frames. */
 void sh_encoder_settings_default(sh_encoder_settings *settings);
-/* What the plan decides. `muxer`'s flags give global_header. Strings stay borrowed from the plan. */
+/* global_header and tag, as `muxer` wants them. */
+void sh_encoder_settings_for(sh_encoder_settings *settings, const AVOutputFormat *muxer);
+/* What the plan decides, and the former. Strings stay borrowed from the plan. */
 void sh_encoder_settings_from_plan(sh_encoder_settings *settings, const struct sh_plan *plan,
                                    const AVOutputFormat *muxer);
 
@@ -66,12 +69,13 @@ typedef struct sh_encoder_info {
     const char *name;  /* as --encoder takes it */
     const char *title; /* for messages: "x264" */
     enum AVCodecID codec;
-    const char *preset;   /* by default */
-    double crf;           /* by default: similar quality from each */
-    int crf_max;          /* 0 .. this */
-    const char *crf_name; /* "CRF", or "CQ" */
-    int width_min, height_min, width_max, height_max;
-    bool hardware; /* needs a device, hence no confinement; bytes are not promised */
+    const char *preset;                  /* by default */
+    double crf;                          /* by default: similar quality from each */
+    int crf_max;                         /* 0 .. this */
+    const char *crf_name;                /* "CRF", or "CQ" */
+    int width_min, height_min, side_max; /* of the picture */
+    int64_t area_max;                    /* samples of luma */
+    bool hardware;                       /* needs a device, hence no confinement; bytes are not promised */
     bool reproducible;
 } sh_encoder_info;
 
