@@ -24,4 +24,27 @@ int sh_output_commit(sh_output *output, sh_err *err);
 /* Closes; what was not committed is gone. {.fd = -1, .folder = -1} is fine. */
 void sh_output_close(sh_output *output);
 
+/* A file made over several runs: part file and journal under plain hidden names in the output's folder
+ * (".NAME.spyhop-part", ".NAME.spyhop-journal"), so that they outlive a crash, and locked, so that two runs
+ * never write the same one. Only the parent has it; the child gets the three descriptors. */
+typedef struct sh_unfinished {
+    int part, journal, folder; /* descriptors, -1: not open */
+    bool overwrite;
+    char *path, *name; /* of the output; name lies within path */
+    char *part_name, *journal_name;
+    char shown[160]; /* the output's path for messages */
+} sh_unfinished;
+
+#define SH_UNFINISHED_NONE ((sh_unfinished){.part = -1, .journal = -1, .folder = -1})
+
+/* Opens both, creating what is not there (a part file without a journal, or the reverse, is emptied). Refuses
+ * as sh_output_open does, and where another process works on it (SH_E_CONFLICT). */
+int sh_unfinished_open(sh_unfinished *output, const char *path, bool overwrite, int input, sh_err *err);
+/* The part file is synced, gets the output's name, and the journal goes. */
+int sh_unfinished_commit(sh_unfinished *output, sh_err *err);
+/* Removes both: nothing is to be resumed. */
+void sh_unfinished_discard(sh_unfinished *output);
+/* Closes; the files stay for a resume, but empty ones are removed. SH_UNFINISHED_NONE is fine. */
+void sh_unfinished_close(sh_unfinished *output);
+
 #endif
