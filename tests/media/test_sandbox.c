@@ -10,6 +10,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "media/confine.h"
+#include "media/landlock.h"
 #include "media/media.h"
 #include "media/output.h"
 #include "media/sandbox.h"
@@ -17,12 +19,16 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -37,6 +43,8 @@ typedef struct heard {
 static int hear(void *receiver, const sh_message *message, sh_err *err)
 {
     heard *h = receiver;
+    if (message->kind == SH_MSG_LOG && message->status == SH_LOG_DEBUG)
+        return 0;
     if (message->kind == SH_MSG_DATA)
         h->sum += message->number[0];
     if (message->kind == SH_MSG_LOG)
@@ -173,15 +181,43 @@ static int hang(void *opaque, int channel, sh_err *err)
     return 0;
 }
 
-/* Longer in all than the patience, and never silent for long. */
-static int slow_but_alive(void *opaque, int channel, sh_err *err)
+/* Longer in all than the patience, and never silent for long. number[0] changes, or not. */
+static int talk_for_60_ms(int channel, int kind, bool change)
 {
-    sh_message message = {.kind = SH_MSG_PROGRESS};
+    sh_message message = {.kind = kind};
     const int64_t end = sh_monotonic_us() + 60000;
-    while (sh_monotonic_us() < end)
+    while (sh_monotonic_us() < end) {
+        message.number[0] += change;
         if (sh_channel_send(channel, &message) < 0)
             return SH_E_IO;
+    }
     return 0;
+}
+
+static int slow_but_alive(void *opaque, int channel, sh_err *err)
+{
+    return talk_for_60_ms(channel, SH_MSG_PROGRESS, true);
+}
+
+static int in_circles(void *opaque, int channel, sh_err *err)
+{
+    while (talk_for_60_ms(channel, SH_MSG_PROGRESS, false) == 0)
+        ;
+    return SH_E_IO;
+}
+
+static int words_only(void *opaque, int channel, sh_err *err)
+{
+    while (talk_for_60_ms(channel, SH_MSG_LOG, true) == 0)
+        ;
+    return SH_E_IO;
+}
+
+static int time_taken_back(void *opaque, int channel, sh_err *err)
+{
+    sh_channel_patience(channel, 1e12);
+    sh_channel_patience(channel, 0);
+    return hang(opaque, channel, err);
 }
 
 static int ask_for_time(void *opaque, int channel, sh_err *err)
@@ -223,8 +259,182 @@ static void hanging_is_ended(void **state)
     assert_int_equal(sh_sandbox_run(&job, &err), 0);
     job.main = ask_for_time;
     assert_int_equal(sh_sandbox_run(&job, &err), 0);
+    static const sh_sandbox_main stuck[] = {in_circles, words_only, time_taken_back};
+    for (size_t i = 0; i < sizeof(stuck) / sizeof(stuck[0]); i++) {
+        job.main = stuck[i];
+        assert_int_equal(sh_sandbox_run(&job, &err), SH_E_FORMAT);
+        assert_non_null(strstr(err.message, "no progress"));
+    }
     alarm(0);
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
+}
+
+/* ---- what else a child has not ---- */
+
+static int64_t capabilities(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+    int64_t all = syscall(SYS_capget, &header, sets);
+    for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+        all |= sets[i].effective | sets[i].permitted | sets[i].inheritable;
+    return all;
+}
+
+/* The same with every means: no file, no network, no capability. */
+static int try_files_and_network(void *opaque, int channel, sh_err *err)
+{
+    struct rlimit files;
+    sh_message message = {.kind = SH_MSG_DATA};
+    const int net = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in there = {.sin_family = AF_INET, .sin_port = htons(9)};
+    there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    message.number[0] |= open("/etc/passwd", O_RDONLY) < 0 ? 1 : 0;
+    message.number[0] |= open("/tmp/spyhop-must-not-be", O_CREAT | O_WRONLY, 0600) < 0 ? 2 : 0;
+    message.number[0] |= mkdir("/tmp/spyhop-must-not-be", 0700) < 0 ? 4 : 0;
+    /* nobody is refused: there is nobody */
+    message.number[0] |=
+        net < 0 || (connect(net, (struct sockaddr *)&there, sizeof(there)) < 0 && errno != ECONNREFUSED) ? 8
+                                                                                                         : 0;
+    message.number[0] |= capabilities() == 0 ? 16 : 0;
+    message.number[0] |= getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_max <= 64 ? 32 : 0;
+    return sh_channel_send(channel, &message);
+}
+
+static void each_means_confines(void **state)
+{
+    static const unsigned less[] = {0,
+                                    SH_CONFINE_LANDLOCK,
+                                    SH_CONFINE_LANDLOCK_NEW,
+                                    SH_CONFINE_SECCOMP,
+                                    SH_CONFINE_SECCOMP | SH_CONFINE_LANDLOCK_NEW,
+                                    SH_CONFINE_SECCOMP | SH_CONFINE_LANDLOCK};
+    for (size_t i = 0; i < sizeof(less) / sizeof(less[0]); i++) {
+        sh_err err = {0};
+        heard h = {0};
+        const sh_sandbox_job job = {.what = "test",
+                                    .main = try_files_and_network,
+                                    .message = hear,
+                                    .receiver = &h,
+                                    .without = less[i]};
+        const int status = sh_sandbox_run(&job, &err);
+        if (status == SH_E_UNSUPPORTED && (less[i] & SH_CONFINE_SECCOMP))
+            continue; /* a container that has no namespaces to give */
+        assert_int_equal(status, 0);
+        assert_int_equal(h.sum, 63);
+    }
+    sh_err err = {0};
+    const sh_sandbox_job none = {
+        .what = "test", .main = try_files_and_network, .without = SH_CONFINE_SECCOMP | SH_CONFINE_NAMESPACES};
+    assert_int_equal(sh_sandbox_run(&none, &err), SH_E_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "--no-sandbox"));
+}
+
+/* By itself, with what Linux 6.1 knows of it. Bits of what it did not refuse. */
+static void landlock_alone(void **state)
+{
+    int status = 0;
+    const pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+            _exit(64);
+        const int version = sh_landlock_nothing(true);
+        if (version == 0)
+            _exit(128); /* this kernel has none */
+        _exit((version > 2 ? 1 : 0) | (open("/etc/passwd", O_RDONLY) >= 0 ? 2 : 0) |
+              (open("/tmp/spyhop-must-not-be", O_CREAT | O_WRONLY, 0600) >= 0 ? 4 : 0) |
+              (opendir("/") ? 8 : 0));
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 128)
+        skip();
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* opaque: a descriptor in text, as above. */
+static int write_much(void *opaque, int channel, sh_err *err)
+{
+    const int fd = *(const int *)(const void *)(((heard *)opaque)->text + 8);
+    char bytes[1000] = {0};
+    if (((heard *)opaque)->text[0] == 'l')
+        sh_channel_limit_file(channel, 1500);
+    sh_channel_limit_file(channel, 1 << 30); /* not wider again */
+    for (int i = 0; i < 4; i++)
+        if (write(fd, bytes, sizeof(bytes)) < 0)
+            return sh_fail_errno(err, errno, "the file");
+    return 0;
+}
+
+static void files_are_bounded(void **state)
+{
+    char name[] = "/tmp/spyhop-test-XXXXXX";
+    const int fd = mkstemp(name);
+    struct stat info;
+    unlink(name);
+    for (int late = 0; late < 2; late++) {
+        sh_err err = {0};
+        heard h = {.text = "job"};
+        if (late)
+            memcpy(h.text, "later", 6);
+        memcpy(h.text + 8, &fd, sizeof(int));
+        assert_int_equal(ftruncate(fd, 0), 0);
+        assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+        const sh_sandbox_job job = {.what = "test",
+                                    .main = write_much,
+                                    .opaque = &h,
+                                    .descriptors = &fd,
+                                    .descriptor_count = 1,
+                                    .file = late ? 0 : 1500};
+        assert_int_equal(sh_sandbox_run(&job, &err), SH_E_IO);
+        assert_non_null(strstr(err.message, "File too large"));
+        assert_int_equal(fstat(fd, &info), 0);
+        assert_int_equal(info.st_size, 1500);
+    }
+    close(fd);
+}
+
+#define MUCH ((size_t)1 << 30)
+
+static int take_memory(void *opaque, int channel, sh_err *err)
+{
+    sh_channel_limit_memory(channel, MUCH / 8);
+    void *volatile all = malloc(MUCH);
+    void *volatile some = malloc(MUCH / 32);
+    const bool bounded = !all && some;
+    free(all);
+    free(some);
+    return bounded ? sh_fail(err, SH_E_MEMORY, "memory is short") : 0;
+}
+
+static void memory_is_bounded(void **state)
+{
+    sh_err err = {0};
+    sh_sandbox_job job = {.what = "test", .main = take_memory};
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    skip();
+#endif
+    assert_int_equal(sh_sandbox_run(&job, &err), SH_E_MEMORY);
+    job.unconfined = true;
+    assert_int_equal(sh_sandbox_run(&job, &err), 0);
+}
+
+static int open_a_file(void *opaque, int channel, sh_err *err)
+{
+    sh_message message = {.kind = SH_MSG_DATA, .number = {open("/dev/null", O_RDONLY)}};
+    return sh_channel_send(channel, &message);
+}
+
+static void no_sandbox_is_loud(void **state)
+{
+    sh_err err = {0};
+    heard h = {.sum = -1000};
+    const sh_sandbox_job job = {
+        .what = "test", .main = open_a_file, .message = hear, .receiver = &h, .unconfined = true};
+    assert_int_equal(sh_sandbox_run(&job, &err), 0);
+    assert_true(h.sum >= -1000 + 3);
+    assert_non_null(strstr(h.text, "WITHOUT CONFINEMENT"));
 }
 
 /* ---- the environment ---- */
@@ -417,15 +627,53 @@ static int wait_for_ever(void *opaque, int channel, sh_err *err)
     return SH_E_INTERNAL;
 }
 
+static int until_asked(void *opaque, int channel, sh_err *err)
+{
+    while (!sh_channel_stop_asked(channel))
+        ;
+    return opaque ? sh_fail(err, SH_E_CANCELLED, "stopped after frame 7") : 0;
+}
+
+/* Sends signals to its parent for as long as it lives. */
+static int stubborn(void *opaque, int channel, sh_err *err)
+{
+    while (kill(getppid(), SIGTERM) == 0)
+        ;
+    return SH_E_INTERNAL;
+}
+
+static void asking_comes_first(void **state)
+{
+    sh_err err = {0};
+    heard h = {0};
+    sh_sandbox_job job = {
+        .what = "test", .main = until_asked, .message = hear, .receiver = &h, .may_finish = true};
+    sh_media_catch_signals();
+    assert_false(sh_media_cancelled());
+    assert_false(sh_channel_stop_asked(-1));
+    alarm(30); /* a hang is a failure */
+    raise(SIGTERM);
+    raise(SIGTERM); /* the same wish */
+    assert_int_equal(sh_media_cancels(), 1);
+    assert_int_equal(sh_sandbox_run(&job, &err), 0); /* it finished */
+    assert_non_null(strstr(h.text, "asked again"));
+    job.opaque = &h;
+    assert_int_equal(sh_sandbox_run(&job, &err), SH_E_CANCELLED);
+    assert_string_equal(err.message, "stopped after frame 7");
+    job.main = stubborn;
+    job.unconfined = true;
+    assert_int_equal(sh_sandbox_run(&job, &err), SH_E_CANCELLED);
+    assert_non_null(strstr(err.message, "interrupted"));
+    assert_int_equal(sh_media_cancels(), 2);
+    alarm(0);
+}
+
 static void cancelling_kills(void **state)
 {
     sh_err err = {0};
     heard h = {0};
-    sh_media_catch_signals();
-    assert_false(sh_media_cancelled());
-    alarm(30); /* a hang is a failure */
-    raise(SIGTERM);
     assert_true(sh_media_cancelled());
+    alarm(30); /* a hang is a failure */
     assert_int_equal(run(wait_for_ever, &h, NULL, 0, &err), SH_E_CANCELLED);
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
     alarm(0);
@@ -439,6 +687,9 @@ int main(void)
         cmocka_unit_test(output_is_whole_or_nothing), cmocka_unit_test(output_replaces_only_when_asked),
         cmocka_unit_test(output_does_not_win_a_race), cmocka_unit_test(names_are_shown),
         cmocka_unit_test(hanging_is_ended),           cmocka_unit_test(environment_is_gone),
+        cmocka_unit_test(each_means_confines),        cmocka_unit_test(landlock_alone),
+        cmocka_unit_test(files_are_bounded),          cmocka_unit_test(memory_is_bounded),
+        cmocka_unit_test(no_sandbox_is_loud),         cmocka_unit_test(asking_comes_first),
         cmocka_unit_test(cancelling_kills),
     };
     signal(SIGPIPE, SIG_IGN);
