@@ -62,3 +62,28 @@ bool sh_option_precision(const char *command, const char *text, int *out)
     fprintf(stderr, "spyhop %s: --precision takes auto, fp32 or int8, not \"%s\"\n", command, text);
     return false;
 }
+
+/* [[HOURS:]MINUTES:]SECONDS[.PART]; what stands behind a colon is below 60. */
+bool sh_option_time(const char *command, const char *option, const char *text, double *out)
+{
+    double all = 0;
+    const char *at = text;
+    for (int colons = 0; colons < 3; colons++) {
+        char *end = NULL;
+        const double part = isdigit((unsigned char)*at) ? strtod(at, &end) : -1;
+        const size_t length = strspn(at, "0123456789.");
+        if (!end || end != at + length || (colons > 0 && part >= 60))
+            break;
+        all = all * 60 + part;
+        if (!*end && all <= 1e7) {
+            *out = all;
+            return true;
+        }
+        if (*end != ':' || memchr(at, '.', length))
+            break;
+        at = end + 1;
+    }
+    fprintf(stderr, "spyhop %s: %s takes seconds or a time like 1:02:03.5, not \"%s\"\n", command, option,
+            text);
+    return false;
+}

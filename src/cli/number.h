@@ -12,4 +12,7 @@ bool sh_option_cpu(const char *command, const char *text, int *out);
 /* The names of spyhop_precision_name. */
 bool sh_option_precision(const char *command, const char *text, int *out);
 
+/* Seconds, given as such or as [[H:]M:]S[.F]. */
+bool sh_option_time(const char *command, const char *option, const char *text, double *out);
+
 #endif

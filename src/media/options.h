@@ -33,6 +33,7 @@ typedef struct sh_upscale_options {
     int to_width, to_height; /* 0: as the model makes it. One may be 0: from the other */
     bool large;              /* more than 4K may come out */
     double start, duration;  /* seconds; < 0: not asked */
+    bool preview;            /* output is a PNG: the frame at `start` before and after */
     sh_deinterlace deinterlace;
     bool telecine; /* reverse 3:2 pulldown */
     sh_rotation rotation;

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef SH_CLI_UPSCALE_SCREEN_H
+#define SH_CLI_UPSCALE_SCREEN_H
+/* What `upscale` tells while it works and at its end.
+ *
+ *   a terminal    one line on stderr that is written over
+ *   none          a line on stderr every 5 s
+ *   --json        an object a line on stdout: progress, log, result, error
+ *   --progress    the keys of ffmpeg's -progress, to a file or stdout; progress=continue or end closes a
+ * block
+ *
+ * Speed is that of the last two minutes of this run: frames that an earlier run made are counted as done, not
+ * as made, and neither is the time before the first frame. What is left is the rest over that speed. */
+#include "media/upscale.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define SH_SCREEN_SAMPLES 64
+
+typedef struct sh_screen {
+    bool json, quiet, verbose, terminal;
+    bool stdout_taken; /* by the video: words go to stderr */
+    FILE *keys;        /* of --progress; NULL: none */
+    bool line_open;    /* the terminal's line holds progress */
+    int64_t start, printed_at, keys_at;
+    sh_upscale_progress last;
+    struct {
+        int64_t at, frames;
+    } samples[SH_SCREEN_SAMPLES]; /* of the last minutes, oldest first */
+    int sample_count;
+} sh_screen;
+
+void sh_screen_start(sh_screen *screen);
+/* For sh_upscale_job; opaque: sh_screen. */
+void sh_screen_progress(void *screen, const sh_upscale_progress *progress);
+void sh_screen_log(void *screen, int level, const char *text);
+void sh_screen_result(sh_screen *screen, const sh_upscale_options *options, const sh_upscale_result *result);
+void sh_screen_error(sh_screen *screen, int status, const char *message);
+
+#endif
