@@ -28,6 +28,7 @@ typedef struct walk {
     const sh_graph_conv *convs[MOST_LAYERS];
     float scales[MOST_LAYERS]; /* of the activations after each but the last */
     int count;
+    bool mirrors;
     const sh_graph_resize *resize; /* NULL: the base is the input itself */
 } walk;
 
@@ -138,8 +139,10 @@ static bool walk_graph(walk *w)
 {
     const sh_graph *graph = w->graph;
     const sh_graph_node *pad = reader_like(graph, graph->input, SH_OP_PAD);
-    if (!pad || pad->pad.mode != SH_PAD_EDGE || graph->tensors[graph->input].channels != 1)
+    if (!pad || (pad->pad.mode != SH_PAD_EDGE && pad->pad.mode != SH_PAD_SYMMETRIC) ||
+        graph->tensors[graph->input].channels != 1)
         return false;
+    w->mirrors = pad->pad.mode == SH_PAD_SYMMETRIC;
     int sums = walk_convs(w, pad->output);
     return sums >= 0 && w->count >= 2 && w->count == pad->pad.amount && walk_end(w, sums) && walk_shapes(w);
 }
@@ -453,6 +456,7 @@ static void make(maker *m)
 {
     sh_chain *chain = m->chain;
     chain->reach = m->w->count;
+    chain->mirrors = m->w->mirrors;
     chain->channels = m->w->convs[0]->outputs;
     chain->scale = m->w->resize ? m->w->resize->factor : 1;
     chain->inner = take(m, (size_t)chain->reach, sizeof(*chain->inner));

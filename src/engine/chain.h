@@ -3,7 +3,8 @@
 #define SH_ENGINE_CHAIN_H
 /* A quantised network that runs in eight-bit integers from its second layer on.
  *
- * What is a chain: a Pad that repeats the picture's borders, by one sample for each convolution; 3x3
+ * What is a chain: a Pad that continues the picture by its border or its mirror image (EDGE or SYMMETRIC of
+ * graph.h), by one sample for each convolution; 3x3
  * convolutions without pads, each but the last followed by Relu and QuantizeLinear/DequantizeLinear (uint8,
  * zero point 0); the weights of those in the middle int8 with a scale for each output; DepthToSpace; an Add
  * with the input, enlarged by taps that reach two samples. Everything else runs as a plan (plan.h).
@@ -18,10 +19,9 @@
  * sees the code value of a flat picture. What the last layer answers to one is then a constant, which is
  * taken off its bias: a flat picture comes out as it went in.
  *
- * The rows run depth first, as a plan's do, over rings of three rows a layer. Borders are those of a picture
- * that is continued by its border samples, so a layer's rows above the picture, and below it, are all the
- * same from some row on: layer k has rows -(k + 1) to height + k, and those beyond are the last ones again.
- */
+ * The rows run depth first, as a plan's do, over rings of three rows a layer. Rows and columns beyond the
+ * picture are made as all others are, from samples that were taken from inside; only the base repeats the
+ * border sample, whatever the Pad does. */
 #include "base/arena.h"
 #include "base/err.h"
 #include "engine/dsp/dsp.h"
@@ -36,6 +36,7 @@ typedef struct sh_chain {
     sh_arena *arena; /* of everything here */
     int scale, channels;
     int reach;                          /* convolutions: how far an output sample sees */
+    bool mirrors;                       /* the picture is continued by its mirror image */
     sh_q8_first first[SH_CHAIN_DEPTHS]; /* they differ in all but the weights */
     sh_q8_conv *inner;                  /* reach - 2 of them */
     sh_q8_conv last[SH_CHAIN_DEPTHS];   /* they differ in their biases */

@@ -69,11 +69,21 @@ static int clamp(int v, int low, int high)
     return v < low ? low : v > high ? high : v;
 }
 
-/* The row that stands for row y of the samples; rows are counted from 0 in the ring, and never negative. */
+/* The row or column of `size` that stands at place `at`. */
+static int continued(const run *r, int at, int size)
+{
+    if (!r->chain->mirrors)
+        return clamp(at, 0, size - 1);
+    at %= 2 * size;
+    at += at < 0 ? 2 * size : 0;
+    return at < size ? at : 2 * size - 1 - at;
+}
+
+/* Row y of the samples, from `reach` above the picture on. */
 static int16_t *sample_row(const run *r, int y)
 {
-    y = clamp(y, 0, r->height - 1);
-    return (int16_t *)(r->scratch + r->at.samples + (size_t)(y % (r->chain->reach + 1)) * r->at.sample_row);
+    size_t slot = (size_t)(y + r->chain->reach) % ((size_t)r->chain->reach + 1);
+    return (int16_t *)(r->scratch + r->at.samples + slot * r->at.sample_row);
 }
 
 static float *base_row(const run *r, int y, int phase)
@@ -91,15 +101,14 @@ static int32_t *sum_row(const run *r, int output)
 static uint8_t *group_row(const run *r, int layer, int y, int group)
 {
     size_t groups = (size_t)r->chain->channels / SH_Q8_GROUP;
-    y = clamp(y, -(layer + 1), r->height + layer) + layer + 1;
-    size_t slot = (size_t)(y % RING) * groups + (size_t)group;
+    size_t slot = (size_t)(y + r->chain->reach) % RING * groups + (size_t)group;
     return r->scratch + r->at.layers + (size_t)layer * r->at.layer + slot * r->at.group_row;
 }
 
 static void load_row(const run *r, int y)
 {
     const spyhop_plane *in = r->picture->in;
-    const char *from = (const char *)in->data + in->stride * y;
+    const char *from = (const char *)in->data + in->stride * continued(r, y, r->height);
     int left = r->x0 - r->chain->reach, right = r->x1 + r->chain->reach;
     int x0 = clamp(left, 0, r->width), x1 = clamp(right, 0, r->width);
     int16_t *row = sample_row(r, y) - left;
@@ -108,18 +117,27 @@ static void load_row(const run *r, int y)
     else
         r->picture->dsp->q8_load16(row + x0, from + 2 * (ptrdiff_t)x0, x1 - x0);
     for (int x = left; x < x0; x++)
-        row[x] = row[x0];
+        row[x] = row[continued(r, x, r->width)];
     for (int x = x1; x < right; x++)
-        row[x] = row[x1 - 1];
+        row[x] = row[continued(r, x, r->width)];
 }
 
+/* The mirror image begins with the border sample: only the second column beyond the border has to be that
+ * too. */
 static void base_rows(const run *r, int y)
 {
     float *out[SH_Q8_SCALE];
+    int16_t *row = sample_row(r, y) + r->chain->reach, *end = row + r->x1 - r->x0;
+    int16_t before = row[-BASE_REACH], behind = end[1];
     for (int j = 0; j < r->chain->scale; j++)
         out[j] = base_row(r, y, j);
-    r->picture->dsp->q8_base(out, sample_row(r, y) + r->chain->reach - BASE_REACH, &r->chain->base,
-                             r->x1 - r->x0);
+    if (r->x0 == 0)
+        row[-BASE_REACH] = row[0];
+    if (r->x1 == r->width)
+        end[1] = end[-1];
+    r->picture->dsp->q8_base(out, row - BASE_REACH, &r->chain->base, r->x1 - r->x0);
+    row[-BASE_REACH] = before;
+    end[1] = behind;
 }
 
 static void first_rows(const run *r, int y)
@@ -192,10 +210,10 @@ static void last_rows(const run *r, int y)
         finish_row(r, y, phase);
 }
 
-/* Whether the tile wants row y of what reaches `margin` rows beyond it, of which rows [low, high] exist. */
-static int wants(const run *r, int y, int margin, int low, int high)
+/* Whether row y is among those of the tile and so many around it. */
+static int wants(const run *r, int y, int margin)
 {
-    return y >= low && y <= high && y >= r->y0 - margin && y < r->y1 + margin;
+    return y >= r->y0 - margin && y < r->y1 + margin;
 }
 
 void sh_chain_tile_run(const sh_chain_picture *picture, int x0, int x1, int y0, int y1, void *scratch)
@@ -206,13 +224,14 @@ void sh_chain_tile_run(const sh_chain_picture *picture, int x0, int x1, int y0, 
              in->height, in->depth};
     for (int t = y0 - 2 * chain->reach; t < y1; t++) {
         int y = t + chain->reach;
-        if (wants(&r, y, chain->reach, 0, r.height - 1))
+        if (wants(&r, y, chain->reach))
             load_row(&r, y);
-        if (wants(&r, t + BASE_REACH, BASE_REACH, 0, r.height - 1))
-            base_rows(&r, t + BASE_REACH);
+        y = t + BASE_REACH;
+        if (wants(&r, y, BASE_REACH) && y >= 0 && y < r.height)
+            base_rows(&r, y);
         for (int k = 0; k < chain->reach - 1; k++) {
             int margin = chain->reach - 1 - k;
-            if (!wants(&r, t + margin, margin, -(k + 1), r.height + k))
+            if (!wants(&r, t + margin, margin))
                 continue;
             if (k == 0)
                 first_rows(&r, t + margin);

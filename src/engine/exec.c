@@ -239,12 +239,12 @@ static void resize_row(const run *r, const sh_plan_step *step, int y)
 /* The row or column of [first, end) that a Pad puts at place `at`. */
 static int padded(sh_pad_mode mode, int at, int first, int end)
 {
-    int period = 2 * (end - first - 1);
+    int twice = mode == SH_PAD_SYMMETRIC, period = 2 * (end - first - 1 + twice);
     if (mode == SH_PAD_EDGE || period == 0)
         return at < first ? first : at >= end ? end - 1 : at;
     at = (at - first) % period;
     at += at < 0 ? period : 0;
-    return first + (at <= period / 2 ? at : period - at);
+    return first + (at < end - first ? at : period - twice - at);
 }
 
 /* Columns [from, to) of a row that begins at column `base`. */

@@ -33,7 +33,7 @@ static reach step_reach(const sh_plan *plan, const sh_graph_node *node)
     r.ahead = r.down;
     r.behind = r.up;
     if (node->op == SH_OP_PAD && node->pad.mode != SH_PAD_CONSTANT)
-        r.ahead = r.behind = up_to_grid(node->pad.amount * (node->pad.mode == SH_PAD_REFLECT ? 2 : 1), scale);
+        r.ahead = r.behind = up_to_grid(node->pad.amount * (node->pad.mode == SH_PAD_EDGE ? 1 : 2), scale);
     return r;
 }
 

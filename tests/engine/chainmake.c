@@ -146,7 +146,7 @@ static void make_graph(maker *m)
     float middle = sqrtf(6.0f / (float)(9 * f->channels)) * (f->loud ? 0.3f : 1);
     m->graph->input = new_tensor(m, 1, 1, 0);
     sh_graph_node *pad = new_node(m, SH_OP_PAD, 0, -1, 1, 1, convs);
-    pad->pad = (sh_graph_pad){SH_PAD_EDGE, convs, 0};
+    pad->pad = (sh_graph_pad){f->mirrors ? SH_PAD_SYMMETRIC : SH_PAD_EDGE, convs, 0};
     at = add_activation(m, add_conv(m, pad->output, f->channels, 0.5f, 0, 0), 1.2f / 255);
     for (int k = 0; k < f->inner; k++)
         at = add_activation(m, add_conv(m, at, f->channels, middle, 1, 0), 1.0f / 255);

@@ -9,6 +9,7 @@ typedef struct chain_form {
     int float_last;             /* the last weights are no integers */
     int loud;                   /* weights of the middle are the largest there are, with pairs past 128 */
     uint32_t seed;
+    int mirrors; /* beyond its border the picture is its mirror image, and not its border */
 } chain_form;
 
 /* To be freed with spyhop_model_free. Failures are cmocka's. */

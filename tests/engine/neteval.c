@@ -184,23 +184,28 @@ static int eval_pad(machine *m, const nm_node *node)
     return 1;
 }
 
-/* starts, ends and axes: channels, rows and columns in any order. */
+/* starts, ends, axes and steps of 1 or -1: channels, rows and columns in any order. */
 static int eval_slice(machine *m, const nm_node *node)
 {
     const value *in = get(m, node->in[0]);
     const nm_tensor *starts = constant(m, node, 1), *ends = constant(m, node, 2),
-                    *axes = constant(m, node, 3);
-    int from[3] = {0, 0, 0}, to[3] = {in->c, in->h, in->w};
+                    *axes = constant(m, node, 3), *steps = constant(m, node, 4);
+    int from[3] = {0, 0, 0}, to[3] = {in->c, in->h, in->w}, step[3] = {1, 1, 1};
     for (int i = 0; i < starts->count; i++) {
-        int axis = (int)axes->data[i] - 1, size = to[axis], end = (int)ends->data[i];
-        from[axis] = (int)starts->data[i];
-        to[axis] = end < 0 ? size + end : end < size ? end : size;
+        int axis = (int)axes->data[i] - 1, size = to[axis];
+        double start = (double)starts->data[i], end = (double)ends->data[i];
+        step[axis] = steps ? (int)steps->data[i] : 1;
+        int least = step[axis] < 0 ? -1 : 0;
+        from[axis] = (int)fmin(start < 0 ? size + start : start, size + least);
+        to[axis] = (int)fmin(fmax(end < 0 ? size + end : end, least), size);
     }
-    value *out = make(m, node, to[0] - from[0], to[1] - from[1], to[2] - from[2]);
+    value *out =
+        make(m, node, (to[0] - from[0]) * step[0], (to[1] - from[1]) * step[1], (to[2] - from[2]) * step[2]);
     for (int c = 0; c < out->c; c++)
         for (int y = 0; y < out->h; y++)
             for (int x = 0; x < out->w; x++)
-                *cell(out, c, y, x) = at(in, from[0] + c, from[1] + y, from[2] + x);
+                *cell(out, c, y, x) =
+                    at(in, from[0] + c * step[0], from[1] + y * step[1], from[2] + x * step[2]);
     return 1;
 }
 
@@ -290,16 +295,20 @@ static int eval_pair(machine *m, const nm_node *node)
 
 static int eval_concat(machine *m, const nm_node *node)
 {
-    int channels = 0, c = 0;
     const value *first = get(m, node->in[0]);
-    for (int i = 0; i < node->in_count; i++)
-        channels += get(m, node->in[i])->c;
-    value *out = make(m, node, channels, first->h, first->w);
+    int axis = (number(node, "axis", 1) + 4) % 4 - 1, size[3] = {first->c, first->h, first->w}, from[3] = {0, 0, 0};
+    for (int i = 1; i < node->in_count; i++) {
+        const value *in = get(m, node->in[i]);
+        size[axis] += axis == 0 ? in->c : axis == 1 ? in->h : in->w;
+    }
+    value *out = make(m, node, size[0], size[1], size[2]);
     for (int i = 0; i < node->in_count; i++) {
         const value *in = get(m, node->in[i]);
-        size_t plane = (size_t)in->h * (size_t)in->w;
-        memcpy(out->data + (size_t)c * plane, in->data, (size_t)in->c * plane * sizeof(double));
-        c += in->c;
+        for (int c = 0; c < in->c; c++)
+            for (int y = 0; y < in->h; y++)
+                for (int x = 0; x < in->w; x++)
+                    *cell(out, from[0] + c, from[1] + y, from[2] + x) = at(in, c, y, x);
+        from[axis] += axis == 0 ? in->c : axis == 1 ? in->h : in->w;
     }
     return 1;
 }

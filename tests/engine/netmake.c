@@ -198,6 +198,47 @@ static void add_cuts(maker *m, point in, int count, const int64_t *starts, const
     snprintf(node->in[node->in_count++], sizeof(node->in[0]), "%s", a);
 }
 
+/* What the point is called while more nodes are to come. */
+static point half_of(maker *m, point in)
+{
+    point half = m->points[--m->count]; /* nothing else may use it */
+    nm_node *node = &m->model->nodes[m->model->node_count - 1];
+    snprintf(half.name, sizeof(half.name), "h%d", m->model->node_count);
+    snprintf(node->out, sizeof(node->out), "%s", half.name);
+    half.channels = in.channels;
+    half.margin = in.margin;
+    return half;
+}
+
+/* The first or the last `amount` rows or columns in reverse. */
+static point turned(maker *m, point in, int amount, int axis, int behind)
+{
+    char steps[16];
+    constant_name(m, steps, 'm');
+    nm_whole(m->model, steps, NM_INT64, 1, (const int64_t[]){-1});
+    add_cuts(m, in, 1, (const int64_t[]){behind ? -1 : amount - 1},
+             (const int64_t[]){behind ? -1 - amount : INT64_MIN}, (const int64_t[]){axis});
+    nm_node *node = &m->model->nodes[m->model->node_count - 1];
+    snprintf(node->in[node->in_count++], sizeof(node->in[0]), "%s", steps);
+    done(m, in, in.channels, 1, in.margin);
+    return half_of(m, in);
+}
+
+/* The mirror image on all sides, of a picture that is large enough. */
+static void add_mirror(maker *m, point in)
+{
+    int least = in.scale + 2 * in.margin, first = 2 + pick(m, 2);
+    int amount = 1 + pick(m, least < 3 ? least : 3);
+    for (int i = 0; i < 2; i++) {
+        int axis = i ? 5 - first : first;
+        point before = turned(m, in, amount, axis, 0), behind = turned(m, in, amount, axis, 1);
+        nm_node *node = nm_add(m->model, "Concat", fresh(m), before.name, in.name, behind.name);
+        nm_int(node, "axis", pick(m, 2) ? axis : axis - 4);
+        done(m, in, in.channels, 1, in.margin + (i ? amount : 0));
+        in = i ? in : half_of(m, in);
+    }
+}
+
 /* Rows and columns at once, or one after the other, or channels. */
 static void add_slice(maker *m, point in, int crop)
 {
@@ -351,7 +392,7 @@ static void add_any(maker *m)
         break;
     case 6:
         if (in.margin < 4 * in.scale)
-            add_pad(m, in);
+            (pick(m, 3) ? add_pad : add_mirror)(m, in);
         break;
     case 7:
         add_slice(m, in, in.margin ? pick(m, in.margin + 1) : 0);

@@ -85,12 +85,14 @@ static void close_to_the_floats(void **state)
     (void)state;
     for (int scale = 1; scale <= 4; scale++)
         for (int depth = 8; depth <= 16; depth += depth == 12 ? 4 : 2) {
-            chain_form form = {scale, 16, 4, scale % 2, 0, (uint32_t)(scale * 20 + depth)};
+            chain_form form = {scale, 16, 4, scale % 2, 0, (uint32_t)(scale * 20 + depth), depth / 2 % 2};
             check_floats(&form, 61, 37, depth, 2, 0.25);
         }
     check_floats(&(chain_form){2, 16, 11, 1, 0, 9}, 64, 64, 8, 2, 0.3);
     check_floats(&(chain_form){2, 32, 2, 0, 0, 10}, 64, 64, 8, 2, 0.25);
     check_floats(&(chain_form){2, 8, 0, 0, 0, 11}, 64, 64, 16, 1, 0.1);
+    for (int size = 1; size < 20; size++)
+        check_floats(&(chain_form){2, 16, 3, 0, 0, (uint32_t)size, 1}, size, size * 5 % 11 + 1, 8, 1, 0.3);
 }
 
 /* The same bits from all levels, on noise that drives sums to their ends. */
@@ -122,7 +124,8 @@ static void levels_give_the_same_bits(void **state)
 {
     (void)state;
     for (int i = 0; i < 32; i++) {
-        chain_form form = {1 + i % 4, i % 3 ? 16 : 24, 1 + i % 5, i / 4 % 2, i / 8 % 2, (uint32_t)i + 1};
+        chain_form form = {1 + i % 4, i % 3 ? 16 : 24, 1 + i % 5, i / 4 % 2,
+                           i / 8 % 2, (uint32_t)i + 1, i / 2 % 2};
         check_levels(&form, 40 + i * 5, 11 + i, 8 + i % 9);
     }
 }
@@ -133,6 +136,7 @@ static void any_size(void **state)
     for (int size = 1; size <= 40; size++) {
         chain_form form = small;
         form.scale = 1 + size % 4;
+        form.mirrors = size / 4 % 2;
         check_levels(&form, size, 1 + size * 7 % 13, 8);
         check_levels(&form, 1 + size * 5 % 11, size, 16);
     }
@@ -178,29 +182,45 @@ static void cuts_change_nothing(void **state)
         check_ways(&(chain_form){3, 16, 2, 0, 0, 5}, 200, 23, 16, cpu);
         check_ways(&(chain_form){1, 8, 11, 0, 0, 6}, 130, 9, 10, cpu);
         check_ways(&(chain_form){4, 8, 0, 0, 0, 7}, 97, 17, 8, cpu);
+        check_ways(&(chain_form){2, 16, 7, 0, 0, 8, 1}, 301, 29, 8, cpu);
+        check_ways(&(chain_form){1, 8, 12, 0, 0, 9, 1}, 100, 5, 12, cpu);
+        check_ways(&(chain_form){3, 8, 20, 0, 0, 10, 1}, 98, 3, 8, cpu);
     }
     check_ways(&small, 50, 13, 8, SPYHOP_CPU_C);
 }
 
-/* A small picture against the same one continued by hand: what stands past a border is the border. */
-static void borders_are_repeated(void **state)
+static int border_at(int at, int size)
 {
-    enum { BY = 12, WIDTH = 19, HEIGHT = 7 };
-    (void)state;
-    spyhop_model *model = quantised_model(&(chain_form){2, 16, 4, 0, 0, 21});
-    spyhop_context *context = open_as(model, SPYHOP_PRECISION_INT8, SPYHOP_CPU_AUTO);
-    picture in = picture_new(WIDTH, HEIGHT, 8, 0, 0),
-            wide = picture_new(WIDTH + 2 * BY, HEIGHT + 2 * BY, 8, 0, 0);
+    return at < 0 ? 0 : at >= size ? size - 1 : at;
+}
+
+static int mirror_at(int at, int size)
+{
+    while (at < 0 || at >= size)
+        at = at < 0 ? -1 - at : 2 * size - 1 - at;
+    return at;
+}
+
+/* A small picture against the same one continued by hand. The base repeats the border in both; for the
+ * outermost sample of the result that is not what stands there in the mirror image. */
+static void check_borders(int precision, int mirrors, int width, int height)
+{
+    enum { BY = 12 };
+    int skip = mirrors;
+    spyhop_model *model = quantised_model(&(chain_form){2, 16, 4, 0, 0, 21, mirrors});
+    spyhop_context *context = open_as(model, precision, SPYHOP_CPU_AUTO);
+    picture in = picture_new(width, height, 8, 0, 0),
+            wide = picture_new(width + 2 * BY, height + 2 * BY, 8, 0, 0);
     picture_fill(&in, 5);
     for (int y = 0; y < wide.plane.height; y++)
         for (int x = 0; x < wide.plane.width; x++) {
-            int sy = y < BY ? 0 : y - BY >= HEIGHT ? HEIGHT - 1 : y - BY;
-            int sx = x < BY ? 0 : x - BY >= WIDTH ? WIDTH - 1 : x - BY;
-            wide.memory[y * wide.plane.width + x] = in.memory[sy * WIDTH + sx];
+            int sy = mirrors ? mirror_at(y - BY, height) : border_at(y - BY, height);
+            int sx = mirrors ? mirror_at(x - BY, width) : border_at(x - BY, width);
+            wide.memory[y * wide.plane.width + x] = in.memory[sy * width + sx];
         }
     picture a = picture_run(context, &in, 2), b = picture_run(context, &wide, 2);
-    for (int y = 0; y < 2 * HEIGHT; y++)
-        for (int x = 0; x < 2 * WIDTH; x++)
+    for (int y = skip; y < 2 * height - skip; y++)
+        for (int x = skip; x < 2 * width - skip; x++)
             assert_int_equal(picture_sample(&a, y, x), picture_sample(&b, y + 2 * BY, x + 2 * BY));
     picture_free(&in);
     picture_free(&wide);
@@ -208,6 +228,17 @@ static void borders_are_repeated(void **state)
     picture_free(&b);
     spyhop_close(&context);
     spyhop_model_free(&model);
+}
+
+static void pictures_go_on_beyond_borders(void **state)
+{
+    (void)state;
+    for (int precision = SPYHOP_PRECISION_FP32; precision <= SPYHOP_PRECISION_INT8; precision++)
+        for (int mirrors = 0; mirrors < 2; mirrors++) {
+            check_borders(precision, mirrors, 19, 7);
+            check_borders(precision, mirrors, 3, 40);
+            check_borders(precision, mirrors, 2, 1);
+        }
 }
 
 static void check_flat(const chain_form *form, int depth, int step)
@@ -237,7 +268,7 @@ static void flat_stays_exact(void **state)
 {
     (void)state;
     for (int scale = 1; scale <= 4; scale++) {
-        chain_form form = {scale, 16, 3, scale % 2, 0, (uint32_t)scale + 30};
+        chain_form form = {scale, 16, 3, scale % 2, 0, (uint32_t)scale + 30, scale / 2 % 2};
         check_flat(&form, 8, 1);
         check_flat(&form, 10, 1);
         check_flat(&form, 9 + scale, 7);
@@ -354,7 +385,7 @@ int main(void)
                                        cmocka_unit_test(levels_give_the_same_bits),
                                        cmocka_unit_test(any_size),
                                        cmocka_unit_test(cuts_change_nothing),
-                                       cmocka_unit_test(borders_are_repeated),
+                                       cmocka_unit_test(pictures_go_on_beyond_borders),
                                        cmocka_unit_test(flat_stays_exact),
                                        cmocka_unit_test(strides),
                                        cmocka_unit_test(others_run_in_floats),

@@ -314,7 +314,7 @@ static const bad_case bad_cases[] = {
     {"an unknown mode", resize_mode, SPYHOP_E_UNSUPPORTED, "lanczos"},
     {"sixteen times the size", too_large, SPYHOP_E_LIMIT, "enlarged 16 times"},
     {"a sum of two sizes", add_of_sizes, SPYHOP_E_FORMAT, "different sizes"},
-    {"joined rows", concat_axis, SPYHOP_E_UNSUPPORTED, "axis 2"},
+    {"joined rows", concat_axis, SPYHOP_E_UNSUPPORTED, "mirror image of as many"},
     {"crossed bounds", clip_bounds, SPYHOP_E_FORMAT, "above the upper"},
     {"an unknown first input", many_dimensions, SPYHOP_E_FORMAT, "'t9'"},
 };

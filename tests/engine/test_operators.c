@@ -100,6 +100,98 @@ static void slice_backwards(nm_model *net)
     nm_whole(net, "step", NM_INT64, 1, (const int64_t[]){-1});
     snprintf(net->nodes[0].in[net->nodes[0].in_count++], 16, "step");
 }
+/* input, or `in`, with its mirror image of 2 along the axis, by nodes that a test may change. */
+static void mirror_of(nm_model *net, const char *in, int64_t axis, const char *out)
+{
+    char names[3][16];
+    for (int i = 0; i < 2; i++) {
+        int64_t numbers[4] = {i ? -1 : 1, i ? -3 : INT64_MIN, axis, -1};
+        snprintf(names[i], 16, "%s%d", out, i);
+        nm_node *node = nm_add(net, "Slice", names[i], in, NULL, NULL);
+        for (int k = 0; k < 4; k++) {
+            snprintf(names[2], 16, "%s%d%d", out, i, k);
+            nm_whole(net, names[2], NM_INT64, 1, &numbers[k]);
+            snprintf(node->in[node->in_count++], 16, "%s", names[2]);
+        }
+    }
+    nm_int(nm_add(net, "Concat", out, names[0], in, names[1]), "axis", axis);
+}
+static void mirror_both(nm_model *net)
+{
+    one_node(net);
+    mirror_of(net, "input", 3, "wide");
+    mirror_of(net, "wide", 2, "output");
+}
+static void mirror_across(nm_model *net)
+{
+    one_node(net);
+    mirror_of(net, "input", 3, "output");
+}
+static void mirror_twice(nm_model *net)
+{
+    one_node(net);
+    mirror_of(net, "input", 3, "wide");
+    mirror_of(net, "wide", 3, "output");
+}
+static void mirror_and_on(nm_model *net)
+{
+    mirror_across(net);
+    snprintf(net->nodes[2].out, 16, "wide");
+    nm_add(net, "Relu", "output", "wide", NULL, NULL);
+}
+static void mirror_ends_exchanged(nm_model *net)
+{
+    mirror_both(net);
+    snprintf(net->nodes[5].in[0], 16, "output1");
+    snprintf(net->nodes[5].in[2], 16, "output0");
+}
+static void mirror_of_another(nm_model *net)
+{
+    mirror_both(net);
+    snprintf(net->nodes[4].in[0], 16, "input");
+}
+static void mirror_alone(nm_model *net)
+{
+    mirror_both(net);
+    net->nodes[2].in_count = 2;
+}
+static void mirror_of_two_sizes(nm_model *net)
+{
+    mirror_both(net);
+    for (int i = 0; i < net->tensor_count; i++) {
+        if (strcmp(net->tensors[i].name, "output00") == 0)
+            net->tensors[i].data[0] = 2;
+        if (strcmp(net->tensors[i].name, "output11") == 0)
+            net->tensors[i].data[0] = -4;
+    }
+}
+static void mirror_number(nm_model *net, const char *name, float number)
+{
+    mirror_both(net);
+    for (int i = 0; i < net->tensor_count; i++)
+        if (strcmp(net->tensors[i].name, name) == 0)
+            net->tensors[i].data[0] = number;
+}
+static void mirror_uneven(nm_model *net)
+{
+    mirror_number(net, "output11", -4);
+}
+static void mirror_in_steps_of_two(nm_model *net)
+{
+    mirror_number(net, "wide03", -2);
+}
+static void mirror_without_border(nm_model *net)
+{
+    mirror_number(net, "wide01", 0);
+}
+static void mirror_of_600(nm_model *net)
+{
+    mirror_number(net, "wide00", 599);
+}
+static void mirror_unordered(nm_model *net)
+{
+    mirror_number(net, "output02", 3);
+}
 static nm_node *deconv_of(nm_model *net, int kernel, int stride, int pad)
 {
     static const float weights[1024] = {0.5f};
@@ -274,6 +366,19 @@ static const bad_case bad_cases[] = {
     {"no channel left", slice_of_nothing, SPYHOP_E_FORMAT, "no channel of 1"},
     {"pictures cut off", slice_of_pictures, SPYHOP_E_UNSUPPORTED, "axes 1 to 3"},
     {"backwards", slice_backwards, SPYHOP_E_UNSUPPORTED, "steps of 1"},
+    {"a mirror image that stays", mirror_both, SPYHOP_E_UNSUPPORTED, "larger than the picture, by 2"},
+    {"columns mirrored and rows not", mirror_across, SPYHOP_E_UNSUPPORTED, "continue the other side"},
+    {"columns mirrored twice", mirror_twice, SPYHOP_E_UNSUPPORTED, "which is half of something"},
+    {"columns mirrored, then a ReLU", mirror_and_on, SPYHOP_E_UNSUPPORTED, "continue the other side"},
+    {"the last rows above the first", mirror_ends_exchanged, SPYHOP_E_UNSUPPORTED, "mirror image of as many"},
+    {"rows of another tensor", mirror_of_another, SPYHOP_E_UNSUPPORTED, "mirror image of as many"},
+    {"a mirror image at one end", mirror_alone, SPYHOP_E_UNSUPPORTED, "mirror image of as many"},
+    {"3 rows and 2 columns mirrored", mirror_of_two_sizes, SPYHOP_E_UNSUPPORTED, "not 2 and 3"},
+    {"2 rows before and 3 behind", mirror_uneven, SPYHOP_E_UNSUPPORTED, "mirror image of as many"},
+    {"every second row, backwards", mirror_in_steps_of_two, SPYHOP_E_UNSUPPORTED, "steps of -1"},
+    {"a mirror image without the border", mirror_without_border, SPYHOP_E_UNSUPPORTED, "not [1, 0)"},
+    {"600 columns mirrored", mirror_of_600, SPYHOP_E_UNSUPPORTED, "1 to 512"},
+    {"rows joined to columns", mirror_unordered, SPYHOP_E_UNSUPPORTED, "half of something"},
     {"one row less than twice as many", deconv_not_whole, SPYHOP_E_UNSUPPORTED, "whole factor"},
     {"nine times as large", deconv_too_far, SPYHOP_E_UNSUPPORTED, "strides of 9"},
     {"a kernel of 16", deconv_kernel, SPYHOP_E_LIMIT, "16 x 16"},
@@ -287,7 +392,7 @@ static const bad_case bad_cases[] = {
      "is not that of Quantize"},
     {"a scale of 0", quant_without_size, SPYHOP_E_FORMAT, "scales are positive"},
     {"a ReLU of integers", quant_and_nothing, SPYHOP_E_UNSUPPORTED, "only DequantizeLinear may follow"},
-    {"an output of integers", quant_at_the_end, SPYHOP_E_UNSUPPORTED, "dequantise it"},
+    {"an output of integers", quant_at_the_end, SPYHOP_E_UNSUPPORTED, "only DequantizeLinear"},
     {"a scale for each of two channels", quant_by_channels, SPYHOP_E_UNSUPPORTED, "2 scales"},
     {"floats dequantised", dequant_of_nothing, SPYHOP_E_UNSUPPORTED, "no QuantizeLinear made"},
     {"three scales for four outputs", scales_of_no_axis, SPYHOP_E_FORMAT, "do not go with axis 0"},

@@ -6,14 +6,26 @@
 #include "engine/onnx/graph.h"
 #include "engine/onnx/proto.h"
 
-/* Half of something that two nodes of the file say and one of the graph does: QuantizeLinear waits for its
- * DequantizeLinear, a Slice of rows for the same Slice of columns. */
+/* Half of something that several nodes of the file say and one of the graph does: QuantizeLinear waits for
+ * its DequantizeLinear, a Slice of rows for the same Slice of columns, a mirror image for what it is joined
+ * to. */
+typedef enum sh_half {
+    SH_HALF_QUANT,
+    SH_HALF_CROP,   /* `amount` samples are cut from both ends of the axis */
+    SH_HALF_TURNED, /* the first or last `amount` samples alone, in reverse */
+    SH_HALF_AROUND  /* `amount` samples of the mirror image at both ends */
+} sh_half;
 typedef struct sh_pending {
     const char *label; /* of the node that waits */
-    int crop_axis;     /* 2 or 3: `crop` samples are cut from both its ends; 0 for a quantisation */
-    int crop;
+    sh_half kind;
+    int axis, amount;                /* 2: rows, 3: columns */
+    int behind;                      /* the last samples, not the first */
+    const struct sh_pending *around; /* the note on what is turned: of the other axis, or NULL */
     sh_graph_quant quant;
 } sh_pending;
+
+/* What is to follow on it, for messages. */
+const char *sh_pending_rest(const sh_pending *pending);
 
 /* One number of a shape that the file computes: times * (the input's size along `axis`, 0 for N, 2 for H, 3
  * for W) + plus. A plain number has times 0. */
@@ -114,6 +126,11 @@ int sh_draft_known(const sh_draft *draft, const char *const *names, sh_err *err)
  */
 int sh_builder_per_channel(sh_builder *builder, const sh_draft *draft, const sh_onnx_tensor *constant,
                            int channels, const float **values, sh_err *err);
+
+/* A Slice in steps of -1, and a Concat of rows (2) or columns (3): halves of a Pad (ops_mirror.c). */
+int sh_mirror_slice(sh_builder *builder, const sh_draft *draft, int axis, int64_t start, int64_t end,
+                    sh_err *err);
+int sh_mirror_concat(sh_builder *builder, const sh_draft *draft, int axis, sh_err *err);
 
 /* An activation of input `input`, to the draft's output. */
 int sh_builder_act(sh_builder *builder, const sh_draft *draft, sh_graph_act act, int input, sh_err *err);

@@ -273,8 +273,7 @@ static int find_output(sh_builder *builder, sh_err *err)
     const sh_graph_tensor *tensor = &graph->tensors[value->tensor];
     if (value->pending)
         return sh_fail(err, SH_E_UNSUPPORTED, "the output is that of %s, which is half of something: %s",
-                       value->pending->label,
-                       value->pending->crop_axis ? "cut the other side too" : "dequantise it");
+                       value->pending->label, sh_pending_rest(value->pending));
     if (tensor->margin != 0)
         return sh_fail(err, SH_E_UNSUPPORTED, "output '%s' is larger than the picture, by %d to each side",
                        tensor->name, tensor->margin);

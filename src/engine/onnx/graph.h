@@ -52,9 +52,9 @@ typedef struct sh_graph_conv {
 } sh_graph_conv;
 
 /* Output row y is input row y where the input has one, and beyond: the nearest row that it has (EDGE), the
- * row as far inside of the border row as y is outside (REFLECT; to and fro where the picture is smaller), or
- * `value`. */
-typedef enum sh_pad_mode { SH_PAD_CONSTANT, SH_PAD_EDGE, SH_PAD_REFLECT } sh_pad_mode;
+ * row as far inside of the border row as y is outside (REFLECT; to and fro where the picture is smaller), the
+ * same of the border itself, so that the border row stands there twice (SYMMETRIC), or `value`. */
+typedef enum sh_pad_mode { SH_PAD_CONSTANT, SH_PAD_EDGE, SH_PAD_REFLECT, SH_PAD_SYMMETRIC } sh_pad_mode;
 typedef struct sh_graph_pad {
     sh_pad_mode mode;
     int amount; /* the output's margin minus the input's, >= 1 */

@@ -6,6 +6,17 @@
 #include <math.h>
 #include <string.h>
 
+const char *sh_pending_rest(const sh_pending *pending)
+{
+    static const char *const rests[] = {
+        [SH_HALF_QUANT] = "only DequantizeLinear may follow it",
+        [SH_HALF_CROP] = "cut the other side by as much first",
+        [SH_HALF_TURNED] = "join it to what it is the mirror image of",
+        [SH_HALF_AROUND] = "continue the other side by its mirror image first",
+    };
+    return rests[pending->kind];
+}
+
 int sh_draft_tensor(const sh_builder *builder, const sh_draft *draft, int i, const sh_graph_tensor **tensor,
                     sh_err *err)
 {
@@ -17,8 +28,7 @@ int sh_draft_tensor(const sh_builder *builder, const sh_draft *draft, int i, con
     if (draft->inputs[i]->pending)
         return sh_fail(err, SH_E_UNSUPPORTED, "%s works on what %s gives, which is half of something: %s",
                        draft->label, draft->inputs[i]->pending->label,
-                       draft->inputs[i]->pending->crop_axis ? "cut the other side by as much first"
-                                                            : "only DequantizeLinear may follow it");
+                       sh_pending_rest(draft->inputs[i]->pending));
     *tensor = &builder->graph->tensors[draft->inputs[i]->tensor];
     return SH_OK;
 }
@@ -203,8 +213,10 @@ static int operator_concat(sh_builder *builder, const sh_draft *draft, sh_err *e
     int status = sh_draft_known(draft, names, err);
     if (status < 0)
         return status;
+    if (axis == 2 || axis == 3 || axis == -1 || axis == -2)
+        return sh_mirror_concat(builder, draft, (int)(axis < 0 ? axis + 4 : axis), err);
     if (axis != 1 && axis != -3)
-        return sh_fail(err, SH_E_UNSUPPORTED, "%s joins along axis %lld; only the channels (1) are run",
+        return sh_fail(err, SH_E_UNSUPPORTED, "%s joins along axis %lld; the channels (1) are run",
                        draft->label, (long long)axis);
     for (int i = 0; i < draft->input_count; i++) {
         status = sh_draft_tensor(builder, draft, i, &in, err);

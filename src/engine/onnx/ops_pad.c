@@ -102,7 +102,7 @@ int sh_operator_pad(sh_builder *builder, const sh_draft *draft, sh_err *err)
 }
 
 typedef struct cut {
-    int axis;
+    int axis, step;
     int64_t start, end;
 } cut;
 
@@ -135,15 +135,18 @@ static int find_cuts(sh_builder *builder, const sh_draft *draft, cut *cuts, int 
                        draft->label, counts[0], counts[1], counts[2]);
     for (int i = 0; i < counts[0]; i++) {
         int64_t axis = counts[2] < 0 ? i : lists[2][i];
+        int64_t step = counts[3] < 0 ? 1 : lists[3][i];
         axis += axis < 0 ? 4 : 0;
-        if (axis < 1 || axis > 3 || (counts[3] >= 0 && lists[3][i] != 1))
-            return sh_fail(err, SH_E_UNSUPPORTED,
-                           "%s: only channels, rows and columns (axes 1 to 3) are cut, and in steps of 1",
-                           draft->label);
+        if (axis < 1 || axis > 3 || (step != 1 && (step != -1 || axis == 1 || counts[0] > 1)))
+            return sh_fail(
+                err, SH_E_UNSUPPORTED,
+                "%s: only channels, rows and columns (axes 1 to 3) are cut, and in steps of 1; rows or "
+                "columns alone in steps of -1 too",
+                draft->label);
         if (seen >> axis & 1)
             return sh_fail(err, SH_E_FORMAT, "%s cuts axis %lld twice", draft->label, (long long)axis);
         seen |= 1 << axis;
-        cuts[i] = (cut){(int)axis, lists[0][i], lists[1][i]};
+        cuts[i] = (cut){(int)axis, (int)step, lists[0][i], lists[1][i]};
     }
     *count = counts[0];
     return SH_OK;
@@ -180,7 +183,7 @@ static int crop_side(sh_builder *builder, const sh_draft *draft, int axis, int c
 {
     const sh_pending *before = draft->inputs[0]->pending;
     sh_size size = sh_size_of(&builder->graph->tensors[draft->inputs[0]->tensor]);
-    if (before && before->crop_axis != axis && before->crop == crop) {
+    if (before && before->axis != axis && before->amount == crop) {
         size.margin -= crop;
         return add_slice(builder, draft, 0, draft->node->outputs[0], size, err);
     }
@@ -189,7 +192,7 @@ static int crop_side(sh_builder *builder, const sh_draft *draft, int axis, int c
     sh_pending *pending = sh_arena_alloc(builder->scratch, sizeof(*pending));
     if (!pending)
         return sh_fail(err, SH_E_MEMORY, "out of memory for %s", draft->label);
-    *pending = (sh_pending){.label = draft->label, .crop_axis = axis, .crop = crop};
+    *pending = (sh_pending){.label = draft->label, .kind = SH_HALF_CROP, .axis = axis, .amount = crop};
     sh_value value = *draft->inputs[0];
     value.name = draft->node->outputs[0];
     value.pending = pending;
@@ -202,14 +205,19 @@ int sh_operator_slice(sh_builder *builder, const sh_draft *draft, sh_err *err)
     int count = 0, first = 0, crops[4] = {0, 0, -1, -1}, sides = 0;
     cut cuts[4];
     int status = sh_draft_known(draft, names, err);
-    if (status == SH_OK && (!draft->inputs[0] || draft->inputs[0]->tensor < 0 ||
-                            (draft->inputs[0]->pending && !draft->inputs[0]->pending->crop_axis)))
+    const sh_value *in = draft->inputs[0];
+    if (status == SH_OK && (!in || in->tensor < 0))
         status = sh_fail(err, SH_E_UNSUPPORTED, "%s does not work on a plain tensor", draft->label);
     if (status == SH_OK)
         status = find_cuts(builder, draft, cuts, &count, err);
+    if (status == SH_OK && cuts[0].step < 0)
+        return sh_mirror_slice(builder, draft, cuts[0].axis, cuts[0].start, cuts[0].end, err);
+    if (status == SH_OK && in->pending && in->pending->kind != SH_HALF_CROP)
+        status = sh_fail(err, SH_E_UNSUPPORTED, "%s works on what %s gives, which is half of something: %s",
+                         draft->label, in->pending->label, sh_pending_rest(in->pending));
     if (status < 0)
         return status;
-    sh_size size = sh_size_of(&builder->graph->tensors[draft->inputs[0]->tensor]), all = size;
+    sh_size size = sh_size_of(&builder->graph->tensors[in->tensor]), all = size;
     for (int i = 0; status == SH_OK && i < count; i++) {
         if (cuts[i].axis == 1)
             status = channels_of(draft, &cuts[i], all.channels, &first, &size.channels, err);
@@ -224,7 +232,7 @@ int sh_operator_slice(sh_builder *builder, const sh_draft *draft, sh_err *err)
         return same(builder, draft, err);
     if (sides == 1 && size.channels == all.channels)
         return crop_side(builder, draft, crops[2] > 0 ? 2 : 3, crops[2] > 0 ? crops[2] : crops[3], err);
-    if ((sides > 0 && crops[2] != crops[3]) || draft->inputs[0]->pending)
+    if ((sides > 0 && crops[2] != crops[3]) || in->pending)
         return sh_fail(err, SH_E_UNSUPPORTED, "%s: rows and columns must be cut by as much", draft->label);
     size.margin -= sides ? crops[2] : 0;
     return add_slice(builder, draft, first, draft->node->outputs[0], size, err);

@@ -183,7 +183,7 @@ int sh_operator_quantize(sh_builder *builder, const sh_draft *draft, sh_err *err
     sh_pending *pending = sh_arena_alloc(builder->scratch, sizeof(*pending));
     if (!pending)
         return sh_fail(err, SH_E_MEMORY, "out of memory for %s", draft->label);
-    pending->label = draft->label;
+    *pending = (sh_pending){.label = draft->label, .kind = SH_HALF_QUANT};
     status = find_quant(draft, &s, &pending->quant, err);
     if (status < 0)
         return status;
@@ -204,7 +204,7 @@ int sh_operator_dequantize(sh_builder *builder, const sh_draft *draft, sh_err *e
         status = find_steps(builder, draft, SH_ONNX_UINT8, &s, err);
     if (status == SH_OK && x && x->constant)
         return dequantize_constant(builder, draft, &s, err);
-    if (status == SH_OK && (!pending || pending->crop_axis))
+    if (status == SH_OK && (!pending || pending->kind != SH_HALF_QUANT))
         status = sh_fail(err, SH_E_UNSUPPORTED, "%s works on what no QuantizeLinear made", draft->label);
     if (status == SH_OK)
         status = find_quant(draft, &s, &node.quant, err);

@@ -12,6 +12,7 @@ files by PyTorch's own exporter (python3-torch). The layers are written down her
   mobile     separable: depthwise and 1 x 1 convolutions, hard swish, bilinear base
   mirror     reflection padding before each convolution
   quantised  a convolution network with QuantizeLinear and DequantizeLinear, edges replicated once
+  quantised_mirrored  what ../../../train/export.py makes: twelve channels, the picture's mirror image around it
   sizes      sizes computed from the input's, rows and columns cut, transposed convolutions of other kinds
   attention  Zhang et al. 2018: channel attention over the whole picture, which no tile can know
 
@@ -255,6 +256,19 @@ def quieten(network):
     nn.init.constant_(last.bias, 0.4)
 
 
+def write_mirrored(path):
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', '..', 'train'))
+    import export
+    import model
+    import numpy
+    arch = model.Arch('quantised_mirrored', 12, 2, 2)
+    net = arch.net()
+    params = net.init(numpy.random.default_rng(5))
+    net.views(params)[-1][0][:] *= 4
+    scales = numpy.full(3, 1 / 255, numpy.float32)
+    export.write(path, arch, params, scales)
+
+
 def main():
     folder, only = sys.argv[1], sys.argv[2:]
     for seed, (name, make) in enumerate(NETWORKS.items()):
@@ -269,6 +283,8 @@ def main():
                           input_names=['input'], output_names=['output'],
                           dynamic_axes={'input': {2: 'height', 3: 'width'}, 'output': {2: 'h', 3: 'w'}})
         print(path, os.path.getsize(path))
+    if not only or 'quantised_mirrored_1x2' in only:
+        write_mirrored(os.path.join(folder, 'quantised_mirrored_1x2.onnx'))
 
 
 if __name__ == '__main__':
