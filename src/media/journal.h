@@ -36,6 +36,8 @@ typedef struct sh_journal_piece {
     int64_t offset;                   /* size of the part file when the piece is in it: all below is final */
     const sh_journal_packet *packets; /* in decoding order */
     size_t packet_count;
+    int64_t header_size; /* bytes of the part file that the trailer may write again */
+    uint32_t header_crc; /* CRC32C of them as they were without the trailer */
     /* set by the caller and kept as they are */
     int64_t first_frame, frames;         /* of the output */
     int64_t first_source, source_frames; /* frames of the source that it accounts for */

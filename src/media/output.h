@@ -29,8 +29,8 @@ void sh_output_close(sh_output *output);
  * never write the same one. Only the parent has it; the child gets the three descriptors. */
 typedef struct sh_unfinished {
     int part, journal, folder; /* descriptors, -1: not open */
-    bool overwrite;
-    char *path, *name; /* of the output; name lies within path */
+    bool overwrite, held;      /* held: the lock on them */
+    char *path, *name;         /* of the output; name lies within path */
     char *part_name, *journal_name;
     char shown[160]; /* the output's path for messages */
 } sh_unfinished;
