@@ -6,103 +6,15 @@ import os
 import resource
 import signal
 import subprocess
-import tempfile
 import time
 import unittest
 
-PROGRAM = os.environ.get("SPYHOP_PROGRAM", "build/spyhop")
-MODEL = os.environ.get("SPYHOP_MODEL", "fast")
-
-
-def content(path, mode="r"):
-    with open(path, mode) as file:
-        return file.read()
-
-
-def run(*command, **options):
-    return subprocess.run(command, capture_output=True, **options)
-
-
-def children(pid):
-    return [int(n) for n in content(f"/proc/{pid}/task/{pid}/children").split()]
-
-
-def ffmpeg(*arguments):
-    done = run("ffmpeg", "-nostdin", "-v", "error", "-y", *arguments)
-    if done.returncode:
-        raise AssertionError(done.stderr.decode(errors="replace"))
-
-
-def probe(path, *arguments):
-    done = run("ffprobe", "-v", "error", "-of", "json", *arguments, "file:" + os.fspath(path))
-    if done.returncode:
-        raise AssertionError(done.stderr.decode(errors="replace"))
-    return json.loads(done.stdout)
-
-
-def video_frames(path):
-    """Time of each decoded picture, as an exact fraction of the track's time base."""
-    data = probe(path, "-select_streams", "v:0", "-show_entries", "frame=pts:stream=time_base")
-    base = data["streams"][0]["time_base"].split("/")
-    return [(int(f["pts"]) * int(base[0]), int(base[1])) for f in data["frames"]]
-
-
-def seconds(times):
-    return [num / den for num, den in times]
-
-
-def same_times(a, b):
-    return len(a) == len(b) and all(x[0] * y[1] == y[0] * x[1] for x, y in zip(a, b))
-
-
-def stream(path, kind="v:0"):
-    return probe(path, "-select_streams", kind, "-show_streams")["streams"][0]
-
-
-def packets_md5(path, kind):
-    return run("ffmpeg", "-v", "error", "-i", "file:" + path, "-map", "0:" + kind, "-c", "copy", "-f", "md5", "-").stdout
+from clips import (MODEL, PROGRAM, Clips, children, content, ffmpeg, packets_md5, probe, run, same_times, seconds, stream,
+                   video_frames)
 
 
 def length_of_sound(path):
     return sum(float(p["duration_time"]) for p in probe(path, "-select_streams", "a:0", "-show_packets")["packets"])
-
-
-class Clips(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory(prefix="spyhop-test-")
-        cls.clip = cls.at("clip.mp4")
-        ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=1.2", "-f", "lavfi", "-i", "sine=f=440:r=44100:d=1.2",
-               "-c:v", "libx264", "-pix_fmt", "yuv420p", "-g", "10", "-c:a", "aac", "-metadata", "title=A title",
-               "-movflags", "+faststart", cls.clip)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.folder.cleanup()
-
-    @classmethod
-    def at(cls, name):
-        return os.path.join(cls.folder.name, name)
-
-    def upscale(self, source, target, *options, **arguments):
-        return run(PROGRAM, "upscale", "--model", MODEL, "--threads", "2", *options, "--", source, target, **arguments)
-
-    def succeed(self, source, target, *options):
-        done = self.upscale(source, target, "--json", *options)
-        self.assertEqual(done.returncode, 0, done.stderr.decode(errors="replace"))
-        return json.loads(done.stdout.splitlines()[-1])
-
-    def refuse(self, source, target, *words, options=(), code=1, **arguments):
-        """Fails with these words on stderr and leaves the folder as it was."""
-        folder = os.path.dirname(target)
-        before = {n: os.stat(os.path.join(folder, n)).st_mtime_ns for n in os.listdir(folder)}
-        done = self.upscale(source, target, *options, **arguments)
-        text = done.stderr.decode(errors="replace")
-        self.assertEqual(done.returncode, code, text)
-        for word in words:
-            self.assertIn(word, text)
-        after = {n: os.stat(os.path.join(folder, n)).st_mtime_ns for n in os.listdir(folder)}
-        self.assertEqual(before, after)
 
 
 class Kept(Clips):
