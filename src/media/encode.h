@@ -59,7 +59,8 @@ typedef struct sh_encoder_settings {
 void sh_encoder_settings_default(sh_encoder_settings *settings);
 /* global_header and tag, as `muxer` wants them. */
 void sh_encoder_settings_for(sh_encoder_settings *settings, const AVOutputFormat *muxer);
-/* What the plan decides, and the former. Strings stay borrowed from the plan. */
+/* What the plan decides, and the former. Strings stay borrowed from the plan. Threads and options are the
+ * caller's to set. */
 void sh_encoder_settings_from_plan(sh_encoder_settings *settings, const struct sh_plan *plan,
                                    const AVOutputFormat *muxer);
 
@@ -69,9 +70,10 @@ typedef struct sh_encoder_info {
     const char *name;  /* as --encoder takes it */
     const char *title; /* for messages: "x264" */
     enum AVCodecID codec;
-    const char *preset;                  /* by default */
-    double crf;                          /* by default: similar quality from each */
-    int crf_max;                         /* 0 .. this */
+    const char *preset; /* by default */
+    double crf;         /* by default: similar quality from each */
+    double crf_min, crf_max;
+    bool crf_whole;                      /* whole numbers only */
     const char *crf_name;                /* "CRF", or "CQ" */
     int width_min, height_min, side_max; /* of the picture */
     int64_t area_max;                    /* samples of luma */
@@ -82,7 +84,7 @@ typedef struct sh_encoder_info {
 /* NULL when there is none of this name. */
 const sh_encoder_info *sh_encoder_find(const char *name);
 /* Row i of the list, NULL behind the end; for help texts. */
-const sh_encoder_info *sh_encoder_row(size_t i);
+const sh_encoder_info *sh_encoder_at(size_t i);
 /* Versions of the encoder's library and of libavcodec, for the journal's fingerprint: "libavcodec 59.37.100,
  * x264 164". Never NULL; borrowed for ever. */
 const char *sh_encoder_version(const char *name);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* x264 for streams, whose segments are cut at key pictures of one encoder; pieces have encode.h. */
 #include "media/h264.h"
 #include "base/buf.h"
+#include "media/encode_row.h"
 #include "media/source.h"
 
 #include <inttypes.h>
@@ -25,20 +27,20 @@ void sh_h264_defaults(sh_h264_settings *settings)
 
 static void set_tags(AVCodecContext *encoder, const sh_h264_settings *settings)
 {
-    encoder->width = settings->width;
-    encoder->height = settings->height;
-    encoder->pix_fmt = settings->format;
-    encoder->time_base = settings->time_base;
-    encoder->framerate = settings->rate;
-    encoder->sample_aspect_ratio = settings->sar;
-    encoder->color_range = settings->range;
-    encoder->color_primaries = settings->primaries;
-    encoder->color_trc = settings->transfer;
-    encoder->colorspace = settings->matrix;
-    encoder->chroma_sample_location = settings->siting;
-    encoder->thread_count = settings->threads;
-    if (settings->global_header)
-        encoder->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
+    const sh_encoder_settings tags = {.width = settings->width,
+                                      .height = settings->height,
+                                      .format = settings->format,
+                                      .time_base = settings->time_base,
+                                      .rate = settings->rate,
+                                      .sar = settings->sar,
+                                      .range = settings->range,
+                                      .primaries = settings->primaries,
+                                      .transfer = settings->transfer,
+                                      .matrix = settings->matrix,
+                                      .siting = settings->siting,
+                                      .threads = settings->threads,
+                                      .global_header = settings->global_header};
+    sh_codec_tags(encoder, &tags);
 }
 
 static void set_rate(AVCodecContext *encoder, const sh_h264_settings *settings)

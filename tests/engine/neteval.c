@@ -296,7 +296,8 @@ static int eval_pair(machine *m, const nm_node *node)
 static int eval_concat(machine *m, const nm_node *node)
 {
     const value *first = get(m, node->in[0]);
-    int axis = (number(node, "axis", 1) + 4) % 4 - 1, size[3] = {first->c, first->h, first->w}, from[3] = {0, 0, 0};
+    int axis = (number(node, "axis", 1) + 4) % 4 - 1;
+    int size[3] = {first->c, first->h, first->w}, from[3] = {0, 0, 0};
     for (int i = 1; i < node->in_count; i++) {
         const value *in = get(m, node->in[i]);
         size[axis] += axis == 0 ? in->c : axis == 1 ? in->h : in->w;

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "media/flight.h"
+
+#include <libavutil/avutil.h>
+#include <string.h>
+
+static void take_at(sh_flight *flight, int index)
+{
+    flight->count--;
+    memmove(flight->packets + index, flight->packets + index + 1,
+            (size_t)(flight->count - index) * sizeof(flight->packets[0]));
+}
+
+void sh_flight_add(sh_flight *flight, const sh_flight_packet *packet)
+{
+    if (flight->count == SH_FLIGHT_MAX)
+        take_at(flight, 0);
+    flight->packets[flight->count++] = *packet;
+}
+
+void sh_flight_key(sh_flight *flight, int64_t number, int64_t pts)
+{
+    const int64_t at = flight->key_count++ % SH_FLIGHT_MAX;
+    flight->keys[at].number = number;
+    flight->keys[at].pts = pts;
+}
+
+static int find(const sh_flight *flight, int64_t number)
+{
+    for (int i = 0; i < flight->count; i++)
+        if (flight->packets[i].number == number)
+            return i;
+    return -1;
+}
+
+void sh_flight_fail(sh_flight *flight, int64_t number)
+{
+    const int at = find(flight, number);
+    if (at >= 0)
+        flight->packets[at].failed = true;
+}
+
+bool sh_flight_take(sh_flight *flight, int64_t number)
+{
+    const int at = find(flight, number);
+    if (at >= 0)
+        take_at(flight, at);
+    return at >= 0;
+}
+
+static bool is_lost(const sh_flight_packet *packet, int64_t number, int64_t pts)
+{
+    if (packet->pts == AV_NOPTS_VALUE || pts == AV_NOPTS_VALUE)
+        return number >= 0 && packet->number + SH_FLIGHT_FAR < number;
+    return packet->pts < pts;
+}
+
+/* Whether a is before b: by time where both have one, else by number. */
+static bool before(const sh_flight_packet *a, const sh_flight_packet *b)
+{
+    if (a->pts != AV_NOPTS_VALUE && b->pts != AV_NOPTS_VALUE && a->pts != b->pts)
+        return a->pts < b->pts;
+    return a->number < b->number;
+}
+
+static bool take_first(sh_flight *flight, bool all, int64_t number, int64_t pts, sh_flight_packet *out)
+{
+    int first = -1;
+    for (int i = 0; i < flight->count; i++)
+        if (all || is_lost(&flight->packets[i], number, pts))
+            if (first < 0 || before(&flight->packets[i], &flight->packets[first]))
+                first = i;
+    if (first < 0)
+        return false;
+    *out = flight->packets[first];
+    take_at(flight, first);
+    return true;
+}
+
+bool sh_flight_lost(sh_flight *flight, int64_t number, int64_t pts, sh_flight_packet *out)
+{
+    return take_first(flight, false, number, pts, out);
+}
+
+bool sh_flight_rest(sh_flight *flight, sh_flight_packet *out)
+{
+    return take_first(flight, true, 0, 0, out);
+}
+
+int64_t sh_flight_from(const sh_flight *flight, int64_t number, int64_t pts, int back)
+{
+    const int64_t oldest = flight->key_count > SH_FLIGHT_MAX ? flight->key_count - SH_FLIGHT_MAX : 0;
+    for (int64_t i = flight->key_count - 1; i >= oldest; i--) {
+        const int64_t key = flight->keys[i % SH_FLIGHT_MAX].number;
+        const int64_t at = flight->keys[i % SH_FLIGHT_MAX].pts;
+        const bool known = at != AV_NOPTS_VALUE && pts != AV_NOPTS_VALUE;
+        if (key > number || (known && at > pts))
+            continue;
+        if (back-- == 0)
+            return key;
+    }
+    return oldest == 0 ? 0 : -1;
+}

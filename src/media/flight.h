@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef SH_MEDIA_FLIGHT_H
+#define SH_MEDIA_FLIGHT_H
+/* Packets that a decoder has been given and that gave no frame yet.
+ *
+ * Frames come out in the order of presentation, so a frame of time t says of every packet of an earlier time
+ * that is still here that no frame will come of it. A packet without a time stamp is given up once a frame of
+ * a packet SH_FLIGHT_FAR numbers later has come. Besides it is remembered which packets were key packets, to
+ * say where decoding has to begin for a frame. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SH_FLIGHT_MAX 512 /* more than decoders hold back: 64 threads, 16 of reordering, and room */
+#define SH_FLIGHT_FAR 256
+
+typedef struct sh_flight_packet {
+    int64_t number, pts; /* pts: AV_NOPTS_VALUE where there is none */
+    bool key, edit, failed;
+} sh_flight_packet;
+
+typedef struct sh_flight {
+    sh_flight_packet packets[SH_FLIGHT_MAX]; /* by number */
+    int count;
+    struct {
+        int64_t number, pts;
+    } keys[SH_FLIGHT_MAX]; /* a ring */
+    int64_t key_count;
+} sh_flight;
+
+void sh_flight_add(sh_flight *flight, const sh_flight_packet *packet); /* when full the oldest is forgotten */
+void sh_flight_key(sh_flight *flight, int64_t number, int64_t pts);    /* also of packets not decoded */
+void sh_flight_fail(sh_flight *flight, int64_t number);                /* the decoder said so */
+bool sh_flight_take(sh_flight *flight, int64_t number); /* a frame came of it; false: unknown */
+/* Takes the earliest packet that a frame of packet `number` with time `pts` shows to be lost. false: none. */
+bool sh_flight_lost(sh_flight *flight, int64_t number, int64_t pts, sh_flight_packet *out);
+/* Takes the earliest of all. */
+bool sh_flight_rest(sh_flight *flight, sh_flight_packet *out);
+
+/* The key packet to decode from for a frame of packet `number` at `pts`: the last that is not after it in
+ * either order (`back` 0), or the one before that (1). Where there is none before: the first packet, 0.
+ * -1: it has been forgotten. */
+int64_t sh_flight_from(const sh_flight *flight, int64_t number, int64_t pts, int back);
+
+#endif

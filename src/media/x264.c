@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* x264 in pieces.
+ *
+ * keyint and min-keyint without end: the first picture is the only IDR, and a change of scene becomes an I
+ * picture. cpu-independent: the same bytes by C and by every instruction set. stitchable: parameter sets do
+ * not depend on what the encoder has seen. Captions and mastering data are ours (sei.h), not the wrapper's.
+ */
+#include "media/encode_row.h"
+
+#include <libavutil/opt.h>
+#include <libavutil/pixdesc.h>
+
+static int configure(AVCodecContext *codec, const sh_encoder_settings *settings, AVDictionary **own)
+{
+    const AVPixFmtDescriptor *format = av_pix_fmt_desc_get(settings->format);
+    av_opt_set(codec->priv_data, "preset", settings->preset, 0);
+    av_opt_set_double(codec->priv_data, "crf", settings->crf, 0);
+    av_opt_set_int(codec->priv_data, "a53cc", 0, 0);
+    av_dict_set(own, "keyint", "infinite", 0);
+    av_dict_set(own, "min-keyint", "infinite", 0);
+    av_dict_set(own, "open-gop", "0", 0);
+    av_dict_set(own, "cpu-independent", "1", 0);
+    av_dict_set(own, "stitchable", "1", 0);
+    if (settings->siting > AVCHROMA_LOC_UNSPECIFIED && format->log2_chroma_h == 1)
+        av_dict_set_int(own, "chromaloc", (int)settings->siting - 1, 0);
+    return 0;
+}
+
+static void version(char *text, size_t size)
+{
+    sh_encoder_own_words("libx264", "x264 - core ", " - H.264", text, size);
+}
+
+const sh_encoder_row sh_encoder_x264 = {
+    .info =
+        {
+            .name = "libx264",
+            .title = "x264",
+            .codec = AV_CODEC_ID_H264,
+            .preset = "veryfast",
+            .crf = 17,
+            .crf_max = 51,
+            .crf_name = "CRF",
+            .width_min = 16,
+            .height_min = 16,
+            .side_max = 16384,
+            .area_max = INT64_C(139264) * 256, /* level 6.2 */
+            .reproducible = true,
+        },
+    .native = "x264-params",
+    .configure = configure,
+    .version = version,
+};

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* x265 in pieces.
+ *
+ * Key pictures further apart than any piece is long, in closed groups: the first picture is the only IDR. The
+ * pool and the frames in work are pinned: x265's decisions depend on how many frames are in work. A picture
+ * smaller than a coding tree unit gets smaller units. */
+#include "media/encode_row.h"
+
+#include <libavutil/opt.h>
+#include <libavutil/pixdesc.h>
+
+#define FAR 1000000
+
+static int frames_in_work(int threads)
+{
+    return threads >= 16 ? 4 : threads >= 8 ? 3 : threads >= 3 ? 2 : 1;
+}
+
+static int configure(AVCodecContext *codec, const sh_encoder_settings *settings, AVDictionary **own)
+{
+    const AVPixFmtDescriptor *format = av_pix_fmt_desc_get(settings->format);
+    const int side = settings->width < settings->height ? settings->width : settings->height;
+    av_opt_set(codec->priv_data, "preset", settings->preset, 0);
+    av_opt_set_double(codec->priv_data, "crf", settings->crf, 0);
+    codec->gop_size = FAR;
+    codec->keyint_min = FAR / 2;
+    av_dict_set_int(own, "keyint", FAR, 0);
+    av_dict_set_int(own, "min-keyint", FAR / 2, 0);
+    av_dict_set(own, "open-gop", "0", 0);
+    av_dict_set(own, "repeat-headers", settings->global_header ? "0" : "1", 0);
+    av_dict_set_int(own, "frame-threads", frames_in_work(settings->threads), 0);
+    av_dict_set_int(own, "pools", settings->threads, 0);
+    av_dict_set(own, "log-level", "error", 0);
+    if (side < 64)
+        av_dict_set(own, "ctu", side < 32 ? "16" : "32", 0);
+    if (settings->siting > AVCHROMA_LOC_UNSPECIFIED && format->log2_chroma_h == 1)
+        av_dict_set_int(own, "chromaloc", (int)settings->siting - 1, 0);
+    return 0;
+}
+
+static void version(char *text, size_t size)
+{
+    sh_encoder_own_words("libx265", "x265 (build ", " - H.265", text, size);
+}
+
+const sh_encoder_row sh_encoder_x265 = {
+    .info =
+        {
+            .name = "libx265",
+            .title = "x265",
+            .codec = AV_CODEC_ID_HEVC,
+            .preset = "fast",
+            .crf = 18,
+            .crf_max = 51,
+            .crf_name = "CRF",
+            .width_min = 16,
+            .height_min = 16,
+            .side_max = 16384,
+            .area_max = 35651584, /* level 6.2 */
+            .reproducible = true,
+        },
+    .native = "x265-params",
+    .configure = configure,
+    .version = version,
+};
