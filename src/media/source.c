@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "media/source.h"
 #include "base/log.h"
+#include "base/pool.h"
 #include "media/avlog.h"
 #include "media/sandbox.h"
+#include "media/source_inner.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -11,6 +13,7 @@
 #include <libavutil/pixdesc.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Containers that hold video and refer to no other file. */
@@ -20,8 +23,7 @@ static const char containers[] =
     "aac,"
     "flac";
 
-#define SAID_MAX 20 /* log lines of one kind; the rest is counted */
-#define MAX_PIXELS (INT64_C(16384) * 16384)
+#define FRAME_THREADS_PIXELS (INT64_C(1) << 28) /* pictures that the decoder's threads hold, all together */
 
 int sh_av_fail(sh_err *err, int error, const sh_fdio *io, const char *format, ...)
 {
@@ -43,29 +45,39 @@ static int64_t frames_done(const sh_source *source)
     return source->packets + source->discarded;
 }
 
-static double seconds(const sh_source *source, int64_t pts)
-{
-    return pts == AV_NOPTS_VALUE ? 0 : (double)pts * av_q2d(source->video->time_base);
-}
-
-/* Notes one damage. 0 when it is accepted, else SH_E_FORMAT. */
-static int damaged(sh_source *source, sh_err *err, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-static int damaged(sh_source *source, sh_err *err, const char *format, ...)
+static int count_damage(sh_source *source, sh_err *err, const char *format, va_list arguments)
 {
     char text[sizeof(source->damage)];
-    va_list arguments;
-    va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
-    va_end(arguments);
     if (source->damages++ == 0)
         memcpy(source->damage, text, sizeof(text));
     if (!source->accept_damage)
         return sh_fail(err, SH_E_FORMAT, "%s: %s%s", source->name, text,
                        source->advice ? source->advice : "");
-    if (source->damages <= SAID_MAX)
+    if (source->damages <= SH_SAID_MAX)
         sh_channel_log(source->channel, SH_LOG_WARNING, "%s: %s", source->name, text);
     return 0;
+}
+
+int sh_source_damaged(sh_source *source, sh_err *err, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int status = count_damage(source, err, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+int sh_source_broken(sh_source *source, sh_err *err, const char *format, ...)
+{
+    va_list arguments;
+    if (source->inner->waiting_first)
+        return 0;
+    source->inner->decode_damages++;
+    va_start(arguments, format);
+    int status = count_damage(source, err, format, arguments);
+    va_end(arguments);
+    return status;
 }
 
 /* ---- opening ---- */
@@ -86,6 +98,10 @@ static int open_container(sh_source *source, int fd, sh_err *err)
     source->format->protocol_whitelist = av_strdup("");
     source->format->flags |= AVFMT_FLAG_CUSTOM_IO;
     error = avformat_open_input(&source->format, NULL, NULL, NULL);
+    if ((error == AVERROR_INVALIDDATA || error == AVERROR(EINVAL)) && source->io.size < 0)
+        return sh_av_fail(err, error, &source->io,
+                          "%s: what comes through the pipe is no video that can be read without seeking",
+                          source->name);
     if (error == AVERROR_INVALIDDATA || error == AVERROR(EINVAL)) /* the latter: none of `containers` */
         return sh_av_fail(err, error, &source->io,
                           "%s: not a video that can be read; its %" PRId64
@@ -120,7 +136,21 @@ static int choose_track(sh_source *source, sh_err *err)
             err, SH_E_FORMAT,
             "%s: the video track (%s) says no picture size; the file is damaged or holds no picture",
             source->name, avcodec_get_name(source->video->codecpar->codec_id));
+    if ((int64_t)source->video->codecpar->width * source->video->codecpar->height > SH_SOURCE_PIXELS)
+        return sh_fail(
+            err, SH_E_LIMIT, "%s: pictures of %dx%d; at most 16384x16384 (%" PRId64 " pixels) are decoded",
+            source->name, source->video->codecpar->width, source->video->codecpar->height, SH_SOURCE_PIXELS);
     return 0;
+}
+
+/* So many that the pictures they hold stay within bounds. It is a function of the file and the wish alone. */
+static int decoder_threads(const sh_source *source, int wanted)
+{
+    const int64_t pixels = (int64_t)source->video->codecpar->width * source->video->codecpar->height;
+    const int64_t most = FRAME_THREADS_PIXELS / pixels;
+    if (wanted <= 0)
+        wanted = sh_cpu_count();
+    return most < 1 ? 1 : wanted > most ? (int)most : wanted;
 }
 
 static int open_decoder(sh_source *source, int threads, sh_err *err)
@@ -135,8 +165,8 @@ static int open_decoder(sh_source *source, int threads, sh_err *err)
         return sh_fail(err, SH_E_MEMORY, "%s: memory is short", source->name);
     int error = avcodec_parameters_to_context(source->decoder, parameters);
     source->decoder->pkt_timebase = source->video->time_base;
-    source->decoder->thread_count = threads;
-    source->decoder->max_pixels = MAX_PIXELS;
+    source->decoder->thread_count = decoder_threads(source, threads);
+    source->decoder->max_pixels = SH_SOURCE_PIXELS;
     source->decoder->err_recognition = AV_EF_CRCCHECK | AV_EF_BITSTREAM | AV_EF_BUFFER;
     if (error >= 0)
         error = avcodec_open2(source->decoder, codec, NULL);
@@ -145,26 +175,101 @@ static int open_decoder(sh_source *source, int threads, sh_err *err)
     return 0;
 }
 
+/* ---- what hangs on it ---- */
+
+static bool is_one_to_one(const AVCodecParameters *parameters, bool intra)
+{
+    const bool frames =
+        parameters->field_order == AV_FIELD_PROGRESSIVE || parameters->field_order == AV_FIELD_UNKNOWN;
+    switch (parameters->codec_id) {
+    case AV_CODEC_ID_H264:
+    case AV_CODEC_ID_HEVC:
+        return frames;
+    case AV_CODEC_ID_MPEG1VIDEO:
+    case AV_CODEC_ID_MPEG2VIDEO:
+    case AV_CODEC_ID_VP9:
+    case AV_CODEC_ID_AV1:
+        return true;
+    default:
+        return intra;
+    }
+}
+
+static int open_inner(sh_source *source, int threads, sh_err *err)
+{
+    struct sh_source_inner *inner = source->inner;
+    const AVCodecDescriptor *codec = avcodec_descriptor_get(source->video->codecpar->codec_id);
+    inner->threads = threads;
+    inner->tracks = source->format->nb_streams;
+    inner->intra = codec && codec->props & AV_CODEC_PROP_INTRA_ONLY;
+    inner->one_to_one = is_one_to_one(source->video->codecpar, inner->intra);
+    inner->past = calloc(inner->tracks, sizeof(*inner->past));
+    inner->waiting = av_frame_alloc();
+    if (!inner->past || !inner->waiting || !sh_tsclock_open(&inner->clock, inner->tracks))
+        return sh_fail(err, SH_E_MEMORY, "%s: memory is short", source->name);
+    return 0;
+}
+
+static void close_inner(struct sh_source_inner **inner)
+{
+    if (!*inner)
+        return;
+    av_frame_free(&(*inner)->waiting);
+    sh_tsclock_close(&(*inner)->clock);
+    sh_adapt_close(&(*inner)->adapt);
+    free((*inner)->past);
+    free(*inner);
+    *inner = NULL;
+}
+
 int sh_source_open(sh_source *source, int fd, int threads, sh_err *err)
 {
-    int status = open_container(source, fd, err);
+    source->inner = calloc(1, sizeof(*source->inner));
+    int status = source->inner ? open_container(source, fd, err)
+                               : sh_fail(err, SH_E_MEMORY, "%s: memory is short", source->name);
     if (status == 0)
         status = choose_track(source, err);
     if (status == 0)
         status = open_decoder(source, threads, err);
+    if (status == 0)
+        status = open_inner(source, threads, err);
     source->last_pts = AV_NOPTS_VALUE;
     source->reached = AV_NOPTS_VALUE;
+    source->cut_start = source->cut_end = AV_NOPTS_VALUE;
     if (status < 0)
         sh_source_close(source);
     return status;
 }
 
-void sh_source_close(sh_source *source)
+static void close_container(sh_source *source)
 {
     avcodec_free_context(&source->decoder);
     avformat_close_input(&source->format);
     sh_fdio_close(&source->io);
     source->video = NULL;
+}
+
+void sh_source_close(sh_source *source)
+{
+    close_container(source);
+    close_inner(&source->inner);
+}
+
+int sh_source_rewind(sh_source *source, sh_err *err)
+{
+    const int fd = source->io.fd, threads = source->inner->threads;
+    close_container(source);
+    sh_tsclock_close(&source->inner->clock);
+    int status = open_container(source, fd, err);
+    if (status == 0)
+        status = choose_track(source, err);
+    if (status == 0)
+        status = open_decoder(source, threads, err);
+    if (status == 0 && source->format->nb_streams != source->inner->tracks)
+        status = sh_fail(err, SH_E_CONFLICT, "%s: the file was changed while it was read", source->name);
+    if (status == 0 && !sh_tsclock_open(&source->inner->clock, source->inner->tracks))
+        status = sh_fail(err, SH_E_MEMORY, "%s: memory is short", source->name);
+    return status;
 }
 
 /* ---- what the container promises ---- */
@@ -206,14 +311,15 @@ static int check_duration(sh_source *source, sh_err *err)
     double frame = rate.num > 0 && rate.den > 0 ? AV_TIME_BASE / av_q2d(rate) : 0;
     if ((double)missing < AV_TIME_BASE / 10 + 1.5 * frame)
         return sh_avlog_premature()
-                   ? damaged(source, err, "the file breaks off at byte %" PRId64 ", after frame %" PRId64,
-                             source->io.size, source->packets)
+                   ? sh_source_damaged(source, err,
+                                       "the file breaks off at byte %" PRId64 ", after frame %" PRId64,
+                                       source->io.size, source->packets)
                    : 0;
-    return damaged(source, err,
-                   "the file ends at %.3f s (byte %" PRId64
-                   ") of the %.3f s that its header promises, %" PRId64 " frames were read",
-                   (double)(source->reached - start) / AV_TIME_BASE, source->io.size,
-                   (double)format->duration / AV_TIME_BASE, source->packets);
+    return sh_source_damaged(source, err,
+                             "the file ends at %.3f s (byte %" PRId64
+                             ") of the %.3f s that its header promises, %" PRId64 " frames were read",
+                             (double)(source->reached - start) / AV_TIME_BASE, source->io.size,
+                             (double)format->duration / AV_TIME_BASE, source->packets);
 }
 
 /* A transport stream promises no length, only whole packets: of 188 bytes, or 192 and 204 with additions. */
@@ -223,40 +329,24 @@ static int check_transport(sh_source *source, sh_err *err)
     if (strcmp(source->format->iformat->name, "mpegts") != 0 || size < 0 || size % 188 == 0 ||
         size % 192 == 0 || size % 204 == 0)
         return 0;
-    return damaged(source, err,
-                   "the file ends within a packet, at byte %" PRId64 ": it is cut short after frame %" PRId64
-                   ", how many frames are lost is not known",
-                   size, source->packets);
+    return sh_source_damaged(source, err,
+                             "the file ends within a packet, at byte %" PRId64
+                             ": it is cut short after frame %" PRId64
+                             ", how many frames are lost is not known",
+                             size, source->packets);
 }
 
 static int check_end(sh_source *source, sh_err *err)
 {
     int64_t promised = indexed(source);
     if (promised > frames_done(source))
-        return damaged(source, err,
-                       "the file is cut short: frames %" PRId64 " to %" PRId64 " are missing (%" PRId64
-                       " of %" PRId64 " lost), it ends at byte %" PRId64,
-                       frames_done(source) + 1, promised, promised - frames_done(source), promised,
-                       source->io.size);
+        return sh_source_damaged(source, err,
+                                 "the file is cut short: frames %" PRId64 " to %" PRId64
+                                 " are missing (%" PRId64 " of %" PRId64 " lost), it ends at byte %" PRId64,
+                                 frames_done(source) + 1, promised, promised - frames_done(source), promised,
+                                 source->io.size);
     int status = check_transport(source, err);
     return status < 0 ? status : check_duration(source, err);
-}
-
-/* Pictures in against pictures out, where a packet is a picture. */
-static int check_decoded(sh_source *source, sh_err *err)
-{
-    const AVCodecParameters *parameters = source->video->codecpar;
-    bool one_to_one =
-        (parameters->codec_id == AV_CODEC_ID_H264 || parameters->codec_id == AV_CODEC_ID_HEVC) &&
-        (parameters->field_order == AV_FIELD_PROGRESSIVE || parameters->field_order == AV_FIELD_UNKNOWN);
-    if (source->frames == 0)
-        return sh_fail(err, SH_E_FORMAT,
-                       "%s: none of the %" PRId64 " packets of the video track could be decoded",
-                       source->name, source->packets);
-    if (!one_to_one || source->frames >= source->packets)
-        return 0;
-    return damaged(source, err, "%" PRId64 " of %" PRId64 " frames could not be decoded",
-                   source->packets - source->frames, source->packets);
 }
 
 /* ---- reading ---- */
@@ -283,9 +373,9 @@ static int read_failed(sh_source *source, int error, sh_err *err)
     if (promised > frames_done(source))
         return check_end(source, err);
     av_strerror(error, reason, sizeof(reason));
-    return damaged(source, err,
-                   "reading stops after frame %" PRId64 ", at byte %" PRId64 " of %" PRId64 ": %s",
-                   frames_done(source), source->io.position, source->io.size, reason);
+    return sh_source_damaged(source, err,
+                             "reading stops after frame %" PRId64 ", at byte %" PRId64 " of %" PRId64 ": %s",
+                             frames_done(source), source->io.position, source->io.size, reason);
 }
 
 static int corrupt(sh_source *source, const AVPacket *packet, sh_err *err)
@@ -293,12 +383,14 @@ static int corrupt(sh_source *source, const AVPacket *packet, sh_err *err)
     int64_t promised = indexed(source), done = frames_done(source);
     int64_t at = packet->pos >= 0 ? packet->pos : source->io.position;
     if (promised > done)
-        return damaged(source, err,
-                       "the packet after frame %" PRId64 " (byte %" PRId64
-                       ") is damaged or cut short, %" PRId64 " of %" PRId64 " frames are lost at least",
-                       done, at, promised - done, promised);
-    return damaged(source, err,
-                   "the packet after frame %" PRId64 " (byte %" PRId64 ") is damaged or cut short", done, at);
+        return sh_source_damaged(source, err,
+                                 "the packet after frame %" PRId64 " (byte %" PRId64
+                                 ") is damaged or cut short, %" PRId64 " of %" PRId64
+                                 " frames are lost at least",
+                                 done, at, promised - done, promised);
+    return sh_source_damaged(source, err,
+                             "the packet after frame %" PRId64 " (byte %" PRId64 ") is damaged or cut short",
+                             done, at);
 }
 
 /* One packet from the file. 1, or 0 at the end, or SH_E_*. */
@@ -313,7 +405,6 @@ static int read_packet(sh_source *source, AVPacket *packet, sh_err *err)
         return sh_fail(err, SH_E_MEMORY, "%s: memory is short", source->name);
     if (error < 0)
         return read_failed(source, error, err);
-    note_reached(source, packet);
     if (packet->flags & AV_PKT_FLAG_CORRUPT) {
         int status = corrupt(source, packet, err);
         if (status < 0)
@@ -323,109 +414,38 @@ static int read_packet(sh_source *source, AVPacket *packet, sh_err *err)
     return 1;
 }
 
-static int send_packet(sh_source *source, AVPacket *packet, sh_err *err)
+static void mend_clock(sh_source *source, AVPacket *packet)
 {
-    if (packet) {
-        int64_t *count = packet->flags & AV_PKT_FLAG_DISCARD ? &source->discarded : &source->packets;
-        (*count)++;
-    }
-    int error = avcodec_send_packet(source->decoder, packet);
-    if (error == AVERROR(ENOMEM))
-        return sh_fail(err, SH_E_MEMORY, "%s: memory is short", source->name);
-    if (error < 0 && error != AVERROR_EOF)
-        return damaged(source, err, "frame %" PRId64 " cannot be decoded (byte %" PRId64 ")", source->packets,
-                       packet ? packet->pos : source->io.size);
-    return 0;
+    int64_t by = 0;
+    if (!(source->format->iformat->flags & AVFMT_TS_DISCONT))
+        return;
+    const AVStream *stream = source->format->streams[packet->stream_index];
+    if (!sh_tsclock_mend(&source->inner->clock, stream, packet, &by))
+        return;
+    if (source->jumps++ < SH_SAID_MAX)
+        sh_channel_log(source->channel, SH_LOG_WARNING,
+                       "%s: the clock jumps by %.3f s at byte %" PRId64 " (track %d, frame %" PRId64
+                       "); the time goes on as if it had not",
+                       source->name, (double)-by / AV_TIME_BASE, packet->pos, packet->stream_index,
+                       source->packets);
 }
 
-static int finish_frame(sh_source *source, AVFrame *frame, sh_err *err)
+int sh_source_read(sh_source *source, AVPacket *packet, sh_err *err)
 {
-    int64_t pts = frame->best_effort_timestamp;
-    int64_t step = source->last_step > 0     ? source->last_step
-                   : frame->pkt_duration > 0 ? frame->pkt_duration
-                                             : 1;
-    source->frames++;
-    if (pts == AV_NOPTS_VALUE || (source->last_pts != AV_NOPTS_VALUE && pts <= source->last_pts)) {
-        int64_t given = pts;
-        pts = source->last_pts == AV_NOPTS_VALUE ? 0 : source->last_pts + step;
-        frame->pkt_duration = step;
-        if (source->odd_times++ < SAID_MAX)
-            sh_channel_log(
-                source->channel, SH_LOG_WARNING, "%s: frame %" PRId64 " has %s; %" PRId64 " is taken",
-                source->name, source->frames,
-                given == AV_NOPTS_VALUE ? "no time stamp" : "a time stamp not after the one before it", pts);
-    }
-    if (source->last_pts != AV_NOPTS_VALUE)
-        source->last_step = pts - source->last_pts;
-    frame->pts = source->last_pts = pts;
-    if (frame->decode_error_flags || (frame->flags & AV_FRAME_FLAG_CORRUPT))
-        return damaged(source, err,
-                       "frame %" PRId64 " (at %.3f s) is damaged and was patched up by the decoder",
-                       source->frames, seconds(source, pts));
-    return 0;
-}
-
-static int finish_all(sh_source *source, sh_err *err)
-{
-    if (source->odd_times > SAID_MAX)
-        sh_channel_log(
-            source->channel, SH_LOG_WARNING,
-            "%s: %" PRId64 " of %" PRId64
-            " frames had no time stamp, or one not after the one before; %d of them are named above",
-            source->name, source->odd_times, source->frames, SAID_MAX);
-    int status = check_decoded(source, err);
-    return status < 0 ? status : SH_SOURCE_END;
-}
-
-/* 1 a frame, 0 none yet, 2 the decoder is empty, or SH_E_*. */
-static int receive_frame(sh_source *source, AVFrame *frame, sh_err *err)
-{
-    for (;;) {
-        int error = avcodec_receive_frame(source->decoder, frame);
-        if (error == 0) {
-            int status = finish_frame(source, frame, err);
-            return status < 0 ? status : 1;
-        }
-        if (error == AVERROR(EAGAIN))
-            return 0;
-        if (error == AVERROR_EOF)
-            return 2;
-        if (error == AVERROR(ENOMEM))
-            return sh_fail(err, SH_E_MEMORY, "%s: memory is short", source->name);
-        int status = damaged(source, err, "frame %" PRId64 " (after %.3f s) cannot be decoded",
-                             source->frames + 1, seconds(source, source->last_pts));
-        if (status < 0)
-            return status;
-    }
-}
-
-/* Feeds the decoder or finds a packet of another track: 1 a packet for the caller, 0 go on, or SH_E_*. */
-static int advance(sh_source *source, AVPacket *packet, sh_err *err)
-{
+    struct sh_source_inner *inner = source->inner;
     int status = read_packet(source, packet, err);
-    if (status < 0)
+    if (status != 1)
         return status;
-    if (status == 0)
-        return source->at_end ? send_packet(source, NULL, err) : 0;
-    if (packet->stream_index != source->video->index)
-        return 1;
-    status = send_packet(source, packet, err);
-    av_packet_unref(packet);
-    return status;
-}
-
-int sh_source_next(sh_source *source, AVFrame *frame, AVPacket *packet, sh_err *err)
-{
-    for (;;) {
-        int status = receive_frame(source, frame, err);
-        if (status < 0)
-            return status;
-        if (status == 1)
-            return SH_SOURCE_FRAME;
-        if (status == 2)
-            return finish_all(source, err);
-        status = advance(source, packet, err);
-        if (status != 0)
-            return status < 0 ? status : SH_SOURCE_PACKET;
+    if ((unsigned)packet->stream_index >= inner->tracks) {
+        if (!inner->late_track)
+            sh_channel_log(source->channel, SH_LOG_WARNING,
+                           "%s: track %d turns up at byte %" PRId64 ", in mid-file; it is left out",
+                           source->name, packet->stream_index, packet->pos);
+        inner->late_track = true;
+        av_packet_unref(packet);
+        return 0;
     }
+    mend_clock(source, packet);
+    note_reached(source, packet);
+    return 1;
 }

@@ -15,8 +15,9 @@
  *
  * Time. Frames come with pts that are set and increasing, in video->time_base. Where a time stamp is missing
  * or not after the one before it, the one before plus a step is taken and the frame is marked. Where the
- * clock of a transport or program stream jumps (by ten seconds, or back), all tracks are shifted by the same
- * amount so that the time goes on; a clock of 33 bits that overflows is carried on by libavformat.
+ * clock of a transport or program stream jumps (tsclock.h says what a jump is), all tracks are shifted by the
+ * same amount so that the time goes on; a clock of 33 bits that overflows is carried on by libavformat. A
+ * track that turns up after the file was opened is not delivered; that is said.
  *
  * Going on in the middle. The facts of a frame hold a sh_source_place: plain numbers, to be kept in a
  * journal. A source opened on the same bytes with the same settings, then given to sh_source_begin_at,
@@ -29,8 +30,8 @@
  *
  * A part of it. sh_source_cut limits what is delivered to the frames that begin within a time; other tracks
  * are limited to the same time, their time stamps stay as they are, so that their offset to the video does.
- * It seeks where the container can, and decodes from the beginning where not, with the same frames either
- * way.
+ * A file is read twice up to there, without being decoded: once to find the key packet to begin with; a pipe
+ * is decoded from its beginning. The frames are the same either way.
  *
  * Two sources may be open on one descriptor at once: a regular file is read by pread. A pipe is read once,
  * from where it stands; it can be decoded and cut, but not begun in the middle.
@@ -55,8 +56,9 @@ typedef struct sh_source_place {
     int64_t pts;    /* its time, as delivered */
     int64_t last_pts, last_step;   /* before it */
     int64_t odd_times, damages;    /* before it; damages of decoding alone */
-    int32_t width, height, format; /* of the first frame of all; 0: not looked at */
-    int32_t sar_num, sar_den;
+    int64_t losses[4];             /* before it, by sh_loss_kind */
+    int32_t width, height, format; /* of the first frame of all; 0: this is the first */
+    int32_t sar_num, sar_den, range, matrix;
 } sh_source_place;
 
 /* Marks of a frame. */
