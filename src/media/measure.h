@@ -2,35 +2,77 @@
 #ifndef SH_MEDIA_MEASURE_H
 #define SH_MEDIA_MEASURE_H
 /* Measurements on decoded luma. Pure functions of the samples: no clock, no threads, whole numbers wherever a
- * verdict hangs on them.
+ * verdict on fields or repetition hangs on them.
  *
- * Interlace. Two frames that follow each other, p and n, are woven in four ways: with itself (the rows of n
- * as they stand), top rows of n between bottom rows of p, and bottom rows of n between top rows of p. How
- * badly the rows of a weave comb is the sum of |2b - a - c| over rows a, b, c above each other. In a
- * progressive picture that moves, n alone combs least. In an interlaced one n alone combs; of the two mixed
- * weaves the one that joins fields 1/50 s apart (n's first field with p's second) combs less than the one
- * that joins fields 3/50 s apart, and this tells which field comes first. Where nothing moves all are alike
- * and nothing is counted.
+ * Fields. Of two frames that follow each other, p and n, three sums are taken over all blocks in which
+ * something moves, of |2b - a - c| for rows a, b, c that stand above each other:
  *
- * Telecine. In 3:2 pulldown every fifth frame repeats a field of the frame before it (top and bottom in
- * turn). A window of five steps is counted where something moves, and is a hit when in exactly one or two of
- * them a field is repeated (its difference from the frame before is a small part of the other field's) and
- * these lie at places that the pattern has.
+ *     self     b, a and c from n                          how much n combs by itself (half of it: all rows)
+ *     top      b a top row of n, a and c from p           n's top field woven into p's bottom field
+ *     bottom   b a bottom row of n, a and c from p        the other way round
  *
- * Detail. A picture that was enlarged holds nothing above the frequency where the smaller one ended. The
- * picture is scaled down to a share of its size (area average of a triangle twice as wide) and up again; what
- * is lost is the energy above that share. Detail is the smallest share at which less than a small part of the
- * energy of the finest differences is lost: 0.5 for a picture that was enlarged twice by interpolation, near
- * 1 for one that was taken at its size. It cannot tell an enlarged picture from one that is out of focus. */
+ * The further apart in time two fields are, the worse their weave combs. In a progressive file `self` joins
+ * fields of one moment and the others those of two: self is least by far. In an interlaced file whose top
+ * field comes first `top` joins fields half a frame apart and `bottom` those one and a half apart, and the
+ * other way round where the bottom field comes first; self is about as large as the smaller of them. Where
+ * nothing moves nothing is said, and neither at cuts.
+ *
+ * Telecine. 3:2 pulldown shows four frames as ten fields: of five frames the third repeats the second's one
+ * field and the fifth the fourth's other one. A field counts as repeated when it differs from the frame
+ * before by less than a quarter (in squares) of what the other field does.
+ *
+ * Detail. A picture that was enlarged holds next to nothing above the frequency at which the smaller one
+ * ended. Runs of 64 samples, rows and columns apart, that hold contrast go through a Hann window and a
+ * Fourier transform; the mean power is multiplied by the square of the frequency, which makes the spectrum of
+ * edges flat, and detail is the highest frequency at which it still has a fiftieth of its level in the lowest
+ * quarter, as a share of the highest that the picture could hold. 0.5: enlarged twice by interpolation, or
+ * out of focus by as much; the two cannot be told apart, nor a picture to which a network has added edges
+ * from one that was taken so. */
 #include <libavutil/frame.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Luma as 8 bits, of whatever the frame has, smaller where it is large: columns only are left out, so that
- * rows keep their fields. */
+/* One plane of 8 bits: luma (green of RGB, the highest bits of more) of a part of a frame. */
 typedef struct sh_luma {
-    uint8_t *data; /* owned */
+    uint8_t *data; /* owned; rows without gaps */
     int width, height;
 } sh_luma;
+
+/* The part of the frame at x, y, of which every `step`th column is taken; all rows. False when memory is
+ * short. What *luma held is freed. */
+bool sh_luma_take(sh_luma *luma, const AVFrame *frame, int x, int y, int width, int height, int step);
+void sh_luma_free(sh_luma *luma); /* all-zero is fine */
+
+typedef enum sh_step {
+    SH_STEP_STILL,   /* nothing moves, or too little */
+    SH_STEP_UNCLEAR, /* it moves and says nothing, or is a cut */
+    SH_STEP_PROGRESSIVE,
+    SH_STEP_TOP, /* interlaced, top field first */
+    SH_STEP_BOTTOM,
+} sh_step;
+
+typedef struct sh_motion {
+    sh_step step;
+    bool same;                          /* no visible difference at all */
+    bool top_repeated, bottom_repeated; /* never both */
+} sh_motion;
+
+/* From p to n, of one size. */
+void sh_measure_motion(const sh_luma *p, const sh_luma *n, sh_motion *motion);
+
+/* Whether five steps in a row are those of 3:2 pulldown, at whatever place of the pattern they begin. moving:
+ * whether there is enough in them to tell. */
+bool sh_measure_cadence(const sh_motion steps[5], bool *moving);
+
+enum { SH_DETAIL_RUN = 64, SH_DETAIL_BINS = SH_DETAIL_RUN / 2 };
+typedef struct sh_detail {
+    double across[SH_DETAIL_BINS], down[SH_DETAIL_BINS]; /* sums of power */
+    int64_t across_runs, down_runs;
+} sh_detail;
+/* Adds a picture (step 1). */
+void sh_measure_detail(sh_detail *detail, const sh_luma *luma);
+/* 0 to 1; -1: too little contrast to tell. */
+double sh_detail_across(const sh_detail *detail);
+double sh_detail_down(const sh_detail *detail);
 
 #endif

@@ -45,6 +45,7 @@ typedef struct sh_plan {
     enum AVPixelFormat format;
     /* prepare */
     sh_deinterlace deinterlace; /* OFF, FRAME or FIELD; never AUTO */
+    bool only_flagged;          /* FRAME: frames that say they are progressive stay as they are */
     bool top_field_first;
     bool telecine;    /* reverse 3:2: four frames come of five */
     int turn;         /* degrees clockwise, into the picture: 0, 90, 180, 270 */
@@ -80,6 +81,7 @@ typedef struct sh_plan {
     int piece_frames; /* 2 or more */
     /* words */
     int note_count, loss_count;
+    int losses_more; /* that had no room; the last line of losses says so */
     sh_plan_note notes[SH_PLAN_NOTES];
     char losses[SH_PLAN_LOSSES][200]; /* each needs --allow-loss; the last says how many more there are */
 } sh_plan;
@@ -97,6 +99,10 @@ int sh_plan_make(const sh_facts *facts, const sh_upscale_options *options, const
 void sh_plan_lose(sh_plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sh_plan_say(sh_plan *plan, const char *topic, const char *what, const char *why, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* Adds what `muxer` cannot hold of the source's tracks and metadata (tracks.h) to the plan's losses and
+ * notes. Not for Y4M, which sh_plan_make knows to hold nothing but pictures. */
+void sh_plan_add_container(sh_plan *plan, const sh_source *source, const AVOutputFormat *muxer);
 
 /* Appends the canonical text: "name=value\n" for each field above but the words and `frames`, in a fixed
  * order and without locale. SH_E_MEMORY when the buffer is full. */

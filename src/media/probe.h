@@ -119,7 +119,7 @@ typedef struct sh_facts {
     /* colour */
     sh_colour colour_told, colour;
     char colour_why[SH_COLOUR_WHY]; /* what was assumed */
-    bool colour_conflict;           /* the container's tags differ from the stream's; the stream's count */
+    bool colour_conflict;           /* the pictures' own tags differ from the track's; the pictures' count */
     sh_hdr hdr;
     bool has_mastering, has_light;
     AVMasteringDisplayMetadata mastering;
@@ -134,9 +134,9 @@ typedef struct sh_facts {
     int damages;
     char damage[200]; /* the first */
     int duplicates, duplicates_compared;
-    double detail; /* see measure.h: 0 to 1, the share of the picture's resolution that it fills; < 0: too
-                      flat to tell */
-    bool soft;     /* detail says: most likely enlarged before, or out of focus throughout */
+    double detail_across, detail_down; /* see measure.h: the share of its resolution that the picture fills;
+                                          -1: too flat to tell, or (down) interlaced */
+    bool soft; /* detail says: most likely enlarged before, or out of focus throughout */
 } sh_facts;
 
 typedef struct sh_probe_limits {
@@ -154,6 +154,9 @@ void sh_probe_limits_default(sh_probe_limits *limits);
  * gives the same facts every time. Damage is counted and accepted whatever source->accept_damage says.
  * SH_E_FORMAT: not one picture can be decoded. *facts is untouched on failure. */
 int sh_probe_measure(sh_source *source, const sh_probe_limits *limits, sh_facts *facts, sh_err *err);
+
+/* By measurement, or where that says nothing by the flags. */
+bool sh_facts_interlaced(const sh_facts *facts);
 
 /* For a source that cannot be sought in and read twice (a pipe): facts by what was told and by its first
  * frame, which stays the caller's. Nothing is read. */
