@@ -127,6 +127,8 @@ int sh_ledger_write(const sh_ledger *ledger, sh_buf *bytes)
     put(bytes, ledger->checks);
     for (int i = 0; i < ledger->checks; i++)
         put(bytes, (int64_t)ledger->check[i]);
+    put(bytes, ledger->damages);
+    put(bytes, ledger->final);
     put(bytes, ledger->duplicates);
     put(bytes, (int64_t)reason);
     sh_buf_append(bytes, ledger->reason, reason);
@@ -173,6 +175,8 @@ int sh_ledger_read(sh_ledger *ledger, const void *bytes, size_t size, sh_err *er
     ledger->checks = (int)get_within(&c, 0, SH_LEDGER_CHECKS);
     for (int i = 0; i < ledger->checks; i++)
         ledger->check[i] = (uint64_t)get(&c);
+    ledger->damages = get_within(&c, 0, INT64_MAX);
+    ledger->final = get_within(&c, 0, 1);
     ledger->duplicates = get_within(&c, 0, INT64_MAX);
     const size_t reason = (size_t)get_within(&c, 0, sizeof(ledger->reason) - 1);
     if (!c.failed && reason <= (size_t)(c.end - c.at)) {

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "media/source.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 #define SH_LEDGER_ENTRIES_MAX (1 << 20) /* in one piece */
@@ -48,6 +49,8 @@ typedef struct sh_ledger {
     int64_t next_output;  /* checks outputs before the next piece */
     int checks;           /* 0..SH_LEDGER_CHECKS */
     uint64_t check[SH_LEDGER_CHECKS]; /* sh_frame_hash of those outputs, mixed with their times */
+    int64_t damages;                  /* of the source, seen so far */
+    bool final;                       /* nothing follows */
     int64_t duplicates;               /* frames not enlarged twice */
     char reason[200];                 /* why another level made the piece; "" */
 } sh_ledger;

@@ -30,16 +30,19 @@ typedef struct sh_upscale_job {
 } sh_upscale_job;
 
 typedef struct sh_upscale_result {
-    int64_t frames;
-    int64_t damages; /* accepted ones */
+    int64_t frames;          /* of the output */
+    int64_t frames_in, lost; /* of the source; its packets without a frame */
+    int64_t duplicates;      /* frames not enlarged twice */
+    int64_t pieces, redone;  /* redone: those that a fallback made */
+    int64_t damages;         /* accepted ones */
     int64_t bytes_in, bytes_out;
     int width, height, out_width, out_height;
     double duration; /* of the video, seconds */
     double seconds;  /* that it took */
 } sh_upscale_result;
 
-/* On failure nothing is left at or beside `output`, and what was there before is untouched. SH_E_CANCELLED
- * after sh_media_cancel. */
+/* On failure what was at `output` before is untouched, and beside it stays what can be gone on with: nothing
+ * where not one piece was done. SH_E_CANCELLED after sh_media_cancel. */
 int sh_upscale(const sh_upscale_job *job, sh_upscale_result *result, sh_err *err);
 
 #endif
