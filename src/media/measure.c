@@ -147,7 +147,7 @@ void sh_measure_motion(const sh_luma *p, const sh_luma *n, sh_motion *motion)
             const int64_t area = (int64_t)width * rows, difference = one.difference[0] + one.difference[1];
             blocks++;
             add(&all, &one);
-            motion->same &= 2 * difference <= area;
+            motion->same &= difference <= area;
             /* A field that is repeated leaves half of the rows alone. */
             if (one.difference[0] > MOVES * area / 2 || one.difference[1] > MOVES * area / 2) {
                 moving_blocks++;
@@ -181,8 +181,8 @@ bool sh_measure_cadence(const sh_motion steps[5], bool *moving)
 
 /* ---- detail ---- */
 
-enum { CONTRAST = 24, RUNS_LEAST = 24, RUNS_A_PICTURE = 600 };
-#define KEPT 0.02 /* of the level of the lowest quarter, as power: -17 dB */
+enum { CONTRAST = 24, RUNS_LEAST = 24, RUNS_A_PICTURE = 600, NOISE_FROM = 26 };
+#define KEPT 0.1 /* of the level of the lower half: -10 dB */
 
 typedef struct transform {
     double window[SH_DETAIL_RUN], cosine[SH_DETAIL_RUN], sine[SH_DETAIL_RUN];
@@ -250,18 +250,32 @@ void sh_measure_detail(sh_detail *detail, const sh_luma *luma)
     detail->down_runs += add_runs(&t, luma, true, detail->down);
 }
 
+/* Power times the square of the frequency, without noise, each bin the mean of three. */
+static double flatten(const double power[SH_DETAIL_BINS], double flat[SH_DETAIL_BINS])
+{
+    double clean[SH_DETAIL_BINS], noise = power[SH_DETAIL_BINS - 1], level = 0;
+    const int half = SH_DETAIL_BINS / 2;
+    for (int k = NOISE_FROM; k < SH_DETAIL_BINS; k++)
+        noise = power[k] < noise ? power[k] : noise;
+    for (int k = 0; k < SH_DETAIL_BINS; k++)
+        clean[k] = (power[k] - noise) * k * k;
+    for (int k = 1; k < SH_DETAIL_BINS - 1; k++)
+        flat[k] = (clean[k - 1] + clean[k] + clean[k + 1]) / 3;
+    for (int k = 2; k < half; k++)
+        level += clean[k] / (half - 2);
+    return level;
+}
+
 static double share(const double power[SH_DETAIL_BINS], int64_t runs)
 {
-    double level = 0;
-    int last = 0;
-    const int quarter = SH_DETAIL_BINS / 4;
+    double flat[SH_DETAIL_BINS] = {0};
     if (runs < RUNS_LEAST)
         return -1;
-    for (int k = 2; k < quarter; k++)
-        level += power[k] * k * k / (quarter - 2);
-    for (int k = quarter; k < SH_DETAIL_BINS; k++)
-        last = power[k] * k * k >= KEPT * level ? k : last;
-    return last == 0 ? 0.25 : (double)(last + 1) / SH_DETAIL_BINS;
+    const double least = KEPT * flatten(power, flat);
+    for (int k = SH_DETAIL_BINS / 4; k <= NOISE_FROM; k++)
+        if (flat[k] < least && flat[k + 1] < least && flat[k + 2] < least)
+            return (double)k / SH_DETAIL_BINS;
+    return 1;
 }
 
 double sh_detail_across(const sh_detail *detail)

@@ -23,11 +23,13 @@
  *
  * Detail. A picture that was enlarged holds next to nothing above the frequency at which the smaller one
  * ended. Runs of 64 samples, rows and columns apart, that hold contrast go through a Hann window and a
- * Fourier transform; the mean power is multiplied by the square of the frequency, which makes the spectrum of
- * edges flat, and detail is the highest frequency at which it still has a fiftieth of its level in the lowest
- * quarter, as a share of the highest that the picture could hold. 0.5: enlarged twice by interpolation, or
- * out of focus by as much; the two cannot be told apart, nor a picture to which a network has added edges
- * from one that was taken so. */
+ * Fourier transform. From their mean power that of the noise is taken away (the least of the highest bins;
+ * coding puts some everywhere), and the rest multiplied by the square of the frequency, which makes the
+ * spectrum of edges flat. Detail is the frequency from which on it stays 10 dB below its level in the lower
+ * half, as a share of the highest that the picture could hold. Measured: 0.6 to 0.7 for a picture that was
+ * enlarged twice by interpolation (whose slope is gentle), 0.8 and more for cameras' own. An enlarged picture
+ * cannot be told from one that is out of focus by as much, nor one to which a network or grain has added
+ * detail from one that was taken so. */
 #include <libavutil/frame.h>
 #include <stdbool.h>
 #include <stdint.h>

@@ -64,7 +64,9 @@ static void describe_track(const AVStream *stream, sh_facts_track *track)
     if (p->codec_tag) {
         char tag[AV_FOURCC_MAX_STRING_SIZE];
         av_fourcc_make_string(tag, p->codec_tag);
-        copy_text(track->tag, sizeof(track->tag), strlen(tag) < sizeof(track->tag) ? tag : "");
+        if (strlen(tag) < sizeof(track->tag))
+            memcpy(track->tag, tag, strlen(tag) + 1);
+        sh_text_mend(track->tag);
     }
     copy_text(track->language, sizeof(track->language), tag_of(stream->metadata, "language"));
     copy_text(track->title, sizeof(track->title), title ? title : tag_of(stream->metadata, "filename"));
@@ -398,14 +400,14 @@ static void conclude_frames(sh_facts *facts)
 
 void sh_facts_conclude(sh_facts *facts)
 {
-    enum { SOFT = 62 };
+    enum { SOFT = 74 };
     conclude_scan(facts);
     conclude_frames(facts);
     conclude_colour(facts);
     if (sh_facts_interlaced(facts))
         facts->detail_down = -1;
-    facts->soft =
-        facts->detail_across >= 0 && 100 * facts->detail_across <= SOFT && 100 * facts->detail_down <= SOFT;
+    const double down = facts->detail_down >= 0 ? facts->detail_down : facts->detail_across;
+    facts->soft = facts->detail_across >= 0 && 50 * (facts->detail_across + down) <= SOFT;
 }
 
 AVRational sh_rate_snap(double rate, AVRational told, double tolerance)

@@ -106,7 +106,8 @@ typedef struct sh_facts {
     AVRational time_base;
     AVRational rate;                                 /* frames a second, measured; 0/1: not known */
     AVRational rate_told;                            /* what the container or codec says */
-    bool vfr;                                        /* steps differ by more than the container's rounding */
+    bool vfr;                                        /* more than a few steps differ by more than rounding */
+    int stamp_gaps;                                  /* steps that are not like the others */
     int64_t step_min, step_max;                      /* between time stamps, in time_base */
     int64_t stamps, stamps_missing, stamps_backward; /* packets looked at */
     int64_t first_pts;                               /* of the video track; AV_NOPTS_VALUE: none */
@@ -132,7 +133,8 @@ typedef struct sh_facts {
     int places, places_wanted, sampled; /* frames decoded in all */
     int size_changes;                   /* frames of another size or format than the first */
     int damages;
-    char damage[200]; /* the first */
+    char damage[200];                 /* the first */
+    int64_t video_bytes, other_bytes; /* of packets */
     int duplicates, duplicates_compared;
     double detail_across, detail_down; /* see measure.h: the share of its resolution that the picture fills;
                                           -1: too flat to tell, or (down) interlaced */

@@ -3,7 +3,6 @@
 #include "base/size.h"
 #include "media/measure.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +14,7 @@ enum {
     LUMA_WIDTH = 960,   /* columns are left out above */
     DETAIL_EVERY = 4,   /* frames */
     DETAIL_SIDE = 1024, /* of the part in the middle that is looked at */
+    SPACING = 60,       /* frames between places: key pictures are seldom nearer */
     STEPS = 5           /* of a telecine window */
 };
 
@@ -42,7 +42,8 @@ typedef struct sample {
     int frames_wanted; /* at this place */
     int frames_here, fed;
     int64_t key_pts; /* nothing before it counts; AV_NOPTS_VALUE: everything */
-    int64_t covered; /* the last time stamp of earlier places */
+    int64_t covered; /* the last time stamp of earlier places' packets */
+    int64_t seen;    /* likewise of their frames */
     int64_t bytes;
     int64_t last_dts;
     bool drained;
@@ -99,31 +100,40 @@ static void finish_stamps(sample *s)
     const bool halves =
         s->frames_here >= 4 && s->fed >= 2 * s->frames_here - 2 && s->facts->fields.flagged > 0;
     const bool few = s->packets.count < s->frames.count;
-    if (s->packets.count > 0 && s->packets.at[s->packets.count - 1] > s->covered)
-        s->covered = s->packets.at[s->packets.count - 1];
     if (halves || few)
         take_steps(s, &s->frames, 0);
     else
         take_steps(s, &s->packets, held_back);
+    for (int i = 0; i < s->packets.count; i++)
+        s->covered = s->packets.at[i] > s->covered ? s->packets.at[i] : s->covered;
+    for (int i = 0; i < s->frames.count; i++)
+        s->seen = s->frames.at[i] > s->seen ? s->frames.at[i] : s->seen;
 }
 
-/* Steps are even when none is further from the mean than what rounding to ticks makes of it and a fiftieth.
- */
+/* A step is regular when it is no further from the middle one than rounding to ticks and a twentieth. A few
+ * that are not are gaps in a constant rate, more of them make it a varying one. */
 static void conclude_rate(sample *s)
 {
     sh_facts *facts = s->facts;
-    const double tick = av_q2d(facts->time_base);
-    if (s->between_count < 1)
+    const int count = s->between_count;
+    int64_t span = 0;
+    int regular = 0;
+    if (count < 1)
         return;
-    const double mean = (double)s->span / s->between_count, seconds = mean * tick;
-    facts->step_min = facts->step_max = s->between[0];
-    for (int i = 0; i < s->between_count; i++) {
-        facts->step_min = s->between[i] < facts->step_min ? s->between[i] : facts->step_min;
-        facts->step_max = s->between[i] > facts->step_max ? s->between[i] : facts->step_max;
-        facts->vfr |= fabs((double)s->between[i] - mean) > 1 + mean / 50;
-    }
-    facts->rate =
-        sh_rate_snap(1 / seconds, facts->rate_told, facts->vfr ? 0 : tick / s->between_count / seconds);
+    qsort(s->between, (size_t)count, sizeof(*s->between), by_time);
+    const int64_t middle = s->between[count / 2], near = 1 + middle / 20;
+    for (int i = 0; i < count; i++)
+        if (llabs(s->between[i] - middle) <= near) {
+            span += s->between[i];
+            regular++;
+        }
+    facts->step_min = s->between[0];
+    facts->step_max = s->between[count - 1];
+    facts->stamp_gaps = count - regular;
+    facts->vfr = facts->stamp_gaps > 1 + count / 50;
+    const double mean = facts->vfr ? (double)s->span / count : (double)span / regular;
+    facts->rate = sh_rate_snap(1 / (mean * av_q2d(facts->time_base)), facts->rate_told,
+                               facts->vfr ? 0 : 1 / mean / regular);
 }
 
 /* ---- pictures ---- */
@@ -265,7 +275,8 @@ static int take_packet(sample *s, const AVPacket *packet, sh_err *err)
     if (!(packet->flags & AV_PKT_FLAG_DISCARD)) {
         facts->stamps++;
         facts->stamps_missing += packet->pts == AV_NOPTS_VALUE ? 1 : 0;
-        if (packet->pts != AV_NOPTS_VALUE && (s->key_pts == AV_NOPTS_VALUE || packet->pts >= s->key_pts))
+        if (packet->pts != AV_NOPTS_VALUE && packet->pts > s->covered &&
+            (s->key_pts == AV_NOPTS_VALUE || packet->pts >= s->key_pts))
             note_stamp(&s->packets, packet->pts);
         if (packet->dts != AV_NOPTS_VALUE) {
             facts->stamps_backward += s->last_dts != AV_NOPTS_VALUE && packet->dts < s->last_dts ? 1 : 0;
@@ -301,9 +312,11 @@ static int read_place(sample *s, bool sought, sh_err *err)
             read_ended(s, error);
             break;
         }
+        const bool video = s->packet->stream_index == s->source->video->index;
         bytes += s->packet->size;
-        if (s->packet->stream_index == s->source->video->index && counts(s, s->packet, sought)) {
-            if (sought && s->packets.count == 0 && s->key_pts <= s->covered)
+        *(video ? &s->facts->video_bytes : &s->facts->other_bytes) += s->packet->size;
+        if (video && counts(s, s->packet, sought)) {
+            if (sought && s->fed == 0 && s->key_pts <= s->seen)
                 s->frames_wanted = 0; /* this place was seen before */
             else
                 status = take_packet(s, s->packet, err);
@@ -339,22 +352,34 @@ static bool seek(sample *s, int i, int n)
     return error >= 0;
 }
 
-/* How many frames there is time for; the picture's size is known from the header. */
+/* How many frames of each place there is time for; the picture's size is known from the header. */
 static int frames_for(const sample *s, int places)
 {
     const int64_t pixels = (int64_t)s->facts->width * s->facts->height;
     const int64_t frames = pixels > 0 ? s->limits->pixels / places / pixels : s->limits->frames_min;
+    const int most = s->limits->frames_max * s->limits->places / places;
     if (frames < s->limits->frames_min)
         return s->limits->frames_min;
-    return frames > s->limits->frames_max ? s->limits->frames_max : (int)frames;
+    return frames > most ? most : (int)frames;
+}
+
+/* A file that the frames of its beginning fill is one place. A large picture has fewer. */
+static int places_for(const sample *s)
+{
+    const int64_t pixels = (int64_t)s->facts->width * s->facts->height * s->limits->frames_min;
+    const double rate = s->facts->rate_told.num > 0 ? av_q2d(s->facts->rate_told) : 25;
+    const double frames = (double)s->facts->duration_us / AV_TIME_BASE * rate;
+    int places = s->limits->places > 1 ? s->limits->places : 1;
+    while (places > 2 && pixels * places > 4 * s->limits->pixels)
+        places--;
+    while (places > 1 && (frames < 2.0 * frames_for(s, places) * places || frames < SPACING * places))
+        places--;
+    return places;
 }
 
 static int read_places(sample *s, sh_err *err)
 {
-    const int64_t pixels = (int64_t)s->facts->width * s->facts->height * s->limits->frames_min;
-    int places = s->limits->places > 1 ? s->limits->places : 1;
-    while (places > 2 && pixels * places > 4 * s->limits->pixels)
-        places--;
+    const int places = places_for(s);
     s->facts->places_wanted = places;
     for (int i = 0; i < places; i++) {
         if (i > 0 && !seek(s, i, places))
@@ -389,7 +414,7 @@ static int set_up(sample *s, sh_err *err)
         return sh_fail(err, SH_E_MEMORY, "memory is short");
     s->packets.room = s->frames.room = (int)room;
     s->between_room = (int)(room * places);
-    s->covered = INT64_MIN;
+    s->covered = s->seen = INT64_MIN;
     return 0;
 }
 
