@@ -40,34 +40,54 @@ void sh_flight_fail(sh_flight *flight, int64_t number)
         flight->packets[at].failed = true;
 }
 
-bool sh_flight_take(sh_flight *flight, int64_t number)
+bool sh_flight_take(sh_flight *flight, int64_t number, sh_flight_packet *out)
 {
     const int at = find(flight, number);
-    if (at >= 0)
-        take_at(flight, at);
-    return at >= 0;
+    if (at < 0)
+        return false;
+    if (out)
+        *out = flight->packets[at];
+    take_at(flight, at);
+    return true;
 }
 
-static bool is_lost(const sh_flight_packet *packet, int64_t number, int64_t pts)
+int sh_flight_epoch(sh_flight *flight, int64_t dts, int64_t second)
 {
-    if (packet->pts == AV_NOPTS_VALUE || pts == AV_NOPTS_VALUE)
-        return number >= 0 && packet->number + SH_FLIGHT_FAR < number;
-    return packet->pts < pts;
+    if (dts == AV_NOPTS_VALUE)
+        return flight->epoch > 0 ? flight->epoch : 1;
+    const bool first = flight->epoch == 0, back = !first && dts < flight->last_dts - second;
+    if (first || back)
+        flight->epoch++;
+    if (first || back || dts > flight->last_dts)
+        flight->last_dts = dts;
+    return flight->epoch;
+}
+
+static bool is_lost(const sh_flight_packet *packet, const sh_flight_packet *frame)
+{
+    if (packet->epoch != frame->epoch)
+        return packet->epoch < frame->epoch;
+    if (packet->pts == AV_NOPTS_VALUE || frame->pts == AV_NOPTS_VALUE)
+        return frame->number >= 0 && packet->number + SH_FLIGHT_FAR < frame->number;
+    return packet->pts < frame->pts;
 }
 
 /* Whether a is before b: by time where both have one, else by number. */
 static bool before(const sh_flight_packet *a, const sh_flight_packet *b)
 {
+    if (a->epoch != b->epoch)
+        return a->epoch < b->epoch;
     if (a->pts != AV_NOPTS_VALUE && b->pts != AV_NOPTS_VALUE && a->pts != b->pts)
         return a->pts < b->pts;
     return a->number < b->number;
 }
 
-static bool take_first(sh_flight *flight, bool all, int64_t number, int64_t pts, sh_flight_packet *out)
+/* frame NULL: of all. */
+static bool take_first(sh_flight *flight, const sh_flight_packet *frame, sh_flight_packet *out)
 {
     int first = -1;
     for (int i = 0; i < flight->count; i++)
-        if (all || is_lost(&flight->packets[i], number, pts))
+        if (!frame || is_lost(&flight->packets[i], frame))
             if (first < 0 || before(&flight->packets[i], &flight->packets[first]))
                 first = i;
     if (first < 0)
@@ -77,14 +97,14 @@ static bool take_first(sh_flight *flight, bool all, int64_t number, int64_t pts,
     return true;
 }
 
-bool sh_flight_lost(sh_flight *flight, int64_t number, int64_t pts, sh_flight_packet *out)
+bool sh_flight_lost(sh_flight *flight, const sh_flight_packet *frame, sh_flight_packet *out)
 {
-    return take_first(flight, false, number, pts, out);
+    return take_first(flight, frame, out);
 }
 
 bool sh_flight_rest(sh_flight *flight, sh_flight_packet *out)
 {
-    return take_first(flight, true, 0, 0, out);
+    return take_first(flight, NULL, out);
 }
 
 int64_t sh_flight_from(const sh_flight *flight, int64_t number, int64_t pts, int back)

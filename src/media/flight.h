@@ -4,9 +4,11 @@
 /* Packets that a decoder has been given and that gave no frame yet.
  *
  * Frames come out in the order of presentation, so a frame of time t says of every packet of an earlier time
- * that is still here that no frame will come of it. A packet without a time stamp is given up once a frame of
- * a packet SH_FLIGHT_FAR numbers later has come. Besides it is remembered which packets were key packets, to
- * say where decoding has to begin for a frame. */
+ * that is still here that no frame will come of it. (Where the order of decoding goes back in time, by a
+ * second and more, in a file whose clock was set back, an epoch ends, and times are compared within an epoch
+ * only.) A packet without a time stamp is given up once a frame of a packet SH_FLIGHT_FAR numbers later has
+ * come. Besides it is remembered which packets were key packets, to say where decoding has to begin for a
+ * frame. */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -16,6 +18,7 @@
 typedef struct sh_flight_packet {
     int64_t number, pts; /* pts: AV_NOPTS_VALUE where there is none */
     bool key, edit, failed;
+    int epoch;
 } sh_flight_packet;
 
 typedef struct sh_flight {
@@ -25,14 +28,21 @@ typedef struct sh_flight {
         int64_t number, pts;
     } keys[SH_FLIGHT_MAX]; /* a ring */
     int64_t key_count;
+    int64_t last_dts;
+    int epoch;
 } sh_flight;
 
+/* The epoch of a packet: every packet of the track is to be shown here. dts: AV_NOPTS_VALUE: none. second: in
+ * the same unit. */
+int sh_flight_epoch(sh_flight *flight, int64_t dts, int64_t second);
 void sh_flight_add(sh_flight *flight, const sh_flight_packet *packet); /* when full the oldest is forgotten */
 void sh_flight_key(sh_flight *flight, int64_t number, int64_t pts);    /* also of packets not decoded */
 void sh_flight_fail(sh_flight *flight, int64_t number);                /* the decoder said so */
-bool sh_flight_take(sh_flight *flight, int64_t number); /* a frame came of it; false: unknown */
-/* Takes the earliest packet that a frame of packet `number` with time `pts` shows to be lost. false: none. */
-bool sh_flight_lost(sh_flight *flight, int64_t number, int64_t pts, sh_flight_packet *out);
+/* A frame came of it; false: unknown. out may be NULL. */
+bool sh_flight_take(sh_flight *flight, int64_t number, sh_flight_packet *out);
+/* Takes the earliest packet that a frame shows to be lost; of that frame's packet number, time and epoch
+ * count. false: none. */
+bool sh_flight_lost(sh_flight *flight, const sh_flight_packet *frame, sh_flight_packet *out);
 /* Takes the earliest of all. */
 bool sh_flight_rest(sh_flight *flight, sh_flight_packet *out);
 

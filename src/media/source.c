@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <libavutil/avstring.h>
+#include <libavutil/imgutils.h>
 #include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
 #include <stdarg.h>
@@ -80,6 +81,8 @@ int sh_source_broken(sh_source *source, sh_err *err, const char *format, ...)
     return status;
 }
 
+static int64_t hidden(const sh_source *source);
+
 /* ---- opening ---- */
 
 static int open_container(sh_source *source, int fd, sh_err *err)
@@ -107,6 +110,10 @@ static int open_container(sh_source *source, int fd, sh_err *err)
                           "%s: not a video that can be read; its %" PRId64
                           " bytes are of no known container, or its index is missing because it is cut short",
                           source->name, source->io.size);
+    if (error < 0 && !source->io.error && error != AVERROR(ENOMEM))
+        return sh_fail(err, SH_E_FORMAT,
+                       "%s: its header cannot be read, or tells of pictures too large to be decoded",
+                       source->name);
     if (error < 0)
         return sh_av_fail(err, error, &source->io, "%s", source->name);
     error = avformat_find_stream_info(source->format, NULL);
@@ -166,6 +173,9 @@ static int open_decoder(sh_source *source, int threads, sh_err *err)
     int error = avcodec_parameters_to_context(source->decoder, parameters);
     source->decoder->pkt_timebase = source->video->time_base;
     source->decoder->thread_count = decoder_threads(source, threads);
+    if (parameters->codec_id ==
+        AV_CODEC_ID_H264) /* frames in order, where the stream does not say how far back */
+        source->decoder->strict_std_compliance = FF_COMPLIANCE_STRICT;
     source->decoder->max_pixels = SH_SOURCE_PIXELS;
     source->decoder->err_recognition = AV_EF_CRCCHECK | AV_EF_BITSTREAM | AV_EF_BUFFER;
     if (error >= 0)
@@ -195,6 +205,20 @@ static bool is_one_to_one(const AVCodecParameters *parameters, bool intra)
     }
 }
 
+/* Without one changes of size are the decoder's alone to notice. */
+static void open_parser(sh_source *source)
+{
+    struct sh_source_inner *inner = source->inner;
+    inner->parser = av_parser_init(source->video->codecpar->codec_id);
+    inner->parsed = avcodec_alloc_context3(NULL);
+    if (inner->parser)
+        inner->parser->flags |= PARSER_FLAG_COMPLETE_FRAMES;
+    if (!inner->parsed || avcodec_parameters_to_context(inner->parsed, source->video->codecpar) < 0) {
+        av_parser_close(inner->parser);
+        inner->parser = NULL;
+    }
+}
+
 static int open_inner(sh_source *source, int threads, sh_err *err)
 {
     struct sh_source_inner *inner = source->inner;
@@ -205,7 +229,10 @@ static int open_inner(sh_source *source, int threads, sh_err *err)
     inner->one_to_one = is_one_to_one(source->video->codecpar, inner->intra);
     inner->past = calloc(inner->tracks, sizeof(*inner->past));
     inner->waiting = av_frame_alloc();
-    if (!inner->past || !inner->waiting || !sh_tsclock_open(&inner->clock, inner->tracks))
+    inner->held = av_packet_alloc();
+    inner->late.number = -1;
+    open_parser(source);
+    if (!inner->past || !inner->waiting || !inner->held || !sh_tsclock_open(&inner->clock, inner->tracks))
         return sh_fail(err, SH_E_MEMORY, "%s: memory is short", source->name);
     return 0;
 }
@@ -215,6 +242,9 @@ static void close_inner(struct sh_source_inner **inner)
     if (!*inner)
         return;
     av_frame_free(&(*inner)->waiting);
+    av_packet_free(&(*inner)->held);
+    av_parser_close((*inner)->parser);
+    avcodec_free_context(&(*inner)->parsed);
     sh_tsclock_close(&(*inner)->clock);
     sh_adapt_close(&(*inner)->adapt);
     free((*inner)->past);
@@ -233,6 +263,7 @@ int sh_source_open(sh_source *source, int fd, int threads, sh_err *err)
         status = open_decoder(source, threads, err);
     if (status == 0)
         status = open_inner(source, threads, err);
+    source->hidden = status == 0 ? hidden(source) : 0;
     source->last_pts = AV_NOPTS_VALUE;
     source->reached = AV_NOPTS_VALUE;
     source->cut_start = source->cut_end = AV_NOPTS_VALUE;
@@ -283,6 +314,13 @@ static int64_t indexed(const sh_source *source)
     return entries > 0 ? entries : source->video->nb_frames;
 }
 
+static int64_t hidden(const sh_source *source)
+{
+    const int64_t listed = indexed(source), all = source->video->nb_frames;
+    return listed > 0 && avformat_index_get_entries_count(source->video) > 0 && all > listed ? all - listed
+                                                                                             : 0;
+}
+
 double sh_source_duration(const sh_source *source)
 {
     return source->format->duration > 0 ? (double)source->format->duration / AV_TIME_BASE : 0;
@@ -306,7 +344,9 @@ static int check_duration(sh_source *source, sh_err *err)
         source->reached == AV_NOPTS_VALUE || indexed(source) > 0)
         return 0;
     int64_t start = format->start_time == AV_NOPTS_VALUE ? 0 : format->start_time;
-    int64_t missing = start + format->duration - source->reached;
+    /* Matroska counts from 0, wherever its first frame is */
+    int64_t from = start > 0 && strstr(format->iformat->name, "matroska") ? 0 : start;
+    int64_t missing = from + format->duration - source->reached;
     AVRational rate = av_guess_frame_rate(source->format, source->video, NULL);
     double frame = rate.num > 0 && rate.den > 0 ? AV_TIME_BASE / av_q2d(rate) : 0;
     if ((double)missing < AV_TIME_BASE / 10 + 1.5 * frame)

@@ -36,9 +36,10 @@
  * Two sources may be open on one descriptor at once: a regular file is read by pread. A pipe is read once,
  * from where it stands; it can be decoded and cut, but not begun in the middle.
  *
- * Memory: a picture has at most SH_SOURCE_PIXELS pixels (16384 x 16384 in 4:2:0 and 8 bits are 384 MiB each,
- * and a decoder of H.264 may hold seventeen for each of its threads and more); larger ones are refused with
- * their size, and where memory is short that is said. */
+ * Memory: libavcodec decodes pictures up to about 16000 x 16000 (so that a row of 8 bytes a pixel times the
+ * rows stays below 2^31); 16384 x 16384 is refused with its size. The decoder has so many threads at most
+ * that a picture for each of them is below 2^28 pixels together; besides it holds what its codec's reordering
+ * needs (sixteen pictures in H.264). */
 #include "base/err.h"
 #include "media/fdio.h"
 #include <libavcodec/avcodec.h>
@@ -81,7 +82,7 @@ const sh_frame_facts *sh_frame_facts_of(const AVFrame *frame);
 typedef enum sh_loss_kind {
     SH_LOSS_EDIT = 1, /* hidden by the edit list: decoded, not shown */
     SH_LOSS_LEADING,  /* before the first key packet, or referring to what is before it: no player shows it */
-    SH_LOSS_UNDECODABLE /* damaged so that no picture came of it */
+    SH_LOSS_UNDECODABLE /* damaged so that no picture came of it, or after its time */
 } sh_loss_kind;
 
 /* A packet of the video track that gave no frame. */
@@ -109,16 +110,18 @@ typedef struct sh_source {
     int64_t frames;   /* decoded */
     int64_t expected; /* promised by the container; 0: it promises nothing */
     int64_t damages;
-    char damage[320];           /* the first */
-    int64_t odd_times;          /* frames whose time stamp was missing or not after the one before */
-    int64_t last_step;          /* between the last two frames; 0: not known */
-    int64_t last_pts;           /* of a frame, in the video track's time base */
-    int64_t reached;            /* end of the furthest packet of any track, microseconds */
-    bool at_end;                /* the demultiplexer has given its last packet */
-    sh_source_loss loss;        /* valid after SH_SOURCE_LOSS */
-    int64_t losses[4];          /* by sh_loss_kind */
-    int64_t adapted;            /* frames */
-    int64_t jumps;              /* of the clock */
+    char damage[320];    /* the first */
+    int64_t odd_times;   /* frames whose time stamp was missing or not after the one before */
+    int64_t last_step;   /* between the last two frames; 0: not known */
+    int64_t last_pts;    /* of a frame, in the video track's time base */
+    int64_t reached;     /* end of the furthest packet of any track, microseconds */
+    bool at_end;         /* the demultiplexer has given its last packet */
+    sh_source_loss loss; /* valid after SH_SOURCE_LOSS */
+    int64_t losses[4];   /* by sh_loss_kind */
+    int64_t adapted;     /* frames */
+    int64_t hidden;      /* frames that an edit list hides so well that libavformat gives no packet: not
+                            among the losses. Known after opening */
+    int64_t jumps;       /* of the clock */
     int64_t cut_start, cut_end; /* microseconds of the file's clock; AV_NOPTS_VALUE: not cut there */
     struct sh_source_inner *inner;
 } sh_source;

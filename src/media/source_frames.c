@@ -195,13 +195,32 @@ static int decode(sh_source *source, AVPacket *packet, int64_t number, sh_err *e
                             source->packets, packet ? packet->pos : source->io.size);
 }
 
+/* Whether the picture size changes with this key packet. Some decoders then forget the pictures that they
+ * have not given out yet. */
+static bool changes_size(struct sh_source_inner *inner, const AVPacket *packet)
+{
+    uint8_t *data;
+    int size;
+    if (!inner->parser)
+        return false;
+    av_parser_parse2(inner->parser, inner->parsed, &data, &size, packet->data, packet->size, packet->pts,
+                     packet->dts, packet->pos);
+    const int now[4] = {inner->parser->coded_width, inner->parser->coded_height, inner->parsed->width,
+                        inner->parsed->height};
+    const bool other = inner->size[2] > 0 && memcmp(now, inner->size, sizeof(now)) != 0;
+    memcpy(inner->size, now, sizeof(now));
+    return other;
+}
+
 static int take_video(sh_source *source, AVPacket *packet, sh_err *err)
 {
     struct sh_source_inner *inner = source->inner;
+    const int64_t second = av_rescale_q(1, (AVRational){1, 1}, source->video->time_base);
     const sh_flight_packet it = {.number = inner->next_packet++,
                                  .pts = packet->pts,
                                  .key = packet->flags & AV_PKT_FLAG_KEY,
-                                 .edit = packet->flags & AV_PKT_FLAG_DISCARD};
+                                 .edit = packet->flags & AV_PKT_FLAG_DISCARD,
+                                 .epoch = sh_flight_epoch(&inner->flight, packet->dts, second)};
     if (inner->past[source->video->index])
         return 0;
     (*(it.edit ? &source->discarded : &source->packets))++;
@@ -210,7 +229,23 @@ static int take_video(sh_source *source, AVPacket *packet, sh_err *err)
     if (it.number < inner->decode_from)
         return 0;
     sh_flight_add(&inner->flight, &it);
-    return decode(source, packet, it.number, err);
+    if (!it.key || !changes_size(inner, packet))
+        return decode(source, packet, it.number, err);
+    av_packet_move_ref(inner->held, packet);
+    inner->held_number = it.number;
+    return decode(source, NULL, 0, err);
+}
+
+/* The decoder is empty: what was held goes in. 1; 0: nothing was, it is the end; or SH_E_*. */
+static int go_on(sh_source *source, sh_err *err)
+{
+    struct sh_source_inner *inner = source->inner;
+    if (!inner->held->data)
+        return 0;
+    avcodec_flush_buffers(source->decoder);
+    const int status = decode(source, inner->held, inner->held_number, err);
+    av_packet_unref(inner->held);
+    return status < 0 ? status : 1;
 }
 
 /* Feeds the decoder or finds a packet of another track: 1 a packet for the caller, 0 go on, or SH_E_*. */
@@ -317,7 +352,7 @@ static int adapt(sh_source *source, AVFrame *frame, sh_frame_facts *facts, sh_er
     return 0;
 }
 
-static int go_back_to(sh_source *source, const AVFrame *frame, sh_err *err)
+static void go_back(sh_source *source)
 {
     struct sh_source_inner *inner = source->inner;
     const sh_source_place *place = &inner->target;
@@ -338,10 +373,9 @@ static int go_back_to(sh_source *source, const AVFrame *frame, sh_err *err)
                                   .range = place->range,
                                   .matrix = place->matrix};
     }
-    while (sh_flight_lost(&inner->flight, place->packet, frame->best_effort_timestamp, &lost))
+    while (sh_flight_lost(&inner->flight, &inner->waiting_of, &lost))
         ;
     inner->has_target = inner->waiting_first = false;
-    return 0;
 }
 
 static int moved(const sh_source *source, int64_t found, sh_err *err)
@@ -387,40 +421,61 @@ static int describe(sh_source *source, AVFrame *frame, sh_frame_facts *facts, sh
     return 0;
 }
 
-/* 1: the waiting frame is wanted; 0: it is not, and gone; or SH_E_*. */
-static int accept(sh_source *source, sh_err *err)
+/* Whether a frame comes after one that follows it in time, which happens behind damage: its packet was told
+ * to be lost already, and so it is. */
+static bool is_late(sh_source *source, bool in_flight)
+{
+    struct sh_source_inner *inner = source->inner;
+    const sh_flight_packet *it = &inner->waiting_of;
+    if (in_flight || it->number < 0 || it->pts == AV_NOPTS_VALUE || source->last_pts == AV_NOPTS_VALUE ||
+        it->pts > source->last_pts)
+        return false;
+    if (!inner->one_to_one)
+        inner->late = *it;
+    return true;
+}
+
+/* 1: the waiting frame is wanted; 0: it is not. */
+static int choose(sh_source *source, sh_frame_facts *facts, sh_err *err)
 {
     struct sh_source_inner *inner = source->inner;
     AVFrame *frame = inner->waiting;
-    const int64_t packet = packet_of(frame);
-    sh_frame_facts facts = {.place = {.packet = packet}};
-    sh_flight_packet lost;
-    sh_flight_take(&inner->flight, packet);
-    const bool target = inner->has_target && packet == inner->target.packet;
-    if (inner->has_target && !target) {
-        av_frame_unref(frame);
+    sh_flight_packet *it = &inner->waiting_of, lost;
+    *it = (sh_flight_packet){.number = packet_of(frame), .epoch = inner->flight.epoch};
+    const bool in_flight = sh_flight_take(&inner->flight, it->number, it);
+    const bool target = inner->has_target && it->number == inner->target.packet;
+    it->pts = frame->best_effort_timestamp;
+    facts->place.packet = it->number;
+    if ((inner->has_target && !target) || (!target && is_late(source, in_flight)))
         return 0;
-    }
     if (target)
-        go_back_to(source, frame, err);
-    set_time(source, frame, &facts);
+        go_back(source);
+    set_time(source, frame, facts);
     if (target && frame->pts != inner->target.pts)
         return moved(source, frame->pts, err);
+    if (facts->marks & SH_FRAME_TIME_MADE)
+        it->pts = AV_NOPTS_VALUE;
     const int side = side_of_cut(source, frame->pts, source->video->time_base);
-    inner->waiting_packet = packet;
-    inner->waiting_given = facts.marks & SH_FRAME_TIME_MADE ? AV_NOPTS_VALUE : facts.given_pts;
-    if (side != 0) {
-        while (side < 0 && sh_flight_lost(&inner->flight, packet, inner->waiting_given, &lost))
-            ;
-        av_frame_unref(frame);
-        return 0;
-    }
-    inner->waiting_first = false;
-    const int status = describe(source, frame, &facts, err);
+    while (side < 0 && sh_flight_lost(&inner->flight, it, &lost))
+        ;
+    return side == 0;
+}
+
+/* 1: the waiting frame is wanted; 0: it was not, and is gone; or SH_E_*. */
+static int accept(sh_source *source, sh_err *err)
+{
+    sh_frame_facts facts = {0};
+    const int wanted = choose(source, &facts, err);
+    if (wanted == 0)
+        av_frame_unref(source->inner->waiting);
+    if (wanted <= 0)
+        return wanted;
+    source->inner->waiting_first = false;
+    const int status = describe(source, source->inner->waiting, &facts, err);
     return status < 0 ? status : 1;
 }
 
-/* 1 a frame waits, 0 none yet, 2 the decoder is empty, or SH_E_*. */
+/* 1 a frame waits (or a late one is to be told), 0 none yet, 2 the decoder is empty, or SH_E_*. */
 static int receive(sh_source *source, sh_err *err)
 {
     for (;;) {
@@ -439,6 +494,8 @@ static int receive(sh_source *source, sh_err *err)
                                       source->frames + 1, seconds(source, source->last_pts));
         if (status != 0)
             return status;
+        if (source->inner->late.number >= 0)
+            return 1;
     }
 }
 
@@ -502,8 +559,15 @@ static int give(sh_source *source, AVFrame *frame, sh_err *err)
 {
     struct sh_source_inner *inner = source->inner;
     const bool waits = inner->waiting->buf[0] != NULL;
-    sh_flight_packet lost;
-    while (waits ? sh_flight_lost(&inner->flight, inner->waiting_packet, inner->waiting_given, &lost)
+    sh_flight_packet lost = inner->late;
+    inner->late.number = -1;
+    if (lost.number >= 0) {
+        source->losses[SH_LOSS_UNDECODABLE]++;
+        source->loss = (sh_source_loss){SH_LOSS_UNDECODABLE, lost.number, lost.pts, source->frames};
+        if (source->tell_losses)
+            return SH_SOURCE_LOSS;
+    }
+    while (waits ? sh_flight_lost(&inner->flight, &inner->waiting_of, &lost)
                  : inner->drained && sh_flight_rest(&inner->flight, &lost)) {
         int status = tell(source, &lost, source->frames - (waits ? 1 : 0), err);
         if (status != 0)
@@ -561,8 +625,13 @@ int sh_source_next(sh_source *source, AVFrame *frame, AVPacket *packet, sh_err *
         status = receive(source, err);
         if (status < 0)
             return status;
-        source->inner->drained = status == 2;
-        if (status != 0)
+        if (status == 2) {
+            status = go_on(source, err);
+            source->inner->drained = status == 0;
+        }
+        if (status < 0)
+            return status;
+        if (status != 0 || source->inner->drained)
             continue;
         status = advance(source, packet, err);
         if (status != 0)

@@ -18,8 +18,14 @@ struct sh_source_inner {
     sh_flight flight;
     sh_tsclock clock;
     sh_adapt adapt;
-    AVFrame *waiting; /* decoded, not delivered: losses before it come first */
-    int64_t waiting_packet, waiting_given;
+    AVFrame *waiting;            /* decoded, not delivered: losses before it come first */
+    sh_flight_packet waiting_of; /* its packet's */
+    sh_flight_packet late;       /* came out after its time; number -1: none */
+    AVPacket *held;              /* has another picture size: goes in once the decoder is empty */
+    int64_t held_number;
+    AVCodecParserContext *parser; /* for that size; NULL: the codec has none */
+    AVCodecContext *parsed;
+    int size[4];            /* of the last key packet */
     bool one_to_one;        /* a packet of this track is a picture */
     bool intra;             /* every packet stands alone */
     bool late_track;        /* said already */
