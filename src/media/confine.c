@@ -184,6 +184,9 @@ static bool add_conditions(scmp_filter_ctx filter)
            seccomp_rule_add(filter, refused, SCMP_SYS(tgkill), 1,
                             SCMP_A0(SCMP_CMP_NE, (scmp_datum_t)getpid())) == 0 &&
            seccomp_rule_add(filter, refused, SCMP_SYS(prlimit64), 1, SCMP_A0(SCMP_CMP_NE, 0)) == 0 &&
+           /* the parent moves this one */
+           seccomp_rule_add(filter, refused, SCMP_SYS(prlimit64), 1, SCMP_A1(SCMP_CMP_EQ, RLIMIT_CPU)) == 0 &&
+           seccomp_rule_add(filter, refused, SCMP_SYS(setrlimit), 1, SCMP_A0(SCMP_CMP_EQ, RLIMIT_CPU)) == 0 &&
            /* typing into the terminal that stderr may be */
            seccomp_rule_add(filter, refused, SCMP_SYS(ioctl), 1,
                             SCMP_A1(SCMP_CMP_MASKED_EQ, request, TIOCSTI)) == 0 &&

@@ -12,8 +12,9 @@
  *   namespaces    only where the kernel has no seccomp: an empty folder as root, no network, own processes
  *
  * Landlock may be missing where seccomp is there: seccomp refuses every call that names a file. Where both
- * seccomp and namespaces are refused the work is not begun. No CPU limit: the parent watches for progress,
- * which a long film makes and a loop in a damaged file does not. */
+ * seccomp and namespaces are refused the work is not begun. The limit of processor time is the parent's
+ * (sandbox.c): it moves on with the work's progress, which a long film makes and a loop in a damaged file
+ * does not. */
 #include "base/err.h"
 #include <stdbool.h>
 #include <stddef.h>

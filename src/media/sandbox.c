@@ -15,9 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static _Atomic int cancels;
@@ -199,6 +201,7 @@ typedef struct served {
     bool failed; /* err is set */
     bool hangs, asked;
     int64_t waited_us;                    /* since there was progress */
+    int64_t cpu_at;                       /* when its CPU limit was last moved */
     int64_t least_ms;                     /* patience of the job */
     int64_t last[SH_MESSAGE_NUMBERS];     /* of PROGRESS */
     int64_t thread[THREADS], ms[THREADS]; /* what they asked for */
@@ -223,6 +226,22 @@ static void take_patience(served *state, int64_t ms, int64_t thread)
     state->thread[i] = thread;
     state->ms[i] = ms < SH_SANDBOX_PATIENCE_MAX_MS ? ms : SH_SANDBOX_PATIENCE_MAX_MS;
     state->waited_us = 0;
+}
+
+/* Processor time that a child may use from now on until it makes progress: as much as all processors give in
+ * that time, and half as much again. The kernel holds it to that even where this process is stopped. */
+static void move_cpu_limit(const sh_sandbox_job *job, pid_t pid, served *state, bool at_once)
+{
+    const int64_t now = sh_monotonic_us();
+    clockid_t clock;
+    struct timespec used;
+    if (job->unconfined || (!at_once && now - state->cpu_at < 1000000) ||
+        clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0)
+        return;
+    const rlim_t more = (rlim_t)(patience_ms(state) * sysconf(_SC_NPROCESSORS_ONLN) * 3 / 2000 + 1);
+    const struct rlimit limit = {(rlim_t)used.tv_sec + more, RLIM_INFINITY};
+    state->cpu_at = now;
+    prlimit(pid, RLIMIT_CPU, &limit, NULL); /* where that is refused, the parent's own watch is left */
 }
 
 /* A child that says the same again and again gets nowhere. */
@@ -267,7 +286,7 @@ static void answer_open(const sh_sandbox_job *job, int channel, int64_t number)
         close(descriptor);
 }
 
-static void serve_one(const sh_sandbox_job *job, int channel, served *state, sh_err *err)
+static void serve_one(const sh_sandbox_job *job, int channel, pid_t pid, served *state, sh_err *err)
 {
     sh_message message;
     int descriptor;
@@ -279,6 +298,10 @@ static void serve_one(const sh_sandbox_job *job, int channel, served *state, sh_
         return;
     }
     note_progress(state, &message);
+    if (message.kind == SH_MSG_PATIENCE)
+        take_patience(state, message.number[0], message.number[1]);
+    if (state->waited_us == 0)
+        move_cpu_limit(job, pid, state, message.kind == SH_MSG_PATIENCE);
     switch (message.kind) {
     case SH_MSG_OPEN:
         answer_open(job, channel, message.number[0]);
@@ -291,7 +314,6 @@ static void serve_one(const sh_sandbox_job *job, int channel, served *state, sh_
         sh_fail(err, message.status < 0 ? message.status : SH_E_INTERNAL, "%s", message.text);
         break;
     case SH_MSG_PATIENCE:
-        take_patience(state, message.number[0], message.number[1]);
         break;
     default:
         if (job->message && job->message(job->receiver, &message, err) < 0)
@@ -307,7 +329,7 @@ static int conclude(const sh_sandbox_job *job, const served *state, int wait_sta
         return err ? err->status : SH_E_INTERNAL;
     if (state->done)
         return 0;
-    if (state->hangs)
+    if (state->hangs || (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGXCPU))
         return sh_fail(
             err, SH_E_FORMAT,
             "%s: the process that reads the file made no progress for %.0f s and was ended; the file "
@@ -332,8 +354,8 @@ static void say(const sh_sandbox_job *job, served *state, int level, const char 
 
 /* Time is counted in small steps that were waited through, so that the hours in which this process was
  * stopped (Ctrl-Z) count as one step. */
-static void wait_for_message(const sh_sandbox_job *job, int channel, served *state, const sigset_t *open_mask,
-                             sh_err *err)
+static void wait_for_message(const sh_sandbox_job *job, int channel, pid_t pid, served *state,
+                             const sigset_t *open_mask, sh_err *err)
 {
     const int64_t left = patience_ms(state) * 1000 - state->waited_us, step = left < 1000000 ? left : 1000000;
     const struct timespec time = {step / 1000000, step % 1000000 * 1000};
@@ -344,7 +366,7 @@ static void wait_for_message(const sh_sandbox_job *job, int channel, served *sta
     const int error = errno;
     state->waited_us += passed < step ? passed : step;
     if (ready > 0)
-        serve_one(job, channel, state, err);
+        serve_one(job, channel, pid, state, err);
     else if (ready < 0 && error != EINTR)
         state->ended = true;
     if (!state->ended && state->waited_us >= patience_ms(state) * 1000)
@@ -371,11 +393,12 @@ static int serve(const sh_sandbox_job *job, int channel, pid_t pid, const sigset
             "that you "
             "can: read and change your files, use the network, start programs",
             err);
+    move_cpu_limit(job, pid, &state, true);
     while (!state.ended && sh_media_cancels() <= (job->may_finish ? 1 : 0)) {
         if (job->may_finish)
             ask_to_stop(job, &state, page, err);
         if (!state.ended)
-            wait_for_message(job, channel, &state, open_mask, err);
+            wait_for_message(job, channel, pid, &state, open_mask, err);
     }
     /* Its own death by a signal came first, if there was one. After DONE there is nothing left that it should
      * do, and one that was taken over must not be waited for. */

@@ -17,8 +17,9 @@
  *
  * A child that loops or waits for ever in a damaged file is ended: its progress has to change now and then
  * (a PROGRESS message with other numbers than the one before, DATA, or OPEN; log lines are no progress), and
- * where one step may rightly take long it says so beforehand (sh_channel_patience). This is against faults;
- * a child that was taken over can go on for as long as it likes to lie, until it is cancelled.
+ * where one step may rightly take long it says so beforehand (sh_channel_patience). A limit of processor time
+ * moves along, for when the parent is stopped. This is against faults; a child that was taken over can go on
+ * for as long as it likes to lie, until it is cancelled.
  *
  * Cancellation: sh_media_cancel is safe in a signal handler. While a child runs, SIGINT, SIGTERM and SIGHUP
  * are blocked except when waiting, so none is missed. A child whose job says `may_finish` is first asked

@@ -100,6 +100,7 @@ static int try_everything(void *opaque, int channel, sh_err *err)
     bits |= refused((int)syscall(SYS_prlimit64, getppid(), 0, NULL, NULL), EPERM) ? 8192 : 0;
     bits |= refused(ioctl(-1, TIOCSTI, self), EPERM) ? 16384 : 0;
     bits |= refused(utimensat(AT_FDCWD, "/tmp", NULL, 0), EACCES) ? 32768 : 0;
+    bits |= refused(setrlimit(RLIMIT_CPU, &(const struct rlimit){100, 100}), EPERM) ? 65536 : 0;
     message.number[0] = bits;
     return sh_channel_send(channel, &message);
 }
@@ -111,7 +112,7 @@ static void child_is_confined(void **state)
     int fd = open("/dev/null", O_RDONLY);
     assert_int_equal(dup2(fd, 77), 77);
     assert_int_equal(run(try_everything, &h, NULL, 0, &err), 0);
-    assert_int_equal(h.sum, 65535);
+    assert_int_equal(h.sum, 131071);
     close(77);
     close(fd);
 }
