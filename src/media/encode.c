@@ -21,6 +21,7 @@
 
 #define PIECE_MAX 100000
 #define SAID_MAX 4096
+#define HEVC_DELAY 2    /* the most that x265 needs: B-frames that refer to B-frames */
 #define GUESSED_RATE 25 /* for the encoder's guesses where the rate is not known */
 
 typedef struct entry {
@@ -36,6 +37,7 @@ struct sh_encoder {
     AVCodecParameters *parameters;
     entry *line;
     int64_t sent, received;
+    int delay;
     AVFifo *ready; /* packets that came while frames were sent */
     bool ending, ended;
     sh_sei sei;
@@ -181,6 +183,22 @@ static int open_codec(sh_encoder *e, const sh_encoder_settings *settings, sh_err
     return status;
 }
 
+/* The wrapper of x265 does not tell; the parameter sets do, and libavcodec's decoder reads them. */
+static int find_delay(const sh_encoder *e)
+{
+    const AVCodecContext *codec = e->codec;
+    int delay = codec->has_b_frames;
+    if (codec->codec_id != AV_CODEC_ID_HEVC)
+        return delay;
+    AVCodecContext *reader = avcodec_alloc_context3(avcodec_find_decoder(AV_CODEC_ID_HEVC));
+    delay = HEVC_DELAY;
+    if (reader && codec->extradata_size > 0 && avcodec_parameters_to_context(reader, e->parameters) >= 0 &&
+        avcodec_open2(reader, NULL, NULL) >= 0)
+        delay = reader->has_b_frames;
+    avcodec_free_context(&reader);
+    return delay;
+}
+
 static int note_parameters(sh_encoder *e, sh_err *err)
 {
     e->parameters = avcodec_parameters_alloc();
@@ -189,6 +207,7 @@ static int note_parameters(sh_encoder *e, sh_err *err)
     e->parameters->codec_tag = e->settings.tag;
     e->parameters->format = e->settings.format;
     e->parameters->bit_rate = 0;
+    e->parameters->video_delay = e->delay = find_delay(e);
     return 0;
 }
 
@@ -224,24 +243,6 @@ int sh_encoder_open(sh_encoder **out, const sh_encoder_settings *settings, sh_er
     else
         *out = e;
     return status;
-}
-
-void sh_encoder_close(sh_encoder **encoder)
-{
-    sh_encoder *e = *encoder;
-    if (!e)
-        return;
-    for (int64_t i = 0; e->line && i < e->sent; i++)
-        av_frame_free(&e->line[i].beside);
-    for (AVPacket *left; e->ready && av_fifo_read(e->ready, &left, 1) >= 0;)
-        av_packet_free(&left);
-    av_fifo_freep2(&e->ready);
-    avcodec_parameters_free(&e->parameters);
-    avcodec_free_context(&e->codec);
-    sh_sei_free(&e->sei);
-    free(e->line);
-    free(e);
-    *encoder = NULL;
 }
 
 int sh_encoder_check_options(const sh_encoder_settings *settings, sh_err *err)
@@ -357,6 +358,57 @@ int sh_encoder_send(sh_encoder *e, const AVFrame *frame, sh_err *err)
     return status < 0 ? status : 0;
 }
 
+/* ---- closing ---- */
+
+static AVFrame *plain_frame(const sh_encoder *e)
+{
+    AVFrame *frame = av_frame_alloc();
+    if (!frame)
+        return NULL;
+    frame->width = e->settings.width;
+    frame->height = e->settings.height;
+    frame->format = (int)e->settings.format;
+    frame->pts = 0;
+    if (av_frame_get_buffer(frame, 0) < 0)
+        av_frame_free(&frame);
+    for (int i = 0; frame && i < AV_NUM_DATA_POINTERS && frame->buf[i]; i++)
+        memset(frame->buf[i]->data, 0, frame->buf[i]->size);
+    return frame;
+}
+
+static void end_early(sh_encoder *e)
+{
+    sh_err ignored;
+    if (e->sent == 0) {
+        AVFrame *frame = plain_frame(e);
+        if (frame)
+            sh_encoder_send(e, frame, &ignored);
+        av_frame_free(&frame);
+    }
+    if (!e->ending)
+        sh_encoder_send(e, NULL, &ignored);
+}
+
+void sh_encoder_close(sh_encoder **encoder)
+{
+    sh_encoder *e = *encoder;
+    if (!e)
+        return;
+    if (e->row->must_end && e->codec && avcodec_is_open(e->codec))
+        end_early(e);
+    for (int64_t i = 0; e->line && i < e->sent; i++)
+        av_frame_free(&e->line[i].beside);
+    for (AVPacket *left; e->ready && av_fifo_read(e->ready, &left, 1) >= 0;)
+        av_packet_free(&left);
+    av_fifo_freep2(&e->ready);
+    avcodec_parameters_free(&e->parameters);
+    avcodec_free_context(&e->codec);
+    sh_sei_free(&e->sei);
+    free(e->line);
+    free(e);
+    *encoder = NULL;
+}
+
 /* ---- packets out ---- */
 
 static entry *find_entry(sh_encoder *e, int64_t pts)
@@ -447,7 +499,7 @@ const AVCodecParameters *sh_encoder_parameters(const sh_encoder *e)
 
 int sh_encoder_delay(const sh_encoder *e)
 {
-    return e->codec->has_b_frames;
+    return e->delay;
 }
 
 int sh_encoder_check_parameters(const sh_encoder *e, const AVCodecParameters *expected, sh_err *err)
@@ -506,24 +558,15 @@ int sh_encoder_describe(const sh_encoder *e, AVStream *stream, sh_err *err)
 
 /* ---- versions ---- */
 
-/* Bytes of the first packet of a small black picture, without the parameter sets in front. */
+/* The first packet of a piece of one picture; NULL: there is none. */
 static AVPacket *first_packet(sh_encoder *e)
 {
-    AVFrame *frame = av_frame_alloc();
+    AVFrame *frame = plain_frame(e);
     AVPacket *packet = av_packet_alloc();
-    bool good = false;
     sh_err ignored;
-    if (frame && packet) {
-        frame->width = e->settings.width;
-        frame->height = e->settings.height;
-        frame->format = (int)e->settings.format;
-        frame->pts = 0;
-        good = av_frame_get_buffer(frame, 0) >= 0;
-    }
-    for (int i = 0; good && i < 3; i++)
-        memset(frame->buf[i]->data, 16, frame->buf[i]->size);
-    good = good && sh_encoder_send(e, frame, &ignored) == 0 && sh_encoder_send(e, NULL, &ignored) == 0 &&
-           sh_encoder_receive(e, packet, &ignored) == SH_ENCODER_PACKET;
+    const bool good = frame && packet && sh_encoder_send(e, frame, &ignored) == 0 &&
+                      sh_encoder_send(e, NULL, &ignored) == 0 &&
+                      sh_encoder_receive(e, packet, &ignored) == SH_ENCODER_PACKET;
     av_frame_free(&frame);
     if (!good)
         av_packet_free(&packet);

@@ -158,7 +158,7 @@ static int apply(AVCodecContext *codec, const sh_encoder_row *row, const char *o
                  sh_err *err)
 {
     char key[KEY_MAX];
-    const char *value;
+    const char *value = NULL;
     int status = split(row, option, key, &value, err);
     if (status < 0)
         return status;
@@ -185,23 +185,37 @@ int sh_encoder_apply_options(AVCodecContext *codec, const sh_encoder_row *row,
     return 0;
 }
 
+/* What follows a mark: the option, as "key = value", "key: value" or "key" alone. */
+static void read_option(const char *at, char *option, size_t size)
+{
+    at += strspn(at, " '");
+    size_t length = strcspn(at, "\n");
+    while (length > 0 && strchr(".' ", at[length - 1]))
+        length--;
+    const size_t key = strcspn(at, " :");
+    if (key < length) {
+        const size_t gap = strspn(at + key, " :='");
+        snprintf(option, size, "%.*s=%.*s", (int)key, at, (int)(length - key - gap), at + key + gap);
+    } else {
+        snprintf(option, size, "%.*s", (int)length, at);
+    }
+}
+
 /* Each wrapper says it in other words. */
 int sh_encoder_find_complaint(const sh_encoder_row *row, const char *said, sh_err *err)
 {
     static const char *const marks[] = {"Error parsing option", "Unknown option:", "Invalid value for"};
     for (size_t i = 0; i < sizeof(marks) / sizeof(*marks); i++) {
         const char *at = strstr(said, marks[i]);
+        char option[160];
         if (!at)
             continue;
-        at += strlen(marks[i]);
-        at += strspn(at, " '");
-        int length = (int)strcspn(at, "\n");
-        while (length > 0 && strchr(".' ", at[length - 1]))
-            length--;
+        read_option(at + strlen(marks[i]), option, sizeof(option));
         return sh_fail(err, SH_E_ARGUMENT,
-                       i == 2 ? "-o %.*s: %s does not take this value"
-                              : "-o %.*s: %s has no such option, or it takes other values",
-                       length, at, row->info.title);
+                       i == 1   ? "-o %s: %s has no option of this name"
+                       : i == 2 ? "-o %s: %s does not take this value"
+                                : "-o %s: %s has no such option, or it takes other values",
+                       option, row->info.title);
     }
     return 0;
 }

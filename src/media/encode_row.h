@@ -15,6 +15,7 @@ typedef struct sh_encoder_row {
     const char *native;
     /* Sets what makes pieces; `own` gets keys for the `native` dictionary, behind those of a person. */
     int (*configure)(AVCodecContext *codec, const sh_encoder_settings *settings, AVDictionary **own);
+    bool must_end; /* closing it before it has given all its packets hangs */
     /* Its library's version, "" when not known; size > 0. */
     void (*version)(char *text, size_t size);
 } sh_encoder_row;

@@ -65,5 +65,6 @@ const sh_encoder_row sh_encoder_svtav1 = {
         },
     .native = "svtav1-params",
     .configure = configure,
+    .must_end = true,
     .version = version,
 };

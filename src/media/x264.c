@@ -10,6 +10,8 @@
 #include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
 
+#define FAR (1 << 29) /* half of what "infinite" stands for: the most that is taken */
+
 static int configure(AVCodecContext *codec, const sh_encoder_settings *settings, AVDictionary **own)
 {
     const AVPixFmtDescriptor *format = av_pix_fmt_desc_get(settings->format);
@@ -17,7 +19,7 @@ static int configure(AVCodecContext *codec, const sh_encoder_settings *settings,
     av_opt_set_double(codec->priv_data, "crf", settings->crf, 0);
     av_opt_set_int(codec->priv_data, "a53cc", 0, 0);
     av_dict_set(own, "keyint", "infinite", 0);
-    av_dict_set(own, "min-keyint", "infinite", 0);
+    av_dict_set_int(own, "min-keyint", FAR, 0);
     av_dict_set(own, "open-gop", "0", 0);
     av_dict_set(own, "cpu-independent", "1", 0);
     av_dict_set(own, "stitchable", "1", 0);
