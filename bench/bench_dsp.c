@@ -199,6 +199,7 @@ static void time_store16(const sh_dsp *level, const sh_dsp *scalar, int cpu)
     report("store16", (timing){level, WIDTH, "sample", call_store16}, scalar, cpu);
 }
 
+#include "bench_half.h"
 #include "bench_q8.h"
 #include "bench_scale.h"
 

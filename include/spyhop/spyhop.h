@@ -95,7 +95,7 @@ typedef struct spyhop_error {
  * A tensor may be larger than the picture on its way: a network that replicates the picture's border once
  * and convolves without pads from there on sees what it would see of a larger picture.
  *
- * Arithmetic is in single precision, or in 8-bit integers (spyhop_precision).
+ * Arithmetic is in single precision, half precision or 8-bit integers (spyhop_precision).
  *
  * Anything else runs on ONNX Runtime where its library is found (info.backend tells): the environment
  * variable SPYHOP_ORT names the file libonnxruntime.so.1 (empty: none is used); without it the system's
@@ -121,6 +121,7 @@ typedef enum spyhop_cpu {
     SPYHOP_CPU_AVXVNNI = 2,    /* AVX2 with AVX-VNNI, which multiplies 8-bit integers */
     SPYHOP_CPU_AVX512 = 3,     /* AVX-512 F, BW, DQ and VL */
     SPYHOP_CPU_AVX512VNNI = 4, /* AVX-512 with VNNI */
+    SPYHOP_CPU_AVX512FP16 = 5, /* AVX-512 with VNNI and FP16, which computes in half floats */
     SPYHOP_CPU_AUTO = 255      /* the highest that this machine and its operating system support */
 } spyhop_cpu;
 
@@ -128,7 +129,10 @@ typedef enum spyhop_cpu {
 typedef enum spyhop_precision {
     SPYHOP_PRECISION_AUTO = 0, /* INT8 where the model allows it, else FP32 */
     SPYHOP_PRECISION_FP32 = 1, /* single floats; what a file quantises is quantised, in floats */
-    SPYHOP_PRECISION_INT8 = 2  /* 8-bit integers between the layers: the same bits at every level */
+    SPYHOP_PRECISION_INT8 = 2, /* 8-bit integers between the layers: the same bits at every level */
+    SPYHOP_PRECISION_FP16 = 3  /* half floats between the layers. Of use with AVX512FP16; other levels compute
+                                  the same the long way, many times slower than FP32, and have to be asked
+                                  for by name. AUTO never means it */
 } spyhop_precision;
 
 /* A loaded, checked and immutable network. */
@@ -162,7 +166,8 @@ typedef struct spyhop_settings {
     int band_rows; /* input rows of one band, 1..SPYHOP_MAX_SIDE; 0 (default): chosen so that all threads end
                       together. The output does not depend on it, nor on threads. For tests and tuning */
     int precision; /* a spyhop_precision; AUTO by default. INT8 for a model whose file is not quantised
-                      through and through (info.precision tells) is SPYHOP_E_UNSUPPORTED */
+                      through and through (info.precision tells) is SPYHOP_E_UNSUPPORTED, and so is FP16
+                      where the machine lacks AVX512FP16 and cpu is AUTO, or the model runs on ONNX Runtime */
 } spyhop_settings;
 
 /*
@@ -190,10 +195,10 @@ SPYHOP_API int spyhop_cpu_detect(void);
 /* 1 when this machine and its operating system have that level, else 0; AUTO is always there. */
 SPYHOP_API int spyhop_cpu_supported(int cpu);
 
-/* "c", "avx2", "avxvnni", "avx512", "avx512vnni" or "auto"; NULL for any other value. */
+/* "c", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512fp16" or "auto"; NULL for any other value. */
 SPYHOP_API const char *spyhop_cpu_name(int cpu);
 
-/* "auto", "fp32" or "int8"; NULL for any other value. */
+/* "auto", "fp32", "int8" or "fp16"; NULL for any other value. */
 SPYHOP_API const char *spyhop_precision_name(int precision);
 
 /*
@@ -235,7 +240,7 @@ SPYHOP_API int spyhop_get_settings(const spyhop_context *context, spyhop_setting
  * out: width * scale x height * scale, the same depth; every one of its samples is written, rounded to
  * nearest and clipped to 0..2^depth - 1; bytes between width and stride are not touched. in and out must not
  * overlap. The result does not depend on strides, threads or band_rows. Levels of instruction set give the
- * same bits in INT8, and agree within 1 code value of 8 bits in FP32.
+ * same bits in INT8, and agree within 1 code value of 8 bits in FP32 and FP16.
  */
 SPYHOP_API int spyhop_run(spyhop_context *context, const spyhop_plane *in, const spyhop_plane *out,
                           spyhop_error *error);

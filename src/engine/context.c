@@ -11,7 +11,7 @@
 
 typedef struct worker {
     void *scratch;
-    float **pointers; /* of a plan */
+    void **pointers; /* of a plan */
 } worker;
 
 struct spyhop_context {
@@ -50,6 +50,13 @@ static int check_settings(spyhop_settings *settings, sh_err *err)
                        spyhop_cpu_name(settings->cpu), spyhop_cpu_name(best));
     if (!spyhop_precision_name(settings->precision))
         return sh_fail(err, SH_E_ARGUMENT, "settings: there is no precision %d", settings->precision);
+    if (settings->precision == SPYHOP_PRECISION_FP16 && settings->cpu == SPYHOP_CPU_AUTO &&
+        best < SPYHOP_CPU_AVX512FP16)
+        return sh_fail(
+            err, SH_E_UNSUPPORTED,
+            "settings: this machine has no instructions for half floats (avx512fp16); use precision "
+            "fp32, or name the cpu (%s) to have them imitated, exactly and slowly",
+            spyhop_cpu_name(best));
     settings->cpu = settings->cpu == SPYHOP_CPU_AUTO ? best : settings->cpu;
     settings->size = sizeof(*settings);
     return SH_OK;
@@ -69,7 +76,7 @@ static int open_worker(worker *w, const spyhop_context *context, sh_err *err)
                                   : plan->scratch * sizeof(float);
     bytes = (bytes + 63) / 64 * 64;
     w->scratch = aligned_alloc(64, bytes);
-    w->pointers = plan ? calloc(plan->pointers, sizeof(*w->pointers)) : NULL;
+    w->pointers = plan ? calloc(2 * plan->pointers, sizeof(*w->pointers)) : NULL;
     if (!w->scratch || (plan && !w->pointers))
         return sh_fail(err, SH_E_MEMORY, "out of memory for %zu bytes of a thread's scratch", bytes);
     memset(w->scratch, 0, bytes);
@@ -101,6 +108,10 @@ static int open_plan(spyhop_context *context, size_t l2_bytes, sh_err *err)
         return sh_fail(
             err, SH_E_UNSUPPORTED,
             "settings: the model is not one that runs in 8-bit integers; use precision auto or fp32");
+    if (*precision == SPYHOP_PRECISION_FP16 && context->model->ort)
+        return sh_fail(err, SH_E_UNSUPPORTED,
+                       "settings: %s runs the model, in single floats; use precision auto or fp32",
+                       context->model->backend);
     if (*precision == SPYHOP_PRECISION_AUTO)
         *precision = chain ? SPYHOP_PRECISION_INT8 : SPYHOP_PRECISION_FP32;
     if (*precision == SPYHOP_PRECISION_INT8) {
@@ -110,7 +121,8 @@ static int open_plan(spyhop_context *context, size_t l2_bytes, sh_err *err)
     }
     if (context->model->ort)
         return SH_OK;
-    status = sh_plan_new(&context->plan, context->model->graph, l2_bytes, err);
+    status = sh_plan_new(&context->plan, context->model->graph, l2_bytes, *precision == SPYHOP_PRECISION_FP16,
+                         err);
     if (status == SH_OK)
         context->tile_columns = context->plan->tile_columns;
     return status;

@@ -19,7 +19,7 @@ typedef struct sh_exec_tile {
 } sh_exec_tile;
 
 /* scratch: plan->scratch floats, aligned to 64 bytes, of which those at zero_offset are zero for a row's
- * length. pointers: room for plan->pointers. Both belong to the calling thread. */
-void sh_exec_tile_run(const sh_exec_picture *picture, sh_exec_tile tile, float *scratch, float **pointers);
+ * length. pointers: room for 2 * plan->pointers. Both belong to the calling thread. */
+void sh_exec_tile_run(const sh_exec_picture *picture, sh_exec_tile tile, float *scratch, void **pointers);
 
 #endif

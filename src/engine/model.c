@@ -30,16 +30,17 @@ const char *spyhop_cpu_name(int cpu)
                                         [SPYHOP_CPU_AVX2] = "avx2",
                                         [SPYHOP_CPU_AVXVNNI] = "avxvnni",
                                         [SPYHOP_CPU_AVX512] = "avx512",
-                                        [SPYHOP_CPU_AVX512VNNI] = "avx512vnni"};
+                                        [SPYHOP_CPU_AVX512VNNI] = "avx512vnni",
+                                        [SPYHOP_CPU_AVX512FP16] = "avx512fp16"};
     if (cpu == SPYHOP_CPU_AUTO)
         return "auto";
-    return cpu >= 0 && cpu <= SPYHOP_CPU_AVX512VNNI ? names[cpu] : NULL;
+    return cpu >= 0 && cpu <= SPYHOP_CPU_AVX512FP16 ? names[cpu] : NULL;
 }
 
 const char *spyhop_precision_name(int precision)
 {
-    static const char *const names[] = {"auto", "fp32", "int8"};
-    return precision >= 0 && precision <= SPYHOP_PRECISION_INT8 ? names[precision] : NULL;
+    static const char *const names[] = {"auto", "fp32", "int8", "fp16"};
+    return precision >= 0 && precision <= SPYHOP_PRECISION_FP16 ? names[precision] : NULL;
 }
 
 int sh_public_error(spyhop_error *error, const sh_err *err)

@@ -134,9 +134,10 @@ static void keep_wanted(sh_plan *plan)
 
 /* Floats of the widest row that a tile of so many columns makes of the tensor, on lines of 16 floats. An odd
  * number of lines, so that the rows of 16 channels do not all fall into the same sets of a cache. */
-static size_t row_floats(const sh_plan_tensor *tensor, int columns)
+static size_t row_floats(const sh_plan_tensor *tensor, int columns, int half)
 {
     size_t floats = ((size_t)columns + (size_t)tensor->left + (size_t)tensor->right) * (size_t)tensor->scale;
+    floats = half ? (floats + 1) / 2 : floats;
     return ((floats + 15) / 16 | 1) * 16;
 }
 
@@ -144,14 +145,17 @@ static size_t row_floats(const sh_plan_tensor *tensor, int columns)
  */
 static bool lay_out(sh_plan *plan, int columns, size_t *total)
 {
-    size_t at = 0, size, widest = 0;
+    size_t at = 0, size, widest = 0, wide;
+    int halves = 0;
     for (int t = 0; t < plan->graph->tensor_count; t++) {
         sh_plan_tensor *tensor = &plan->tensors[t];
         if (!tensor->wanted)
             continue;
-        tensor->stride = row_floats(tensor, columns);
+        tensor->stride = row_floats(tensor, columns, tensor->half);
         tensor->offset = at;
-        widest = tensor->stride > widest ? tensor->stride : widest;
+        wide = row_floats(tensor, columns, 0);
+        widest = wide > widest ? wide : widest;
+        halves |= tensor->half;
         if (!sh_mul_size((size_t)tensor->channels * (size_t)tensor->scale, (size_t)tensor->rows, &size) ||
             !sh_mul_size(size, tensor->stride, &size) || !sh_add_size(at, size, &at))
             return false;
@@ -159,7 +163,8 @@ static bool lay_out(sh_plan *plan, int columns, size_t *total)
     plan->zero_offset = at;
     plan->phase_offset = at + widest;
     plan->phase_stride = widest + 32;
-    *total = plan->phase_offset + 2 * SH_GRAPH_SCALE * plan->phase_stride;
+    plan->temp_offset = plan->phase_offset + 2 * SH_GRAPH_SCALE * plan->phase_stride;
+    *total = plan->temp_offset + (halves ? SH_PLAN_TEMPS * plan->phase_stride : 0);
     return true;
 }
 
@@ -252,6 +257,10 @@ static int pack_steps(sh_plan *plan, sh_err *err)
             size_t pointers = (size_t)conv->inputs * (size_t)conv->kernel_h + (size_t)conv->outputs;
             plan->pointers = pointers > plan->pointers ? pointers : plan->pointers;
             status = pack(step, &step->conv, &step->packed[0], conv, err);
+            if (status == SH_OK && plan->tensors[step->node->inputs[0]].half) {
+                step->half.single = !plan->tensors[step->output].half;
+                status = sh_plan_pack_half(step, &step->packed[1], conv, err);
+            }
         }
         if (status < 0)
             return status;
@@ -281,7 +290,7 @@ static sh_plan *plan_alloc(const sh_graph *graph)
     return plan;
 }
 
-int sh_plan_new(sh_plan **out, const sh_graph *graph, size_t l2_bytes, sh_err *err)
+int sh_plan_new(sh_plan **out, const sh_graph *graph, size_t l2_bytes, int halves, sh_err *err)
 {
     int status;
     sh_plan *plan = plan_alloc(graph);
@@ -290,6 +299,8 @@ int sh_plan_new(sh_plan **out, const sh_graph *graph, size_t l2_bytes, sh_err *e
     find_steps(plan);
     find_leads(plan);
     keep_wanted(plan);
+    if (halves)
+        sh_plan_choose_halves(plan);
     status = choose_tile(plan, l2_bytes, err);
     if (status == SH_OK)
         status = pack_steps(plan, err);

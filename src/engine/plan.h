@@ -24,6 +24,7 @@
 #include <stddef.h>
 
 #define SH_PLAN_SCRATCH ((size_t)1 << 30) /* most bytes of one thread */
+#define SH_PLAN_TEMPS 9
 
 typedef struct sh_plan_tensor {
     int channels, scale, margin;
@@ -32,7 +33,8 @@ typedef struct sh_plan_tensor {
     int rows;                  /* grid rows in its ring */
     int up, down, left, right; /* how far beyond the tile it is wanted, in grid rows and columns */
     int wanted;                /* some step that leads to the output reads it, or it is the output */
-    size_t stride;             /* floats from one row of a channel to the next */
+    int half;                  /* its rows are halves */
+    size_t stride;             /* floats, or twice as many halves, from one row of a channel to the next */
     size_t offset;             /* of its ring in a thread's scratch, in floats */
 } sh_plan_tensor;
 
@@ -41,6 +43,7 @@ typedef struct sh_plan_step {
     int output;           /* may be that of the activation that was merged into it */
     sh_conv conv;         /* of SH_OP_CONV (one group), and the horizontal half of SH_OP_RESIZE */
     sh_conv vertical;     /* the other half */
+    sh_half_conv half;    /* instead of conv where the input is in halves */
     float *packed[2];     /* owned: what conv and vertical point to */
     size_t group_weights; /* floats from one group's weights to the next one's, */
     size_t group_lanes;   /* and from one group's biases, and slopes */
@@ -58,14 +61,21 @@ typedef struct sh_plan {
     size_t zero_offset;  /* a row of zeros, wide enough for any tensor */
     size_t phase_offset; /* rows for resizing: 2 * SH_GRAPH_SCALE of phase_stride floats */
     size_t phase_stride;
-    size_t scratch;  /* floats of one thread */
-    size_t pointers; /* row pointers that a step needs at most */
+    size_t temp_offset; /* SH_PLAN_TEMPS rows as wide, for what is in halves on its way through floats */
+    size_t scratch;     /* floats of one thread */
+    size_t pointers;    /* row pointers that a step needs at most */
 } sh_plan;
 
-/* l2_bytes: what one thread's rings should fit into. On failure *out is untouched. */
-int sh_plan_new(sh_plan **out, const sh_graph *graph, size_t l2_bytes, sh_err *err);
+/* l2_bytes: what one thread's rings should fit into. halves: tensors between the convolutions are kept, and
+ * convolutions on them computed, in half floats (plan_half.c). On failure *out is untouched. */
+int sh_plan_new(sh_plan **out, const sh_graph *graph, size_t l2_bytes, int halves, sh_err *err);
 void sh_plan_free(sh_plan *plan); /* NULL is fine */
 /* The halo alone, as sh_plan_new would find it. */
 int sh_plan_halo(const sh_graph *graph, int *halo, sh_err *err);
+
+/* Parts of sh_plan_new. Which tensors are halves, once the steps are known; */
+void sh_plan_choose_halves(sh_plan *plan);
+/* and the weights of a convolution on them, whose float form is there: packed into *owned. */
+int sh_plan_pack_half(sh_plan_step *step, float **owned, const sh_graph_conv *from, sh_err *err);
 
 #endif

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include "engine/act.h"
 #include "engine/dsp/dsp.h"
+#include "checkhalf.h"
 #include "checkq8.h"
 #include "checkscale.h"
 #include "guard.h"
@@ -421,6 +422,16 @@ CHECK_Q8(finish8)
 CHECK_Q8(finish16)
 CHECK_Q8(peak)
 
+#define CHECK_HALF(name)                                                                                     \
+    static void check_half_##name(check *c)                                                                  \
+    {                                                                                                        \
+        checkhalf_##name(c->scalar, c->level, &c->seed);                                                     \
+    }
+CHECK_HALF(conv)
+CHECK_HALF(widen)
+CHECK_HALF(narrow)
+CHECK_HALF(peak)
+
 static void check_peak(check *c)
 {
     float sink[16] = {0};
@@ -451,6 +462,7 @@ static void scalar_kernels(void **state)
 }
 
 enum { VNNI_KERNELS = 4 }; /* what a level with dot products has of its own: q8_first, conv, sums, peak */
+enum { FP16_KERNELS = 2 }; /* and one that computes in halves: half_conv, peak */
 
 /* A level that the machine lacks is told and left out. own: kernels that are not those of `below`; 0: all. */
 static void try_level(int cpu, int below, int own)
@@ -496,14 +508,20 @@ static void avx512vnni_kernels(void **state)
     try_level(SPYHOP_CPU_AVX512VNNI, SPYHOP_CPU_AVX512, VNNI_KERNELS);
 }
 
+static void avx512fp16_kernels(void **state)
+{
+    (void)state;
+    try_level(SPYHOP_CPU_AVX512FP16, SPYHOP_CPU_AVX512VNNI, FP16_KERNELS);
+}
+
 static void peak_is_measured(void **state)
 {
     double rate = 0;
     (void)state;
-    assert_int_equal(sh_peak_measure(SPYHOP_CPU_C, 0, 2, 0.01, &rate, NULL), SH_OK);
-    assert_true(rate > 0 && rate < 10000);
-    assert_int_equal(sh_peak_measure(SPYHOP_CPU_C, 1, 2, 0.01, &rate, NULL), SH_OK);
-    assert_true(rate > 0 && rate < 10000);
+    for (sh_peak_kind kind = SH_PEAK_SINGLE; kind <= SH_PEAK_HALF; kind++) {
+        assert_int_equal(sh_peak_measure(SPYHOP_CPU_C, kind, 2, 0.01, &rate, NULL), SH_OK);
+        assert_true(rate > 0 && rate < 10000);
+    }
 }
 
 int main(void)
@@ -511,6 +529,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scalar_kernels),     cmocka_unit_test(avx2_kernels),
         cmocka_unit_test(avxvnni_kernels),    cmocka_unit_test(avx512_kernels),
-        cmocka_unit_test(avx512vnni_kernels), cmocka_unit_test(peak_is_measured)};
+        cmocka_unit_test(avx512vnni_kernels), cmocka_unit_test(avx512fp16_kernels),
+        cmocka_unit_test(peak_is_measured)};
     return cmocka_run_group_tests_name("engine/dsp", tests, NULL, NULL);
 }

@@ -205,12 +205,14 @@ static void names(void **state)
     assert_string_equal(spyhop_cpu_name(SPYHOP_CPU_AVX2), "avx2");
     assert_true(spyhop_cpu_supported(SPYHOP_CPU_C) && spyhop_cpu_supported(SPYHOP_CPU_AUTO));
     assert_true(spyhop_cpu_supported(spyhop_cpu_detect()));
-    assert_false(spyhop_cpu_supported(-1) || spyhop_cpu_supported(5) || spyhop_cpu_supported(254));
+    assert_false(spyhop_cpu_supported(-1) || spyhop_cpu_supported(6) || spyhop_cpu_supported(254));
     assert_string_equal(spyhop_precision_name(SPYHOP_PRECISION_INT8), "int8");
-    assert_null(spyhop_precision_name(3));
+    assert_string_equal(spyhop_precision_name(SPYHOP_PRECISION_FP16), "fp16");
+    assert_null(spyhop_precision_name(4));
     assert_string_equal(spyhop_cpu_name(SPYHOP_CPU_AUTO), "auto");
     assert_string_equal(spyhop_cpu_name(SPYHOP_CPU_AVX512VNNI), "avx512vnni");
-    assert_null(spyhop_cpu_name(5));
+    assert_string_equal(spyhop_cpu_name(SPYHOP_CPU_AVX512FP16), "avx512fp16");
+    assert_null(spyhop_cpu_name(6));
     spyhop_close(NULL);
     spyhop_model_free(NULL);
 }

@@ -101,7 +101,7 @@ static void check_levels(const chain_form *form, int width, int height, int dept
     spyhop_model *model = quantised_model(form);
     picture first = {.memory = NULL}, in = picture_new(width, height, depth, 0, 0);
     picture_fill(&in, 77);
-    for (int cpu = SPYHOP_CPU_C; cpu <= SPYHOP_CPU_AVX512VNNI; cpu++) {
+    for (int cpu = SPYHOP_CPU_C; cpu <= SPYHOP_CPU_AVX512FP16; cpu++) {
         if (!spyhop_cpu_supported(cpu))
             continue;
         spyhop_context *context = open_as(model, SPYHOP_PRECISION_INT8, cpu);
@@ -175,7 +175,7 @@ static void check_ways(const chain_form *form, int width, int height, int depth,
 static void cuts_change_nothing(void **state)
 {
     (void)state;
-    for (int cpu = SPYHOP_CPU_AVX2; cpu <= SPYHOP_CPU_AVX512VNNI; cpu++) {
+    for (int cpu = SPYHOP_CPU_AVX2; cpu <= SPYHOP_CPU_AVX512FP16; cpu++) {
         if (!spyhop_cpu_supported(cpu))
             continue;
         check_ways(&(chain_form){2, 16, 4, 1, 0, 4}, 333, 41, 8, cpu);

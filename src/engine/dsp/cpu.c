@@ -18,6 +18,7 @@ enum {
     AVX512DQ = 1 << 17,
     AVX512BW = 1 << 30,
     AVX512VNNI = 1 << 11, /* leaf 7, ecx */
+    AVX512FP16 = 1 << 23, /* leaf 7, edx */
     AVXVNNI = 1 << 4      /* leaf 7, subleaf 1, eax */
 };
 #define AVX512VL (1u << 31)
@@ -46,7 +47,10 @@ static unsigned levels(void)
     if ((saved & 0xe6) != 0xe6 || (b & need512) != need512)
         return found;
     found |= 1u << SPYHOP_CPU_AVX512;
-    return c & AVX512VNNI ? found | 1u << SPYHOP_CPU_AVX512VNNI : found;
+    if (!(c & AVX512VNNI))
+        return found;
+    found |= 1u << SPYHOP_CPU_AVX512VNNI;
+    return SH_HAVE_FP16 && (d & AVX512FP16) ? found | 1u << SPYHOP_CPU_AVX512FP16 : found;
 }
 #else
 static unsigned levels(void)
@@ -57,12 +61,12 @@ static unsigned levels(void)
 
 bool sh_cpu_has(int cpu)
 {
-    return cpu >= 0 && cpu <= SPYHOP_CPU_AVX512VNNI && (levels() >> cpu & 1);
+    return cpu >= 0 && cpu <= SPYHOP_CPU_AVX512FP16 && (levels() >> cpu & 1);
 }
 
 int sh_cpu_detect(void)
 {
-    int best = SPYHOP_CPU_AVX512VNNI;
+    int best = SPYHOP_CPU_AVX512FP16;
     while (best > SPYHOP_CPU_C && !sh_cpu_has(best))
         best--;
     return best;

@@ -11,6 +11,7 @@ void sh_dsp_select(sh_dsp *dsp, int cpu)
     sh_peak_init_c(dsp);
     sh_q8_init_c(dsp);
     sh_scale_init_c(dsp);
+    sh_half_init_c(dsp);
 #if SH_HAVE_X86
     if (cpu < SPYHOP_CPU_AVX2)
         return;
@@ -21,6 +22,7 @@ void sh_dsp_select(sh_dsp *dsp, int cpu)
     sh_peak_init_avx2(dsp);
     sh_q8_init_avx2(dsp);
     sh_scale_init_avx2(dsp);
+    sh_half_init_avx2(dsp);
     if (cpu == SPYHOP_CPU_AVXVNNI)
         sh_q8_init_avxvnni(dsp);
     if (cpu < SPYHOP_CPU_AVX512)
@@ -32,8 +34,14 @@ void sh_dsp_select(sh_dsp *dsp, int cpu)
     sh_peak_init_avx512(dsp);
     sh_q8_init_avx512(dsp);
     sh_scale_init_avx512(dsp);
+    sh_half_init_avx512(dsp);
     if (cpu < SPYHOP_CPU_AVX512VNNI)
         return;
     sh_q8_init_avx512vnni(dsp);
+#if SH_HAVE_FP16
+    if (cpu < SPYHOP_CPU_AVX512FP16)
+        return;
+    sh_half_init_avx512fp16(dsp);
+#endif
 #endif
 }

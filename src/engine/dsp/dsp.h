@@ -3,6 +3,7 @@
 #define SH_ENGINE_DSP_DSP_H
 /* The table of kernels for one level of instruction set. The contracts are in the headers of the ops. */
 #include "engine/dsp/conv.h"
+#include "engine/dsp/half.h"
 #include "engine/dsp/peak.h"
 #include "engine/dsp/pixel.h"
 #include "engine/dsp/point.h"

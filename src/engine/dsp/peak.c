@@ -42,7 +42,7 @@ static void work(void *opaque, int item, int worker)
 }
 
 /* Best of several short runs: what the machine can do, not what it did while something else ran. */
-int sh_peak_measure(int cpu, int whole, int threads, double seconds, double *gmac_per_s, sh_err *err)
+int sh_peak_measure(int cpu, sh_peak_kind kind, int threads, double seconds, double *gmac_per_s, sh_err *err)
 {
     sh_pool *pool = NULL;
     sh_dsp dsp;
@@ -51,7 +51,9 @@ int sh_peak_measure(int cpu, int whole, int threads, double seconds, double *gma
     if (status < 0)
         return status;
     sh_dsp_select(&dsp, cpu);
-    measure m = {.fn = dsp.peak, .q8 = whole ? dsp.q8_peak : NULL, .rounds = 1 << 12};
+    measure m = {.fn = kind == SH_PEAK_HALF ? dsp.half_peak : dsp.peak,
+                 .q8 = kind == SH_PEAK_WHOLE ? dsp.q8_peak : NULL,
+                 .rounds = 1 << 12};
     threads = sh_pool_threads(pool);
     for (int runs = 0; spent < seconds || runs < 3;) {
         int64_t start = sh_monotonic_us(), macs = 0, us;

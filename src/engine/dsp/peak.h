@@ -6,13 +6,15 @@
 #include "base/err.h"
 #include <stdint.h>
 
-/* Runs `rounds` rounds and returns how many multiply-adds of single floats that was. sink takes a result, so
- * that the work cannot be left out. */
+/* Runs `rounds` rounds and returns how many multiply-adds that was: of single floats (peak), of halves
+ * (half_peak). sink takes a result, so that the work cannot be left out. */
 typedef int64_t (*sh_peak_fn)(int64_t rounds, float *sink);
 
+typedef enum sh_peak_kind { SH_PEAK_SINGLE, SH_PEAK_WHOLE, SH_PEAK_HALF } sh_peak_kind;
+
 /* Multiply-adds a second, in units of 1e9, that `threads` threads reach together at that level in about
- * `seconds`: of single floats, or (whole) of 8-bit integers. */
-int sh_peak_measure(int cpu, int whole, int threads, double seconds, double *gmac_per_s, sh_err *err);
+ * `seconds`: of single floats, of 8-bit integers, of halves. */
+int sh_peak_measure(int cpu, sh_peak_kind kind, int threads, double seconds, double *gmac_per_s, sh_err *err);
 
 struct sh_dsp;
 void sh_peak_init_c(struct sh_dsp *dsp);
