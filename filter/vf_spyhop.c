@@ -598,10 +598,10 @@ static const AVOption options[] = {
     {"h", "height wanted, an expression as in the filter scale", OFFSET(h_expr), AV_OPT_TYPE_STRING, {.str = NULL}, .flags = FLAGS},
     {"model", "network's name or ONNX file (default: fast; restore for scale=1 and in bdnvx_aws)", OFFSET(model_name), AV_OPT_TYPE_STRING, {.str = NULL}, .flags = FLAGS},
     {"engine_threads", "threads of the engine; 0: as many as filters may use", OFFSET(engine_threads), AV_OPT_TYPE_INT, {.i64 = 0}, 0, 256, FLAGS},
-    {"cpu", "instruction set: c, avx2, avxvnni, avx512, avx512vnni or auto", OFFSET(cpu), AV_OPT_TYPE_STRING, {.str = "auto"}, .flags = FLAGS},
+    {"cpu", "instruction set: c, avx2, avxvnni, avx512, avx512vnni, avx512fp16 or auto", OFFSET(cpu), AV_OPT_TYPE_STRING, {.str = "auto"}, .flags = FLAGS},
     {"device", "cpu, auto or cuda", OFFSET(device), AV_OPT_TYPE_STRING, {.str = "auto"}, .flags = FLAGS},
     {"strength", "how much of the network: 0 plain enlargement, 1 all of it", OFFSET(strength), AV_OPT_TYPE_DOUBLE, {.dbl = 1}, 0, 1, FLAGS},
-    {"precision", "auto, fp32 or int8", OFFSET(precision), AV_OPT_TYPE_STRING, {.str = "auto"}, .flags = FLAGS},
+    {"precision", "auto, fp32, fp16 or int8", OFFSET(precision), AV_OPT_TYPE_STRING, {.str = "auto"}, .flags = FLAGS},
     {NULL}
 };
 /* clang-format on */

@@ -44,8 +44,8 @@ static void usage(FILE *out)
         "  --model NAME|FILE    a network (default " SH_MODEL_DEFAULT ")\n"
         "  --size WxH           of the input (default 640x480)\n"
         "  --threads N          1 to 256 (default: one for each CPU)\n"
-        "  --cpu LEVEL          c, avx2, avxvnni, avx512, avx512vnni or auto (default)\n"
-        "  --precision P        int8, fp32 or auto (default: int8 for a quantised model)\n"
+        "  --cpu LEVEL          c, avx2, avxvnni, avx512, avx512vnni, avx512fp16 or auto (default)\n"
+        "  --precision P        int8, fp16, fp32 or auto (default: int8 for a quantised model)\n"
         "  --seconds S          for measuring frames, 1 to 600 (default 5)\n"
         "  --json               one JSON object: fps, gmac_per_s, peak_gmac_per_s, spread, threads, cpu, "
         "precision,\n"
@@ -212,17 +212,24 @@ static int measure_all(spyhop_context *context, const spyhop_model_info *info, c
     spyhop_error error = {.status = 0};
     double before = 0, after = 0;
     spyhop_get_settings(context, &r->settings);
-    const int whole = r->settings.precision == SPYHOP_PRECISION_INT8;
+    const int precision = r->settings.precision;
+    const sh_peak_kind kind = precision == SPYHOP_PRECISION_INT8   ? SH_PEAK_WHOLE
+                              : precision == SPYHOP_PRECISION_FP16 ? SH_PEAK_HALF
+                                                                   : SH_PEAK_SINGLE;
+    if (kind == SH_PEAK_HALF && r->settings.cpu < SPYHOP_CPU_AVX512FP16)
+        return sh_fail(err, SH_E_UNSUPPORTED,
+                       "--precision fp16 is imitated by %s: nothing to measure without avx512fp16",
+                       spyhop_cpu_name(r->settings.cpu));
     int status = frame_make(&f, o->width, o->height, info, err);
     if (status == SH_OK)
-        status = sh_peak_measure(r->settings.cpu, whole, r->settings.threads, 0.5, &before, err);
+        status = sh_peak_measure(r->settings.cpu, kind, r->settings.threads, 0.5, &before, err);
     if (status == SH_OK) {
         status = measure(context, &f, o, r, &error);
         if (status < 0)
             sh_fail(err, status, "%s", error.message);
     }
     if (status == SH_OK)
-        status = sh_peak_measure(r->settings.cpu, whole, r->settings.threads, 0.5, &after, err);
+        status = sh_peak_measure(r->settings.cpu, kind, r->settings.threads, 0.5, &after, err);
     r->peak = before > after ? before : after;
     r->gmac = r->fps * (double)info->macs_per_pixel * o->width * o->height * 1e-9;
     snprintf(r->model, sizeof(r->model), "%s", info->name);

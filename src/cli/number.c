@@ -47,7 +47,8 @@ bool sh_option_cpu(const char *command, const char *text, int *out)
         *out = level;
         return true;
     }
-    fprintf(stderr, "spyhop %s: --cpu takes c, avx2, avxvnni, avx512, avx512vnni or auto, not \"%s\"\n",
+    fprintf(stderr,
+            "spyhop %s: --cpu takes c, avx2, avxvnni, avx512, avx512vnni, avx512fp16 or auto, not \"%s\"\n",
             command, text);
     return false;
 }
@@ -59,7 +60,7 @@ bool sh_option_precision(const char *command, const char *text, int *out)
             *out = precision;
             return true;
         }
-    fprintf(stderr, "spyhop %s: --precision takes auto, fp32 or int8, not \"%s\"\n", command, text);
+    fprintf(stderr, "spyhop %s: --precision takes auto, fp32, fp16 or int8, not \"%s\"\n", command, text);
     return false;
 }
 

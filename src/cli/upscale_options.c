@@ -95,8 +95,8 @@ static const char help_text[] =
     "  --threads N             threads (default: one for each CPU)\n"
     "  --jobs N                pieces side by side (default 1)\n"
     "  --piece N               frames in a piece (default by the model's cost, 250 at most)\n"
-    "  --cpu L                 c, avx2, avxvnni, avx512, avx512vnni or auto (default)\n"
-    "  --precision P           int8, fp32 or auto (default: int8 for a quantised model)\n"
+    "  --cpu L                 c, avx2, avxvnni, avx512, avx512vnni, avx512fp16 or auto (default)\n"
+    "  --precision P           int8, fp16, fp32 or auto (default: int8 for a quantised model)\n"
     "  --accept-damage         take what can be decoded of a damaged file\n"
     "  --allow-loss            go on where OUT's container cannot hold all that IN has\n";
 
