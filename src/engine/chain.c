@@ -124,7 +124,7 @@ static bool walk_shapes(const walk *w)
 {
     int channels = w->convs[0]->outputs, last = w->count - 1;
     int scale = w->resize ? w->resize->factor : 1;
-    if (w->convs[0]->inputs != 1 || channels % SH_Q8_BLOCK != 0 || channels > MOST_CHANNELS ||
+    if (w->convs[0]->inputs != 1 || channels % SH_Q8_GROUP != 0 || channels > MOST_CHANNELS ||
         w->convs[last]->outputs != scale * scale)
         return false;
     for (int k = 1; k <= last; k++)

@@ -5,9 +5,10 @@
  *
  * What is a chain: a Pad that continues the picture by its border or its mirror image (EDGE or SYMMETRIC of
  * graph.h), by one sample for each convolution; 3x3
- * convolutions without pads, each but the last followed by Relu and QuantizeLinear/DequantizeLinear (uint8,
- * zero point 0); the weights of those in the middle int8 with a scale for each output; DepthToSpace; an Add
- * with the input, enlarged by taps that reach two samples. Everything else runs as a plan (plan.h).
+ * convolutions without pads to a multiple of four channels, each but the last followed by Relu and
+ * QuantizeLinear/DequantizeLinear (uint8, zero point 0); the weights of those in the middle int8 with a scale
+ * for each output; DepthToSpace; an Add with the input, enlarged by taps that reach two samples. Everything
+ * else runs as a plan (plan.h).
  *
  * Arithmetic (dsp/q8.h), the same bits at every level:
  *   - the first layer multiplies samples by 16-bit weights that are made here from the file's floats;

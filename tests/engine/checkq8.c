@@ -85,7 +85,7 @@ void checkq8_first(const sh_dsp *scalar, const sh_dsp *level, uint32_t *seed)
         guard in[3], out[OUTPUTS / 4];
         const int16_t *ins[3];
         uint8_t *outs[OUTPUTS / 4], *scalars[OUTPUTS / 4];
-        const sh_q8_first first = {n % 3 ? 16 : 32, weights, bias, factor, n % 4 * 3 + 12};
+        const sh_q8_first first = {4 + n % 8 * 4, weights, bias, factor, n % 4 * 3 + 12};
         for (int i = 0; i < SH_Q8_FIRST * OUTPUTS * 2; i++)
             weights[i] = i % 2 && i > 4 * 2 * first.outputs ? 0 : (int16_t)(nm_next(seed) >> (16 + n % 3));
         fill_ends(bias, factor, first.outputs, 1 << 24, seed);
@@ -192,7 +192,7 @@ void checkq8_conv(const sh_dsp *scalar, const sh_dsp *level, uint32_t *seed)
 {
     static network net;
     for (int n = 1; n <= WIDEST; n++) {
-        make_network(&net, n % 5 ? 4 : 8, n % 5 ? 16 : 32, 0, sizes[n % 4], seed);
+        make_network(&net, 1 + n % 8, 4 + n / 8 % 8 * 4, 0, sizes[n % 4], seed);
         check_rows(scalar, level, &net, n, 0, n / 4 % 2, seed);
     }
 }
@@ -201,7 +201,7 @@ void checkq8_sums(const sh_dsp *scalar, const sh_dsp *level, uint32_t *seed)
 {
     static network net;
     for (int n = 1; n <= WIDEST; n++) {
-        make_network(&net, n % 5 ? 4 : 8, 4 + n / 2 % 4 * 4, n % 2, sizes[n / 3 % 4], seed);
+        make_network(&net, 1 + n % 8, 4 + n / 2 % 4 * 4, n % 2, sizes[n / 3 % 4], seed);
         check_rows(scalar, level, &net, n, 1, n / 4 % 2, seed);
     }
 }

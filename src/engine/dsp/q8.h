@@ -22,7 +22,6 @@
 
 #define SH_Q8_GROUP 4
 #define SH_Q8_STEP 16  /* pixels */
-#define SH_Q8_BLOCK 8  /* outputs of sh_q8_conv_fn come in multiples of this */
 #define SH_Q8_TAPS 3   /* of a side */
 #define SH_Q8_FIRST 5  /* pairs of weights an output has in the first layer */
 #define SH_Q8_SCALE 4  /* most phases of a row */
@@ -46,7 +45,7 @@ typedef struct sh_q8_pass {
 
 typedef struct sh_q8_conv {
     int groups;  /* of input channels */
-    int outputs; /* a multiple of SH_Q8_BLOCK; for sums, of SH_Q8_GROUP */
+    int outputs; /* a multiple of SH_Q8_GROUP */
     int split;   /* sums: each four outputs have two rows of weights, of which the first counts 128 fold */
     const int8_t *weights;  /* [ky][group][kx][outputs, twice when split][SH_Q8_GROUP] */
     const sh_q8_pass *pass; /* the same, for each four outputs */
@@ -65,7 +64,7 @@ typedef void (*sh_q8_load_fn)(int16_t *out, const void *in, int n);
 
 /* The first layer, on one channel of 16-bit samples. */
 typedef struct sh_q8_first {
-    int outputs;            /* a multiple of SH_Q8_BLOCK */
+    int outputs;            /* a multiple of SH_Q8_GROUP */
     const int16_t *weights; /* [SH_Q8_FIRST][outputs][2]: w00 w01, w10 w11, w20 w21, w02 w12, w22 0 */
     const int32_t *bias;
     const int16_t *factor;

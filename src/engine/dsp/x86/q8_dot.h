@@ -41,18 +41,18 @@ ALWAYS void tile_sums(vec *sums, const uint8_t *const *in, const sh_q8_conv *con
 }
 
 ALWAYS void conv_tile(uint8_t *const *out, const uint8_t *const *in, const sh_q8_conv *conv, int first, int x,
-                      const int vectors, __m128i shift)
+                      const int outputs, const int vectors, __m128i shift)
 {
     vec sums[OUTPUTS * VECTORS];
     UNROLL
-    for (int o = 0; o < OUTPUTS; o++) {
+    for (int o = 0; o < outputs; o++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
             sums[o * vectors + v] = v_set(conv->bias[first + o]);
     }
-    tile_sums(sums, in, conv, conv->outputs, first, x, OUTPUTS, vectors);
+    tile_sums(sums, in, conv, conv->outputs, first, x, outputs, vectors);
     UNROLL
-    for (int o = 0; o < OUTPUTS; o += SH_Q8_GROUP) {
+    for (int o = 0; o < outputs; o += SH_Q8_GROUP) {
         uint8_t *to = out[(first + o) / SH_Q8_GROUP] + x * SH_Q8_GROUP;
         UNROLL
         for (int v = 0; v < vectors; v++) {
@@ -64,20 +64,28 @@ ALWAYS void conv_tile(uint8_t *const *out, const uint8_t *const *in, const sh_q8
     }
 }
 
+/* All outputs of a strip: tiles of OUTPUTS, and of four for the rest. */
+ALWAYS void conv_strip(uint8_t *const *out, const uint8_t *const *in, const sh_q8_conv *conv, int x,
+                       const int vectors, __m128i shift)
+{
+    int o = 0;
+    for (; o + OUTPUTS <= conv->outputs; o += OUTPUTS)
+        conv_tile(out, in, conv, o, x, OUTPUTS, vectors, shift);
+    if (OUTPUTS > SH_Q8_GROUP && o < conv->outputs)
+        conv_tile(out, in, conv, o, x, SH_Q8_GROUP, vectors, shift);
+}
+
 /* x outside: a strip of all inputs stays in the first cache while every output passes over it. */
 static void conv_simd(uint8_t *const *out, const uint8_t *const *in, const sh_q8_conv *conv, int n)
 {
     const __m128i shift = _mm_cvtsi32_si128(conv->shift);
     int x = 0, end = whole_steps(n);
     for (; x + VECTORS * PIXELS <= end; x += VECTORS * PIXELS)
-        for (int o = 0; o < conv->outputs; o += OUTPUTS)
-            conv_tile(out, in, conv, o, x, VECTORS, shift);
+        conv_strip(out, in, conv, x, VECTORS, shift);
     for (; x + 2 * PIXELS <= end; x += 2 * PIXELS)
-        for (int o = 0; o < conv->outputs; o += OUTPUTS)
-            conv_tile(out, in, conv, o, x, 2, shift);
+        conv_strip(out, in, conv, x, 2, shift);
     for (; x < end; x += PIXELS)
-        for (int o = 0; o < conv->outputs; o += OUTPUTS)
-            conv_tile(out, in, conv, o, x, 1, shift);
+        conv_strip(out, in, conv, x, 1, shift);
 }
 
 /* split: 1 or 0 as conv->split, known when compiling. */

@@ -36,23 +36,23 @@ ALWAYS vec requantise(vec a, vec b, vec c, vec d, const int16_t *factor, __m128i
     return v_shuffle(v_pack16(low, high), v_lanes(turn));
 }
 
-/* Outputs [o, o + SH_Q8_BLOCK) of one vector. */
+/* Outputs [o, o + block) of one vector. */
 ALWAYS void first_block(uint8_t *const *out, const vec *pairs, const sh_q8_first *first, int o, int x,
-                        __m128i shift)
+                        __m128i shift, const int block)
 {
-    vec sums[SH_Q8_BLOCK];
+    vec sums[2 * SH_Q8_GROUP];
     UNROLL
-    for (int i = 0; i < SH_Q8_BLOCK; i++)
+    for (int i = 0; i < block; i++)
         sums[i] = v_set(first->bias[o + i]);
     UNROLL
     for (int t = 0; t < SH_Q8_FIRST; t++) {
         const int16_t *w = first->weights + (t * first->outputs + o) * 2;
         UNROLL
-        for (int i = 0; i < SH_Q8_BLOCK; i++)
+        for (int i = 0; i < block; i++)
             sums[i] = v_dot_words(sums[i], pairs[t], v_set(dword_at(w + 2 * i)));
     }
     UNROLL
-    for (int i = 0; i < SH_Q8_BLOCK; i += SH_Q8_GROUP)
+    for (int i = 0; i < block; i += SH_Q8_GROUP)
         v_store(
             out[(o + i) / SH_Q8_GROUP] + x * SH_Q8_GROUP,
             requantise(sums[i], sums[i + 1], sums[i + 2], sums[i + 3], first->factor + (o + i) * 4, shift));
@@ -66,7 +66,10 @@ static void first_simd(uint8_t *const *out, const int16_t *const *in, const sh_q
         const vec pairs[SH_Q8_FIRST] = {v_zip(a + x, a + x + 1), v_zip(b + x, b + x + 1),
                                         v_zip(c + x, c + x + 1), v_zip(a + x + 2, b + x + 2),
                                         v_zip(c + x + 2, c + x + 2)};
-        for (int o = 0; o < first->outputs; o += SH_Q8_BLOCK)
-            first_block(out, pairs, first, o, x, shift);
+        int o = 0;
+        for (; o + 2 * SH_Q8_GROUP <= first->outputs; o += 2 * SH_Q8_GROUP)
+            first_block(out, pairs, first, o, x, shift, 2 * SH_Q8_GROUP);
+        if (o < first->outputs)
+            first_block(out, pairs, first, o, x, shift, SH_Q8_GROUP);
     }
 }
