@@ -264,7 +264,7 @@ def write_mirrored(path):
     arch = model.Arch('quantised_mirrored', 12, 2, 2)
     net = arch.net()
     params = net.init(numpy.random.default_rng(5))
-    net.views(params)[-1][0][:] *= 4
+    net.views(params)[-1][0][:] *= 2
     scales = numpy.full(3, 1 / 255, numpy.float32)
     export.write(path, arch, params, scales)
 
