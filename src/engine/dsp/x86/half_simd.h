@@ -25,10 +25,8 @@
 
 #ifdef __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")
-#define UNROLL_TAPS
 #else
 #define UNROLL _Pragma("GCC unroll 24")
-#define UNROLL_TAPS _Pragma("GCC unroll 3")
 #endif
 
 #define ALWAYS static inline __attribute__((always_inline))
@@ -74,7 +72,6 @@ ALWAYS void half_flush(float *totals, const hvec *sums, const int count)
 ALWAYS const uint32_t *half_row(hvec *sums, const sh_half *from, const uint32_t *w, size_t block,
                                 const int outputs, const int vectors, int kw, const int masked, hpart lanes)
 {
-    UNROLL_TAPS
     for (int kx = 0; kx < kw; kx++, w += SH_CONV_BLOCK) {
         hvec inputs[6];
         UNROLL
@@ -97,9 +94,9 @@ ALWAYS const uint32_t *half_row(hvec *sums, const sh_half *from, const uint32_t 
 }
 
 ALWAYS void half_tile(void *const *out, const sh_half *const *in, const sh_half_conv *conv, int first, int x,
-                      const int outputs, const int vectors, const int taps, const int masked, int count)
+                      const int outputs, const int vectors, const int masked, int count)
 {
-    const int rows = conv->kernel_h * conv->inputs, kw = taps ? taps : conv->kernel_w;
+    const int rows = conv->kernel_h * conv->inputs, kw = conv->kernel_w;
     const size_t block = (size_t)rows * (size_t)kw * SH_CONV_BLOCK;
     const uint32_t *w = conv->weights + (size_t)(first / SH_CONV_BLOCK) * block;
     const hpart lanes = h_part(masked ? count : HALVES);
@@ -125,16 +122,15 @@ ALWAYS void half_tile(void *const *out, const sh_half *const *in, const sh_half_
 
 /* Columns [x, n) of `outputs` outputs from `first` on. */
 ALWAYS void half_strip_end(void *const *out, const sh_half *const *in, const sh_half_conv *conv, int first,
-                           int x, int n, const int outputs, const int taps)
+                           int x, int n, const int outputs)
 {
     for (; x + HALVES <= n; x += HALVES)
-        half_tile(out, in, conv, first, x, outputs, 1, taps, 0, HALVES);
+        half_tile(out, in, conv, first, x, outputs, 1, 0, HALVES);
     if (x < n)
-        half_tile(out, in, conv, first, x, outputs, 1, taps, 1, n - x);
+        half_tile(out, in, conv, first, x, outputs, 1, 1, n - x);
 }
 
-ALWAYS void half_taps(void *const *out, const sh_half *const *in, const sh_half_conv *conv, int n,
-                      const int taps)
+ALWAYS void half_blocks(void *const *out, const sh_half *const *in, const sh_half_conv *conv, int n)
 {
     const int all = conv->blocks * SH_CONV_BLOCK;
     int wide = 0, x;
@@ -142,39 +138,34 @@ ALWAYS void half_taps(void *const *out, const sh_half *const *in, const sh_half_
     wide = all / HALF_WIDE_OUTPUTS * HALF_WIDE_OUTPUTS;
     for (x = 0; wide && x + HALF_WIDE * HALVES <= n; x += HALF_WIDE * HALVES)
         for (int o = 0; o < wide; o += HALF_WIDE_OUTPUTS)
-            half_tile(out, in, conv, o, x, HALF_WIDE_OUTPUTS, HALF_WIDE, taps, 0, HALF_WIDE * HALVES);
+            half_tile(out, in, conv, o, x, HALF_WIDE_OUTPUTS, HALF_WIDE, 0, HALF_WIDE * HALVES);
     for (int o = 0; o < wide; o += HALF_WIDE_OUTPUTS)
-        half_strip_end(out, in, conv, o, x, n, HALF_WIDE_OUTPUTS, taps);
+        half_strip_end(out, in, conv, o, x, n, HALF_WIDE_OUTPUTS);
 #endif
     if (wide == all)
         return;
     for (x = 0; x + HALF_NARROW * HALVES <= n; x += HALF_NARROW * HALVES)
         for (int o = wide; o < all; o += SH_CONV_BLOCK)
-            half_tile(out, in, conv, o, x, SH_CONV_BLOCK, HALF_NARROW, taps, 0, HALF_NARROW * HALVES);
+            half_tile(out, in, conv, o, x, SH_CONV_BLOCK, HALF_NARROW, 0, HALF_NARROW * HALVES);
     for (int o = wide; o < all; o += SH_CONV_BLOCK)
-        half_strip_end(out, in, conv, o, x, n, SH_CONV_BLOCK, taps);
+        half_strip_end(out, in, conv, o, x, n, SH_CONV_BLOCK);
 }
 
 /* A single output: a tile without the other outputs of its block, whose weights are zeros. */
-ALWAYS void half_one(void *const *out, const sh_half *const *in, const sh_half_conv *conv, int n,
-                     const int taps)
+ALWAYS void half_one(void *const *out, const sh_half *const *in, const sh_half_conv *conv, int n)
 {
     int x = 0;
     for (; x + 6 * HALVES <= n; x += 6 * HALVES)
-        half_tile(out, in, conv, 0, x, 1, 6, taps, 0, 6 * HALVES);
-    half_strip_end(out, in, conv, 0, x, n, 1, taps);
+        half_tile(out, in, conv, 0, x, 1, 6, 0, 6 * HALVES);
+    half_strip_end(out, in, conv, 0, x, n, 1);
 }
 
 static void half_conv_simd(void *const *out, const sh_half *const *in, const sh_half_conv *conv, int n)
 {
-    if (conv->outputs == 1 && conv->kernel_w == 3)
-        half_one(out, in, conv, n, 3);
-    else if (conv->outputs == 1)
-        half_one(out, in, conv, n, 0);
-    else if (conv->kernel_w == 3)
-        half_taps(out, in, conv, n, 3);
+    if (conv->outputs == 1)
+        half_one(out, in, conv, n);
     else
-        half_taps(out, in, conv, n, 0);
+        half_blocks(out, in, conv, n);
 }
 
 static int64_t half_peak_simd(int64_t rounds, float *sink)
