@@ -11,7 +11,7 @@ enum {
     BLOCK_WIDTH = 32,
     BLOCK_ROWS = 16,
     MOVES = 2,         /* mean difference of a block's samples, in codes, from which on it moves */
-    CUT = 30,          /* likewise of the whole picture, from which on it is a cut */
+    CUT = 40,          /* likewise of the whole picture, from which on it is a cut */
     MOVING_SHARE = 200 /* one block of so many has to move */
 };
 
@@ -199,7 +199,7 @@ static void make_transform(transform *t)
 }
 
 /* One run of samples `step` apart. False: too little contrast. */
-static bool add_run(const transform *t, const uint8_t *from, ptrdiff_t step, double sums[SH_DETAIL_BINS])
+static bool add_run(const transform *t, const uint8_t *from, ptrdiff_t step, double power[SH_DETAIL_BINS])
 {
     double run[SH_DETAIL_RUN], mean = 0;
     int least = 255, most = 0;
@@ -220,13 +220,13 @@ static bool add_run(const transform *t, const uint8_t *from, ptrdiff_t step, dou
             real += run[i] * t->cosine[i * k % SH_DETAIL_RUN];
             imaginary += run[i] * t->sine[i * k % SH_DETAIL_RUN];
         }
-        sums[k] += real * real + imaginary * imaginary;
+        power[k] += real * real + imaginary * imaginary;
     }
     return true;
 }
 
 /* Runs that lie evenly over the picture, as many as there is time for. */
-static int64_t add_runs(const transform *t, const sh_luma *luma, bool down, double sums[SH_DETAIL_BINS])
+static int64_t add_runs(const transform *t, const sh_luma *luma, bool down, double power[SH_DETAIL_BINS])
 {
     const int along = (down ? luma->height : luma->width) / SH_DETAIL_RUN;
     const int lines = down ? luma->width : luma->height;
@@ -236,7 +236,7 @@ static int64_t add_runs(const transform *t, const sh_luma *luma, bool down, doub
     int64_t taken = 0;
     for (int64_t i = 0; i < all; i += stride) {
         const int64_t line = i / along, place = i % along;
-        if (add_run(t, luma->data + line * next + place * SH_DETAIL_RUN * step, step, sums))
+        if (add_run(t, luma->data + line * next + place * SH_DETAIL_RUN * step, step, power))
             taken++;
     }
     return taken;
