@@ -48,8 +48,8 @@ const char *sh_encoder_version(const char *name)
     if (!texts[i][0]) {
         char own[VERSION_MAX / 2];
         rows[i]->version(own, sizeof(own));
-        snprintf(texts[i], VERSION_MAX, "libavcodec %u.%u.%u, %s %s", codec >> 16, codec >> 8 & 255,
-                 codec & 255, rows[i]->info.title, own);
+        snprintf(texts[i], VERSION_MAX, "libavcodec %u.%u.%u, %s", codec >> 16, codec >> 8 & 255, codec & 255,
+                 rows[i]->info.title, own);
     }
     pthread_mutex_unlock(&lock);
     return texts[i];

@@ -42,7 +42,7 @@ static void version(char *text, size_t size)
     void *symbol = dlsym(RTLD_DEFAULT, "svt_av1_get_version");
     if (symbol)
         *(void **)&ask = symbol;
-    snprintf(text, size, "%s", ask ? ask() : "");
+    snprintf(text, size, "SVT-AV1 %s", ask ? ask() : "");
 }
 
 const sh_encoder_row sh_encoder_svtav1 = {
