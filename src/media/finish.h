@@ -14,9 +14,9 @@
  * beyond 3.46 deviations), at 10 bits in steps of a 10-bit code. Its deviation is whole from 16 codes (of 8
  * bits) above black to 16 below white and falls linearly to nothing at both, so that black bars stay black
  * and nothing is clipped into a bias. Results are limited to the nominal range, or to what the sample was if
- * it was outside. The numbers come from a counter (splitmix64 of frame number, row and column, no state), so
- * that a frame's grain is a function of its number: pieces may be made in any order and by any number of
- * threads. */
+ * it was outside. The numbers come from counters (splitmix64 of frame number and row, mixed
+ * with the column; no state), so that a frame's grain is a function of its number: pieces may be made in any
+ * order and by any number of threads. */
 #include "base/err.h"
 #include <libavutil/frame.h>
 #include <stdbool.h>
@@ -35,9 +35,10 @@ typedef struct sh_finish sh_finish;
 
 /* The size to make of width x height with SAR `sar` when to_width x to_height is asked for. Both given: the
  * largest size inside them with the same display aspect ratio and square pixels, as 1080p and 4k mean it
- * (even sides). One given (the other 0): the other from it. Neither: the picture's own size, SAR kept. exact:
- * the size as given, SAR made to fit. *out_sar: what the result's SAR is to be, exact. ARGUMENT: a result
- * without a pixel, or of more than 16384. */
+ * (even
+ * sides; the box stands upright for a picture that does). One given (the other 0): the other from it.
+ * Neither: the picture's own size, SAR kept. exact: the size as given, SAR made to fit. *out_sar: what the
+ * result's SAR is to be, exact. ARGUMENT: a result without a pixel, or of more than 16384. */
 typedef struct sh_finish_size {
     int width, height;
     AVRational sar;
@@ -46,8 +47,8 @@ typedef struct sh_finish_size {
 int sh_finish_fit(sh_finish_size *out, int width, int height, AVRational sar, int to_width, int to_height,
                   bool exact, sh_err *err);
 
-/* "1080p", "720p", "2160p", "4k", "2k", "8k", "WxH", "Wx", "xH" into sides (0: not said). "1080p" is
- * 1920x1080 as a box; "WxH" is exact. False: not a size. */
+/* "1080p" and any other "Np" (a box N high and 16:9 wide), "4k" and "8k" (3840x2160, 7680x4320), "WxH"
+ * (exact), "Wx" and "xH" into sides; 0: not said. False: not a size. */
 bool sh_finish_parse_size(const char *text, int *width, int *height, bool *exact);
 
 /* *out untouched on failure. ARGUMENT, UNSUPPORTED (a format), MEMORY. Anything that is asked for and would
