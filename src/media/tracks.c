@@ -73,6 +73,8 @@ static bool holds_codec(sh_container container, const AVCodecParameters *p)
         return false;
     if (container == SH_TRANSPORT)
         return transport_holds(p->codec_id);
+    if (p->codec_id == AV_CODEC_ID_BIN_DATA && p->codec_tag != MKTAG('g', 'p', 'm', 'd'))
+        return false;
     if (avformat_query_codec(muxer_of(container), p->codec_id, FF_COMPLIANCE_NORMAL) == 1)
         return true;
     return container == SH_MATROSKA &&
@@ -108,6 +110,13 @@ static const char *who_holds(const AVCodecParameters *p)
 static bool is_timecode(const AVStream *track)
 {
     return track->codecpar->codec_tag == MKTAG('t', 'm', 'c', 'd');
+}
+
+/* MP4 and MOV have the titles of chapters as a track too. */
+static bool is_chapter_text(const AVFormatContext *source, const AVStream *track)
+{
+    return source->nb_chapters > 0 && track->codecpar->codec_type == AVMEDIA_TYPE_DATA &&
+           track->codecpar->codec_tag == MKTAG('t', 'e', 'x', 't');
 }
 
 static bool audio_is_known(const AVCodecParameters *p)
@@ -159,6 +168,8 @@ sh_track_fate sh_track_decide(const AVFormatContext *source, unsigned track, int
         return SH_TRACK_REPLACED;
     if (is_timecode(from))
         return decide_timecode(from, container, reason);
+    if (is_chapter_text(source, from))
+        return SH_TRACK_WRITTEN; /* what becomes of chapters is said of them */
     if (sh_track_is_cover(from)) {
         if (holds_cover(container, p->codec_id) && from->attached_pic.size > 0)
             return SH_TRACK_ATTACHED;
@@ -348,30 +359,36 @@ static void tell_side_data(const teller *to, const AVStream *video, bool keep_ma
                  to->container == SH_TRANSPORT)
             tell(to, true, "%s: MPEG-TS cannot say it; MP4, MOV and MKV keep it",
                  type == AV_PKT_DATA_SPHERICAL ? "spherical video" : "stereo video");
-        else if (type == AV_PKT_DATA_ICC_PROFILE && to->container != SH_MP4 && to->container != SH_MOV)
-            tell(to, true, "colour profile (ICC): %s cannot hold it; MP4 and MOV keep it",
-                 sh_container_name(to->container));
+        else if (type == AV_PKT_DATA_ICC_PROFILE)
+            tell(to, true, "colour profile (ICC): is made for the old coding; the colour tags stay");
     }
 }
 
 static void tell_dispositions(const teller *to, const AVFormatContext *source, unsigned track)
 {
     enum {
-        MATROSKA = AV_DISPOSITION_DEFAULT | AV_DISPOSITION_FORCED | AV_DISPOSITION_HEARING_IMPAIRED |
-                   AV_DISPOSITION_VISUAL_IMPAIRED | AV_DISPOSITION_DESCRIPTIONS | AV_DISPOSITION_ORIGINAL |
-                   AV_DISPOSITION_COMMENT | AV_DISPOSITION_CAPTIONS,
-        MP4 = AV_DISPOSITION_DEFAULT | AV_DISPOSITION_HEARING_IMPAIRED | AV_DISPOSITION_VISUAL_IMPAIRED |
-              AV_DISPOSITION_COMMENT | AV_DISPOSITION_DUB | AV_DISPOSITION_CAPTIONS,
-        TRANSPORT = AV_DISPOSITION_HEARING_IMPAIRED | AV_DISPOSITION_VISUAL_IMPAIRED
+        MP4 = AV_DISPOSITION_DEFAULT | AV_DISPOSITION_DUB | AV_DISPOSITION_COMMENT | AV_DISPOSITION_FORCED |
+              AV_DISPOSITION_HEARING_IMPAIRED | AV_DISPOSITION_VISUAL_IMPAIRED | AV_DISPOSITION_CAPTIONS |
+              AV_DISPOSITION_DESCRIPTIONS,
+        MATROSKA = AV_DISPOSITION_DEFAULT | AV_DISPOSITION_DUB | AV_DISPOSITION_COMMENT |
+                   AV_DISPOSITION_FORCED | AV_DISPOSITION_HEARING_IMPAIRED | AV_DISPOSITION_VISUAL_IMPAIRED |
+                   AV_DISPOSITION_ORIGINAL,
+        TRANSPORT = AV_DISPOSITION_HEARING_IMPAIRED | AV_DISPOSITION_VISUAL_IMPAIRED,
+        /* not a statement about the track */
+        NONE = AV_DISPOSITION_DEFAULT | AV_DISPOSITION_ATTACHED_PIC | AV_DISPOSITION_TIMED_THUMBNAILS
     };
     static const int held[] = {MP4, AV_DISPOSITION_DEFAULT, MATROSKA, TRANSPORT};
-    const int none = AV_DISPOSITION_DEFAULT | AV_DISPOSITION_ATTACHED_PIC | AV_DISPOSITION_TIMED_THUMBNAILS;
-    const int lost = source->streams[track]->disposition & ~held[to->container] & ~none;
+    static const char *const other[] = {"; MKV keeps it", "; MP4 keeps it", "; MP4 keeps it",
+                                        "; MP4 keeps it"};
+    const AVStream *from = source->streams[track];
+    const bool text = from->codecpar->codec_type == AVMEDIA_TYPE_SUBTITLE && to->container == SH_MATROSKA;
+    const int lost =
+        from->disposition & ~held[to->container] & ~NONE & ~(text ? AV_DISPOSITION_DESCRIPTIONS : 0);
     for (int bit = 0; bit < 31; bit++)
         if (lost & 1 << bit)
             tell(to, true, "track %u: that it is marked as \"%s\" cannot be held by %s%s", track,
                  av_disposition_to_string(1 << bit), sh_container_name(to->container),
-                 MATROSKA & 1 << bit ? "; MKV keeps it" : "");
+                 (to->container == SH_MP4 ? MATROSKA : MP4) & 1 << bit ? other[to->container] : "");
 }
 
 static void tell_timecode(const teller *to, const AVFormatContext *source, const AVStream *video)
