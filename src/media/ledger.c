@@ -30,6 +30,14 @@ int sh_ledger_add(sh_ledger *ledger, const sh_ledger_entry *entry, sh_err *err)
     return 0;
 }
 
+int64_t sh_ledger_sources(const sh_ledger *ledger)
+{
+    int64_t count = 0;
+    for (size_t i = 0; i < ledger->count; i++)
+        count += ledger->entries[i].source >= 0;
+    return count;
+}
+
 void sh_ledger_free(sh_ledger *ledger)
 {
     free(ledger->entries);

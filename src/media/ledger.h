@@ -57,6 +57,7 @@ typedef struct sh_ledger {
 
 /* SH_E_MEMORY past the maximum too. */
 int sh_ledger_add(sh_ledger *ledger, const sh_ledger_entry *entry, sh_err *err);
+int64_t sh_ledger_sources(const sh_ledger *ledger); /* frames of the source in it */
 int sh_ledger_write(const sh_ledger *ledger, sh_buf *bytes);
 /* *ledger (all-zero before) is to be freed when it succeeds. SH_E_FORMAT. */
 int sh_ledger_read(sh_ledger *ledger, const void *bytes, size_t size, sh_err *err);

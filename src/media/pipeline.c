@@ -1,410 +1,582 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "media/pipeline.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/pool.h"
 #include "media/avlog.h"
-#include "media/h264.h"
 #include "media/media.h"
-#include "media/picture.h"
-#include "media/queue.h"
+#include "media/lanes.h"
 #include "media/sandbox.h"
 
 #include <inttypes.h>
-#include <libavutil/pixdesc.h>
-#include <pthread.h>
+#include <libavfilter/avfilter.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define LINE 4         /* pictures waiting between two stages */
-#define HELD_MAX 20000 /* packets of other tracks before the first picture */
-#define DURATIONS 256  /* pictures that x264 may hold back: its lookahead and threads stay below */
-#define REPORT_US 100000
 #define SLOWEST_MACS 5e7 /* a second, of a processor that can still be called one; for the watchdog alone */
+#define DISK_SLOW 1e6    /* bytes a second, likewise */
+
+typedef struct network {
+    spyhop_model *model;
+    spyhop_model_info info;
+    char name[SH_SHOWN];
+} network;
 
 typedef struct pipeline {
     const sh_upscale_child *child;
-    int channel;
-    char input_name[SH_SHOWN], output_name[SH_SHOWN], model_name[SH_SHOWN];
-    sh_source source;
-    spyhop_model *model;
-    spyhop_model_info info; /* of the model */
-    sh_picture_scaler scaler;
-    AVCodecContext *encoder;
-    sh_mux mux;
-    sh_queue *decoded, *upscaled;
-    sh_item *held; /* read before the first picture, and that picture */
-    size_t held_count;
-    int64_t frames_decoded, frames_sent, first_pts, end_pts;
-    int64_t expected;                /* frames in all, 0: not known */
-    _Atomic int64_t frames_upscaled; /* counted by one thread, shown by another */
-    struct {
-        int64_t pts, duration;
-    } durations[DURATIONS];
-    int64_t reported_at;
-    pthread_mutex_t lock;
-    sh_err failure; /* the first of any thread */
+    const sh_upscale_options *options;
+    int channel, threads, jobs;
+    atomic_bool working, noted; /* the stages run; what is converted was said */
+    char input_name[SH_SHOWN], output_name[SH_SHOWN];
+    network model, restore;
+    sh_facts facts;
+    sh_plan plan;
+    AVRational time_base; /* of the video that comes out */
+    sh_journal *journal;
+    sh_encoder_settings encoder;
+    AVCodecParameters *parameters;
+    int delay;
+    sh_enlarge *enlarge;
+    sh_muxer *muxer;
+    sh_reader *reader;
+    sh_meter meter;
+    sh_run run;
+    int64_t damages;
 } pipeline;
 
-static void stop(pipeline *p, const sh_err *err)
+/* ---- models ---- */
+
+static int parse_model(network *n, const void *bytes, size_t size, const char *path, sh_err *err)
 {
-    pthread_mutex_lock(&p->lock);
-    if (p->failure.status == 0)
-        p->failure = *err;
-    pthread_mutex_unlock(&p->lock);
-    sh_queue_close(p->decoded);
-    sh_queue_close(p->upscaled);
+    spyhop_error error;
+    sh_shown_path(path, n->name);
+    int status = spyhop_model_parse(&n->model, bytes, size, &error);
+    if (status < 0)
+        return sh_fail(err, status, "model %s: %s", n->name, error.message);
+    n->info.size = sizeof(n->info);
+    spyhop_model_describe(n->model, &n->info);
+    if (n->info.channels != 1)
+        return sh_fail(err, SH_E_UNSUPPORTED,
+                       "model %s: it makes pictures of %d channels; a model of one channel (luma) is needed",
+                       n->name, n->info.channels);
+    return 0;
 }
 
-/* ---- stage 1: read and decode ---- */
-
-/* One item from the source; both NULL at the end. */
-static int read_item(pipeline *p, sh_item *item, sh_err *err)
+static int parse_models(pipeline *p, sh_err *err)
 {
-    AVFrame *frame = av_frame_alloc();
-    AVPacket *packet = av_packet_alloc();
-    int status = frame && packet ? sh_source_next(&p->source, frame, packet, err)
-                                 : sh_fail(err, SH_E_MEMORY, "memory is short");
-    *item = (sh_item){status == SH_SOURCE_FRAME ? frame : NULL, status == SH_SOURCE_PACKET ? packet : NULL};
-    if (!item->frame)
-        av_frame_free(&frame);
-    if (!item->packet)
-        av_packet_free(&packet);
+    const sh_upscale_child *child = p->child;
+    int status = parse_model(&p->model, child->model, child->model_size, p->options->model, err);
+    if (status < 0 || !child->restore)
+        return status;
+    status = parse_model(&p->restore, child->restore, child->restore_size, p->options->restore, err);
+    if (status == 0 && p->restore.info.scale != 1)
+        status = sh_fail(err, SH_E_ARGUMENT, "model %s enlarges %d times: none to put in front of another",
+                         p->restore.name, p->restore.info.scale);
+    return status;
+}
+
+/* ---- facts, plan, losses ---- */
+
+static void on_loss(void *opaque, bool loss, const char *text)
+{
+    pipeline *p = opaque;
+    if (loss)
+        sh_plan_lose(&p->plan, "%s", text);
+    else
+        sh_channel_log(p->channel, SH_LOG_INFO, "%s", text);
+}
+
+static int say_losses(pipeline *p, sh_err *err)
+{
+    for (int i = 0; i < p->plan.loss_count; i++)
+        sh_channel_log(p->channel, SH_LOG_WARNING, "%s", p->plan.losses[i]);
+    if (p->plan.loss_count == 0 || p->options->allow_loss)
+        return 0;
+    return sh_fail(err, SH_E_UNSUPPORTED, "%s: %s%s; nothing was written. --allow-loss goes on without %s",
+                   p->input_name, p->plan.losses[0],
+                   p->plan.loss_count > 1 ? ", and more (see the warnings)" : "",
+                   p->plan.loss_count > 1 ? "them" : "it");
+}
+
+/* A look at the source through a reader of its own, before the work begins. */
+static int make_plan(pipeline *p, sh_err *err)
+{
+    sh_probe_limits limits;
+    sh_source source = {.name = p->input_name, .channel = p->channel, .accept_damage = true};
+    sh_probe_limits_default(&limits);
+    int status = sh_source_open(&source, p->child->input, 1, err);
+    if (status < 0)
+        return status;
+    status = sh_probe_measure(&source, &limits, &p->facts, err);
+    if (status == 0)
+        status = sh_plan_make(&p->facts, p->options, &p->model.info, p->child->muxer, &p->plan, err);
+    if (status == 0) {
+        sh_mux_losses(source.format, p->facts.video, p->child->muxer, p->plan.keep_matrix, on_loss, p);
+        p->time_base = p->plan.time_base;
+    }
+    sh_source_close(&source);
+    return status == 0 ? say_losses(p, err) : status;
+}
+
+/* ---- what the work is recognised by ---- */
+
+static uint64_t number_of(const void *bytes, size_t size)
+{
+    const unsigned char *at = bytes;
+    uint64_t hash = UINT64_C(0xCBF29CE484222325);
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ at[i]) * UINT64_C(0x100000001B3);
+    return hash;
+}
+
+static void say_plan(const pipeline *p, sh_buf *print)
+{
+    sh_buf text;
+    sh_buf_init(&text, SH_JOURNAL_FINGERPRINT_MAX);
+    if (sh_plan_text(&p->plan, &text) < 0)
+        print->failed = true;
+    for (char *line = text.data, *end; line && (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        *end = '\0';
+        char *value = strchr(line, '=');
+        if (value)
+            *value++ = '\0';
+        sh_journal_say(print, line, "%s", value ? value : "");
+    }
+    sh_buf_free(&text);
+}
+
+static void say_models(const pipeline *p, sh_buf *print)
+{
+    const sh_upscale_child *child = p->child;
+    sh_journal_say(print, "model", "%zu bytes, %016" PRIx64, child->model_size,
+                   number_of(child->model, child->model_size));
+    sh_journal_say(print, "engine", "%s, %s", spyhop_version(), p->model.info.backend);
+    if (child->restore)
+        sh_journal_say(print, "restoring model", "%zu bytes, %016" PRIx64, child->restore_size,
+                       number_of(child->restore, child->restore_size));
+}
+
+static int make_fingerprint(const pipeline *p, sh_buf *print, sh_err *err)
+{
+    const sh_upscale_options *o = p->options;
+    const int cpu = o->cpu == SPYHOP_CPU_AUTO ? spyhop_cpu_detect() : o->cpu;
+    int status = sh_journal_say_file(print, "source", p->child->input, err);
+    if (status < 0)
+        return status;
+    say_models(p, print);
+    sh_journal_say(print, "instruction set", "%s", spyhop_cpu_name(cpu));
+    sh_journal_say(print, "precision", "%s", spyhop_precision_name(o->precision));
+    sh_journal_say(print, "threads", "%d", p->threads);
+    sh_journal_say(print, "container", "%s", p->child->muxer->name);
+    sh_journal_say(print, "start", "%.6f", o->start);
+    sh_journal_say(print, "duration", "%.6f", o->duration);
+    for (size_t i = 0; i < o->encoder_option_count; i++)
+        sh_journal_say(print, "encoder option", "%s", o->encoder_options[i]);
+    say_plan(p, print);
+    sh_journal_say(print, "encoder library", "%s", sh_encoder_version(p->plan.encoder));
+    sh_journal_say(print, "libavformat", "%u", avformat_version());
+    sh_journal_say(print, "libavcodec", "%u", avcodec_version());
+    sh_journal_say(print, "libavfilter", "%u", avfilter_version());
+    sh_journal_say(print, "libswscale", "%u", swscale_version());
+    return print->failed ? sh_fail(err, SH_E_MEMORY, "memory is short") : 0;
+}
+
+/* ---- the journal ---- */
+
+/* Where the last piece left off. */
+static int take_last(pipeline *p, sh_err *err)
+{
+    sh_journal_piece piece;
+    int64_t cursor = 0;
+    int status;
+    while ((status = sh_journal_next(p->journal, &cursor, &piece, err)) == 1) {
+        sh_ledger_free(&p->run.ledger);
+        status = sh_ledger_read(&p->run.ledger, piece.ledger, piece.ledger_size, err);
+        if (status < 0)
+            return status;
+        p->run.next = (sh_reader_start){.piece = piece.number + 1,
+                                        .output = piece.first_frame + piece.frames,
+                                        .source = piece.first_source + piece.source_frames,
+                                        .from = &p->run.ledger};
+        p->run.first_pts = piece.extra[SH_PIECE_FIRST_PTS];
+        p->run.end_pts = piece.extra[SH_PIECE_END_PTS];
+        p->damages = piece.extra[SH_PIECE_DAMAGES];
+        p->run.finished = piece.marks & SH_PIECE_FINAL;
+    }
+    if (status == 0 && p->run.next.output > 0)
+        sh_channel_log(p->channel, SH_LOG_INFO,
+                       "%" PRId64 " frames (%" PRId64 " pieces) are there from a run before: going on",
+                       p->run.next.output, p->run.next.piece);
+    return status;
+}
+
+static void forget_last(pipeline *p)
+{
+    sh_ledger_free(&p->run.ledger);
+    p->run.next = (sh_reader_start){0};
+    p->run.finished = false;
+    p->damages = 0;
+}
+
+static int begin_journal(pipeline *p, sh_err *err)
+{
+    sh_buf print;
+    sh_buf_init(&print, SH_JOURNAL_FINGERPRINT_MAX);
+    int status = make_fingerprint(p, &print, err);
+    if (status == 0)
+        status = sh_journal_begin(p->journal, sh_buf_cstr(&print), p->child->folder, err);
+    sh_buf_free(&print);
+    forget_last(p);
+    return status;
+}
+
+static int match_journal(pipeline *p, sh_err *err)
+{
+    sh_buf print;
+    sh_err why = {0};
+    sh_buf_init(&print, SH_JOURNAL_FINGERPRINT_MAX);
+    int status = make_fingerprint(p, &print, err);
+    if (status == 0)
+        status = sh_journal_match(p->journal, sh_buf_cstr(&print), &why);
+    sh_buf_free(&print);
+    if (status == 0)
+        return take_last(p, err);
+    if (status != SH_E_CONFLICT)
+        return status;
+    if (!p->options->overwrite)
+        return sh_fail(err, SH_E_CONFLICT, "%s; -y starts anew", why.message);
+    sh_channel_log(p->channel, SH_LOG_WARNING, "%s: started anew", why.message);
+    return begin_journal(p, err);
+}
+
+static int open_journal(pipeline *p, sh_err *err)
+{
+    char name[SH_SHOWN + 16];
+    snprintf(name, sizeof(name), "%s: its journal", p->output_name);
+    int status = sh_journal_open(&p->journal, p->child->journal, name, err);
+    if (status < 0)
+        return status;
+    return sh_journal_begun(p->journal) && sh_journal_pieces(p->journal) > 0 ? match_journal(p, err)
+                                                                             : begin_journal(p, err);
+}
+
+/* ---- reader, encoder, container ---- */
+
+static int tick(void *opaque)
+{
+    pipeline *p = opaque;
+    sh_meter_report(&p->meter);
+    /* once frames come out the stages decide */
+    return !p->working && sh_channel_stop_asked(p->channel) ? -1 : 0;
+}
+
+static int open_reader_at(pipeline *p, const sh_reader_start *start, sh_reader **reader, sh_work **first,
+                          sh_err *err)
+{
+    const sh_reader_settings settings = {
+        .fd = p->child->input,
+        .name = p->input_name,
+        .advice = ". Nothing was written; --accept-damage takes what can be decoded",
+        .channel = p->channel,
+        .threads = p->threads,
+        .accept_damage = p->options->accept_damage,
+        .start = p->options->start,
+        .duration = p->options->duration,
+        .plan = &p->plan,
+        .piece_frames = p->plan.piece_frames,
+        .tick = tick,
+        .opaque = p,
+    };
+    int status = sh_reader_open(reader, &settings, start, err);
+    if (status < 0 || !first)
+        return status;
+    status = sh_reader_next(*reader, first, err);
+    if (status == 0)
+        status = sh_fail(err, SH_E_FORMAT, "%s: there is no picture %s the video track", p->input_name,
+                         start->output > 0 ? "any more in" : "in");
+    if (status < 0)
+        sh_reader_close(reader);
     return status < 0 ? status : 0;
 }
 
-static void *decode_stage(void *opaque)
+/* Reads up to the first frame that is to be made. */
+static int open_reader(void *opaque, const sh_reader_start *start, sh_reader **reader, sh_work **first,
+                       sh_err *err)
 {
     pipeline *p = opaque;
-    sh_err err = {0};
-    sh_item item;
-    do {
-        if (read_item(p, &item, &err) < 0) {
-            stop(p, &err);
-            return NULL;
-        }
-        p->frames_decoded += item.frame ? 1 : 0;
-    } while (sh_queue_push(p->decoded, item) && (item.frame || item.packet));
-    return NULL;
+    sh_reader_start linear = *start;
+    int status = open_reader_at(p, start, reader, first, err);
+    if (status != SH_E_CONFLICT || !start->from || start->linear)
+        return status;
+    sh_channel_log(p->channel, SH_LOG_DEBUG, "%s: decoded from the beginning", err->message);
+    linear.linear = true;
+    return open_reader_at(p, &linear, reader, first, err);
 }
 
-/* ---- stage 2: the engine ---- */
-
-static int upscale_item(pipeline *p, sh_item *item, sh_err *err)
+static int open_encoder(pipeline *p, sh_err *err)
 {
-    AVFrame *result = NULL;
-    if (!item->frame)
-        return 0;
-    if (!sh_picture_fits(&p->scaler.plan, item->frame))
-        return sh_fail(err, SH_E_UNSUPPORTED,
-                       "%s: frame %" PRId64
-                       " is %dx%d (%s) and those before it %dx%d (%s): a change of picture "
-                       "size or format within a file is not supported",
-                       p->source.name, (int64_t)p->frames_upscaled + 1, item->frame->width,
-                       item->frame->height, av_get_pix_fmt_name(item->frame->format), p->scaler.plan.width,
-                       p->scaler.plan.height, av_get_pix_fmt_name(p->scaler.plan.source));
-    int status = sh_picture_upscale(&p->scaler, item->frame, &result, err);
+    sh_encoder_settings_default(&p->encoder);
+    sh_encoder_settings_from_plan(&p->encoder, &p->plan, p->child->muxer);
+    p->encoder.options = p->options->encoder_options;
+    p->encoder.option_count = p->options->encoder_option_count;
+    p->encoder.threads = p->threads;
+    p->encoder.time_base = p->time_base;
+    p->encoder.piece_frames = p->plan.piece_frames + 1;
+    int status = sh_encoder_open(&p->run.spare, &p->encoder, err);
     if (status < 0)
         return status;
-    av_frame_free(&item->frame);
-    item->frame = result;
-    p->frames_upscaled++;
-    return 0;
-}
-
-static void *engine_stage(void *opaque)
-{
-    pipeline *p = opaque;
-    sh_err err = {0};
-    sh_item item;
-    bool more = true;
-    while (more && sh_queue_pop(p->decoded, &item)) {
-        more = item.frame || item.packet;
-        if (upscale_item(p, &item, &err) < 0) {
-            sh_item_free(&item);
-            stop(p, &err);
-            return NULL;
-        }
-        more = sh_queue_push(p->upscaled, item) && more;
-    }
-    return NULL;
-}
-
-/* ---- stage 3: encode and write ---- */
-
-static void report(pipeline *p)
-{
-    int64_t now = sh_monotonic_us();
-    sh_message message = {.kind = SH_MSG_PROGRESS};
-    if (now - p->reported_at < REPORT_US)
-        return;
-    p->reported_at = now;
-    message.number[SH_UP_DECODED] = p->frames_upscaled;
-    message.number[SH_UP_ENCODED] = p->frames_sent;
-    message.number[SH_UP_EXPECTED] = p->expected;
-    message.number[SH_UP_WRITTEN] = p->mux.io.size;
-    sh_channel_send(p->channel, &message);
-}
-
-static int64_t take_duration(const pipeline *p, int64_t pts)
-{
-    for (int i = 0; i < DURATIONS; i++)
-        if (p->durations[i].pts == pts)
-            return p->durations[i].duration;
-    return 0;
-}
-
-/* Writes what the encoder has ready. */
-static int write_ready(pipeline *p, sh_err *err)
-{
-    AVPacket *packet = av_packet_alloc();
-    int status = packet ? 0 : sh_fail(err, SH_E_MEMORY, "memory is short");
-    while (status == 0) {
-        int error = avcodec_receive_packet(p->encoder, packet);
-        if (error == AVERROR(EAGAIN) || error == AVERROR_EOF)
-            break;
-        if (error < 0) {
-            status = sh_av_fail(err, error, NULL, "x264 fails after frame %" PRId64, p->mux.frames);
-        } else {
-            packet->duration = take_duration(p, packet->pts);
-            status = sh_mux_video(&p->mux, packet, p->encoder->time_base, err);
-            report(p);
-        }
-    }
-    av_packet_free(&packet);
-    return status;
-}
-
-static int encode(pipeline *p, AVFrame *frame, sh_err *err)
-{
-    if (frame) {
-        int64_t duration = frame->pkt_duration > 0 ? frame->pkt_duration : 0;
-        p->durations[p->frames_sent % DURATIONS].pts = frame->pts;
-        p->durations[p->frames_sent % DURATIONS].duration = duration;
-        if (p->frames_sent == 0)
-            p->first_pts = frame->pts;
-        p->end_pts = frame->pts + duration;
-        p->frames_sent++;
-    }
-    int error = avcodec_send_frame(p->encoder, frame);
-    if (error < 0)
-        return sh_av_fail(err, error, NULL, "x264 refuses frame %" PRId64, p->frames_sent);
-    return write_ready(p, err);
-}
-
-static int encode_stage(pipeline *p, sh_err *err)
-{
-    sh_item item;
-    while (sh_queue_pop(p->upscaled, &item)) {
-        const bool end = !item.frame && !item.packet;
-        int status = item.packet ? sh_mux_copy(&p->mux, item.packet, err) : encode(p, item.frame, err);
-        sh_item_free(&item);
-        if (status < 0) {
-            stop(p, err);
-            return status;
-        }
-        if (end)
-            return 0;
-        report(p);
-    }
-    return SH_E_CANCELLED; /* another stage stopped; its reason is in p->failure */
-}
-
-/* ---- setting up ---- */
-
-static int read_model(pipeline *p, sh_err *err)
-{
-    spyhop_error error;
-    int status = spyhop_model_parse(&p->model, p->child->model, p->child->model_size, &error);
-    if (status < 0)
-        return sh_fail(err, status, "model %s: %s", p->model_name, error.message);
-    p->info.size = sizeof(p->info);
-    spyhop_model_describe(p->model, &p->info);
-    if (p->info.channels != 1)
-        return sh_fail(err, SH_E_UNSUPPORTED,
-                       "model %s: it makes pictures of %d channels; a model of one channel (luma) is needed",
-                       p->model_name, p->info.channels);
-    return 0;
-}
-
-static int open_scaler(pipeline *p, sh_err *err)
-{
-    const sh_upscale_options *job = p->child->job->options;
-    spyhop_settings settings;
-    spyhop_settings_default(&settings);
-    settings.threads = job->threads;
-    settings.cpu = job->cpu;
-    settings.precision = job->precision;
-    int status = sh_picture_scaler_open(&p->scaler, p->model, &settings, err);
-    if (status < 0)
-        sh_err_prefix(err, "model %s", p->model_name);
-    return status;
-}
-
-/* Reads up to the first picture: the encoder and the file's header depend on it. */
-static int read_ahead(pipeline *p, sh_err *err)
-{
-    p->held = calloc(HELD_MAX, sizeof(*p->held));
-    if (!p->held)
+    p->delay = sh_encoder_delay(p->run.spare);
+    p->parameters = avcodec_parameters_alloc();
+    if (!p->parameters || avcodec_parameters_copy(p->parameters, sh_encoder_parameters(p->run.spare)) < 0)
         return sh_fail(err, SH_E_MEMORY, "memory is short");
-    while (p->held_count < HELD_MAX) {
-        sh_item *item = &p->held[p->held_count];
-        int status = read_item(p, item, err);
-        if (status < 0)
-            return status;
-        p->held_count++;
-        if (item->frame) {
-            p->frames_decoded++;
-            return 0;
-        }
-        if (!item->packet)
-            return sh_fail(err, SH_E_FORMAT, "%s: there is no picture in the video track", p->source.name);
+    return 0;
+}
+
+static void on_replayed(void *opaque, int64_t pieces)
+{
+    pipeline *p = opaque;
+    p->meter.pieces = pieces;
+    sh_meter_report(&p->meter);
+}
+
+static int side_data(pipeline *p, AVStream **stream, AVFormatContext **holder, sh_err *err)
+{
+    *holder = avformat_alloc_context();
+    *stream = *holder ? avformat_new_stream(*holder, NULL) : NULL;
+    if (!*stream)
+        return sh_fail(err, SH_E_MEMORY, "memory is short");
+    return p->run.spare ? sh_encoder_describe(p->run.spare, *stream, err) : 0;
+}
+
+static int64_t step_of(const pipeline *p)
+{
+    const AVRational rate = p->plan.rate;
+    const int64_t step = rate.num > 0 ? av_rescale_q(1, av_inv_q(rate), p->time_base) : 1;
+    return step > 0 ? step : 1;
+}
+
+static int open_muxer(pipeline *p, sh_err *err)
+{
+    AVFormatContext *holder = NULL;
+    AVStream *stream = NULL;
+    sh_muxer_settings s;
+    int status = side_data(p, &stream, &holder, err);
+    sh_muxer_settings_default(&s);
+    s.name = p->output_name;
+    s.input_name = p->input_name;
+    s.channel = p->channel;
+    s.format = p->child->muxer;
+    s.part = p->child->part;
+    s.folder = p->child->folder;
+    s.source = p->child->input;
+    s.journal = p->journal;
+    s.video_track = p->facts.video;
+    s.video = p->parameters;
+    s.time_base = p->time_base;
+    s.frame_rate = p->plan.rate;
+    s.sample_aspect = p->plan.sar;
+    s.delay = p->delay;
+    s.first_pts = p->run.first_pts;
+    s.step = step_of(p);
+    if (stream) {
+        s.side_data = stream->side_data;
+        s.side_data_count = stream->nb_side_data;
     }
-    return sh_fail(err, SH_E_FORMAT, "%s: no picture among the first %d packets", p->source.name, HELD_MAX);
-}
-
-static int64_t or_else(int64_t given, int64_t unset, int64_t otherwise)
-{
-    return given != unset ? given : otherwise;
-}
-
-static int open_encoder(pipeline *p, const AVFrame *first, sh_err *err)
-{
-    const sh_picture_plan *plan = &p->scaler.plan;
-    const AVCodecParameters *tags = p->source.video->codecpar;
-    sh_h264_settings settings;
-    sh_h264_defaults(&settings);
-    settings.width = plan->shown_width;
-    settings.height = plan->shown_height;
-    settings.format = plan->result;
-    settings.time_base = p->source.video->time_base;
-    settings.rate = av_guess_frame_rate(p->source.format, p->source.video, NULL);
-    settings.sar = av_guess_sample_aspect_ratio(p->source.format, p->source.video, (AVFrame *)first);
-    settings.range = (enum AVColorRange)or_else(plan->range, AVCOL_RANGE_UNSPECIFIED, tags->color_range);
-    settings.primaries =
-        (enum AVColorPrimaries)or_else(first->color_primaries, AVCOL_PRI_UNSPECIFIED, tags->color_primaries);
-    settings.transfer =
-        (enum AVColorTransferCharacteristic)or_else(first->color_trc, AVCOL_TRC_UNSPECIFIED, tags->color_trc);
-    settings.matrix = (enum AVColorSpace)or_else(plan->matrix, AVCOL_SPC_UNSPECIFIED, tags->color_space);
-    settings.siting = plan->siting;
-    settings.preset = p->child->job->options->preset ? p->child->job->options->preset : "veryfast";
-    settings.crf = p->child->job->options->crf >= 0 ? p->child->job->options->crf : 17;
-    settings.threads = p->child->job->options->threads > 0 ? p->child->job->options->threads : sh_cpu_count();
-    settings.global_header = p->child->muxer->flags & AVFMT_GLOBALHEADER;
-    return sh_h264_open(&p->encoder, &settings, err);
-}
-
-/* The engine's time for one picture has an end that is known; a decoder's has not. */
-static void ask_for_patience(const pipeline *p)
-{
-    const double pixels = (double)p->scaler.plan.width * p->scaler.plan.height;
-    sh_channel_patience(p->channel, SH_SANDBOX_PATIENCE_MS / 1000 +
-                                        pixels * (double)p->info.macs_per_pixel / SLOWEST_MACS);
-}
-
-static int set_up(pipeline *p, sh_err *err)
-{
-    const sh_upscale_options *job = p->child->job->options;
-    int status = read_model(p, err);
-    if (status == 0)
-        status = sh_source_open(&p->source, p->child->input, job->threads > 0 ? job->threads : sh_cpu_count(),
-                                err);
-    if (status == 0)
-        status = read_ahead(p, err);
-    if (status < 0)
-        return status;
-    const AVFrame *first = p->held[p->held_count - 1].frame;
-    status = sh_picture_plan_make(&p->scaler.plan, first, p->info.scale, err);
-    if (status < 0) {
-        sh_err_prefix(err, "%s", p->source.name);
-        return status;
+    s.keep_matrix = p->plan.keep_matrix;
+    s.scale_x = (double)p->plan.out_width / p->plan.width;
+    s.scale_y = (double)p->plan.out_height / p->plan.height;
+    if (p->reader && (p->options->start >= 0 || p->options->duration >= 0)) {
+        s.begin_us = p->options->start >= 0 ? sh_reader_source(p->reader)->cut_start : AV_NOPTS_VALUE;
+        s.end_us = sh_reader_source(p->reader)->cut_end;
     }
-    status = open_scaler(p, err);
-    if (status < 0)
-        return status;
-    p->expected = sh_source_frame_estimate(&p->source);
-    ask_for_patience(p);
-    if (p->scaler.plan.note[0])
-        sh_channel_log(p->channel, SH_LOG_INFO, "%s", p->scaler.plan.note);
-    if (first->interlaced_frame)
-        sh_channel_log(p->channel, SH_LOG_WARNING,
-                       "the source is interlaced; its pictures are upscaled as if they were not");
-    status = open_encoder(p, first, err);
+    s.frames = p->plan.frames;
+    s.duration = (double)p->facts.duration_us / 1e6;
+    s.progress = on_replayed;
+    s.opaque = p;
     if (status == 0)
-        status = sh_mux_open(&p->mux, p->child->output, p->child->muxer, &p->source, p->encoder, err);
+        status = sh_muxer_open(&p->muxer, &s, err);
+    avformat_free_context(holder);
+    return status;
+}
+
+static int open_enlarge(void *opaque, const AVFrame *first, sh_enlarge **enlarge, sh_err *err)
+{
+    pipeline *p = opaque;
+    char note[240];
+    sh_enlarge_settings s = {
+        .model = p->model.model,
+        .restore = p->restore.model,
+        .model_name = p->model.name,
+        .restore_name = p->restore.name,
+        .plan = &p->plan,
+    };
+    spyhop_settings_default(&s.engine);
+    s.engine.threads = p->jobs > 1 ? (p->threads + p->jobs - 1) / p->jobs : p->options->threads;
+    s.engine.cpu = p->options->cpu;
+    s.engine.precision = p->options->precision;
+    int status = sh_enlarge_open(enlarge, &s, first, note, sizeof(note), err);
+    if (status == 0 && note[0] && !atomic_exchange(&p->noted, true))
+        sh_channel_log(p->channel, SH_LOG_INFO, "%s", note);
     return status;
 }
 
 /* ---- the whole ---- */
 
-/* What was held goes down the line before the stages start: the first line is made long enough. */
-static int run_stages(pipeline *p, sh_err *err)
+/* The engine's time for one picture has an end that is known; a decoder's has not. */
+static void ask_for_patience(const pipeline *p)
 {
-    pthread_t decoder, engine;
-    p->decoded = sh_queue_new(LINE + (int)p->held_count);
-    p->upscaled = sh_queue_new(LINE);
-    if (!p->decoded || !p->upscaled)
-        return sh_fail(err, SH_E_MEMORY, "memory is short");
-    for (size_t i = 0; i < p->held_count; i++)
-        sh_queue_push(p->decoded, p->held[i]);
-    p->held_count = 0;
-    if (pthread_create(&decoder, NULL, decode_stage, p) != 0)
-        return sh_fail(err, SH_E_MEMORY, "no thread for the decoder");
-    if (pthread_create(&engine, NULL, engine_stage, p) != 0) {
-        sh_queue_close(p->decoded);
-        pthread_join(decoder, NULL);
-        return sh_fail(err, SH_E_MEMORY, "no thread for the engine");
-    }
-    int status = encode_stage(p, err);
-    pthread_join(decoder, NULL);
-    pthread_join(engine, NULL);
-    if (p->failure.status < 0) {
-        *err = p->failure;
-        return p->failure.status;
-    }
-    return status;
+    const double pixels = (double)p->plan.work_width * p->plan.work_height;
+    const double macs = (double)(p->model.info.macs_per_pixel + p->restore.info.macs_per_pixel);
+    sh_channel_patience(p->channel, SH_SANDBOX_PATIENCE_MS / 1000 + pixels * macs / SLOWEST_MACS);
 }
 
-static int check_counts(const pipeline *p, sh_err *err)
+static void start_meter(pipeline *p)
 {
-    if (p->frames_decoded == p->frames_upscaled && p->frames_upscaled == p->frames_sent &&
-        p->frames_sent == p->mux.frames)
-        return 0;
-    return sh_fail(err, SH_E_INTERNAL,
-                   "frames were lost: %" PRId64 " decoded, %" PRId64 " upscaled, %" PRId64
-                   " encoded, %" PRId64 " written",
-                   p->frames_decoded, (int64_t)p->frames_upscaled, p->frames_sent, p->mux.frames);
+    p->meter.expected = p->plan.frames;
+    p->meter.resumed = p->run.next.output;
+    p->meter.encoded = p->meter.committed = p->run.next.output;
+    p->meter.pieces = p->run.next.piece;
+    p->meter.time_base = p->time_base;
+    p->meter.first_pts = p->run.first_pts;
+    p->meter.pts = p->run.end_pts;
+}
+
+/* The first frame that is to be made, and what makes it. Where all pieces are there already and only the end
+ * of the file is missing, the reader just tells what part of the source it is. */
+static int open_front(pipeline *p, sh_err *err)
+{
+    if (p->run.finished) {
+        p->run.next.linear = true;
+        return open_reader_at(p, &p->run.next, &p->reader, NULL, err);
+    }
+    int status = open_reader(p, &p->run.next, &p->reader, &p->run.first, err);
+    if (status == 0 && p->run.next.output == 0)
+        p->run.first_pts = p->run.end_pts = p->meter.pts = p->run.first->frame->pts;
+    return status < 0 ? status : open_enlarge(p, p->run.first->frame, &p->enlarge, err);
+}
+
+static int set_up(pipeline *p, sh_err *err)
+{
+    int status = parse_models(p, err);
+    if (status == 0)
+        status = make_plan(p, err);
+    if (status == 0)
+        status = open_journal(p, err);
+    if (status == 0) {
+        ask_for_patience(p);
+        start_meter(p);
+        status = open_front(p, err);
+    }
+    p->meter.first_pts = p->run.first_pts;
+    if (status == 0)
+        status = open_encoder(p, err);
+    return status < 0 ? status : open_muxer(p, err);
+}
+
+static void say_again(void *opaque, const sh_run *run, const sh_err *err)
+{
+    const pipeline *p = opaque;
+    if (run->mistaken)
+        sh_channel_log(p->channel, SH_LOG_WARNING, "piece %" PRId64 ": %s; it is made again",
+                       run->next.piece + 1, err->message);
+    else
+        sh_channel_log(p->channel, SH_LOG_WARNING, "piece %" PRId64 ": %s; it is made again (%s)",
+                       run->next.piece + 1, run->reason, sh_fallback_name((int)run->level));
+}
+
+static int stopped(const pipeline *p, sh_err *err)
+{
+    if (p->run.next.output == 0)
+        return sh_fail(err, SH_E_CANCELLED, "%s: interrupted before the first piece was done", p->input_name);
+    return sh_fail(err, SH_E_CANCELLED,
+                   "%s: interrupted; %" PRId64
+                   " frames are done and kept, the same command goes on from there",
+                   p->input_name, p->run.next.output);
+}
+
+static int run_one(pipeline *p, sh_err *err)
+{
+    int64_t mistaken = -1, tries = 0;
+    while (!p->run.finished) {
+        p->run.reader = p->reader;
+        int status = sh_run_stages(&p->run, err);
+        if (status < 0 || p->run.stopped || p->run.finished)
+            return status;
+        tries = p->run.mistaken && mistaken == p->run.next.piece ? tries + 1 : 1;
+        if (p->run.mistaken && tries >= SH_RUN_TRIES)
+            return sh_fail(err, SH_E_INTERNAL, "piece %" PRId64 " of %s is wrong again after %d tries",
+                           p->run.next.piece + 1, p->output_name, SH_RUN_TRIES);
+        if (p->run.mistaken)
+            mistaken = p->run.next.piece;
+        say_again(p, &p->run, err);
+        sh_reader_close(&p->reader);
+        status = open_reader(p, &p->run.next, &p->reader, &p->run.first, err);
+        if (status < 0)
+            return status;
+    }
+    return 0;
+}
+
+static int run_lanes(pipeline *p, sh_err *err)
+{
+    const sh_lanes_settings settings = {p->jobs, p, open_reader, open_enlarge, say_again};
+    sh_run_free_front(&p->run);
+    sh_reader_close(&p->reader);
+    sh_enlarge_close(&p->enlarge);
+    return sh_lanes_run(&settings, &p->run, err);
+}
+
+static int run_all(pipeline *p, sh_err *err)
+{
+    p->working = true;
+    p->run.meter = &p->meter;
+    p->run.plan = &p->plan;
+    p->run.encoder = &p->encoder;
+    p->run.parameters = p->parameters;
+    p->run.enlarge = p->enlarge;
+    p->run.muxer = p->muxer;
+    p->run.tolerance = sh_check_tolerance(p->plan.crf);
+    int status = p->run.finished ? 0 : p->jobs > 1 ? run_lanes(p, err) : run_one(p, err);
+    return status == 0 && p->run.stopped ? stopped(p, err) : status;
+}
+
+static int finish(pipeline *p, sh_err *err)
+{
+    sh_channel_patience(p->channel,
+                        SH_SANDBOX_PATIENCE_MS / 1000 + 2 * (double)sh_muxer_size(p->muxer) / DISK_SLOW);
+    int status = sh_muxer_finish(p->muxer, err);
+    return status < 0 ? status : sh_mux_verify(p->muxer, err);
 }
 
 static void send_result(const pipeline *p)
 {
     sh_message message = {.kind = SH_MSG_DATA};
-    message.number[SH_UP_FRAMES] = p->mux.frames;
-    message.number[SH_UP_DAMAGES] = p->source.damages;
-    message.number[SH_UP_WIDTH] = p->scaler.plan.width;
-    message.number[SH_UP_HEIGHT] = p->scaler.plan.height;
-    message.number[SH_UP_OUT_WIDTH] = p->scaler.plan.shown_width;
-    message.number[SH_UP_OUT_HEIGHT] = p->scaler.plan.shown_height;
+    message.number[SH_UP_FRAMES] = p->run.next.output;
+    message.number[SH_UP_DAMAGES] = p->run.ledger.damages;
+    message.number[SH_UP_WIDTH] = p->plan.width;
+    message.number[SH_UP_HEIGHT] = p->plan.height;
+    message.number[SH_UP_OUT_WIDTH] = p->plan.out_width;
+    message.number[SH_UP_OUT_HEIGHT] = p->plan.out_height;
     message.number[SH_UP_DURATION_US] =
-        av_rescale_q(p->end_pts - p->first_pts, p->source.video->time_base, AV_TIME_BASE_Q);
-    message.number[SH_UP_BYTES] = p->mux.io.size;
+        av_rescale_q(p->run.end_pts - p->run.first_pts, p->time_base, AV_TIME_BASE_Q);
+    message.number[SH_UP_BYTES] = sh_muxer_size(p->muxer);
+    snprintf(message.text, sizeof(message.text), "%d/%d %d/%d", p->facts.time_base.num,
+             p->facts.time_base.den, p->time_base.num, p->time_base.den);
     sh_channel_send(p->channel, &message);
 }
 
 static void tear_down(pipeline *p)
 {
-    for (size_t i = 0; i < p->held_count; i++)
-        sh_item_free(&p->held[i]);
-    free(p->held);
-    sh_queue_free(p->decoded);
-    sh_queue_free(p->upscaled);
-    sh_mux_close(&p->mux);
-    avcodec_free_context(&p->encoder);
-    sh_picture_scaler_close(&p->scaler);
-    spyhop_model_free(&p->model);
-    sh_source_close(&p->source);
-    pthread_mutex_destroy(&p->lock);
+    sh_run_free(&p->run);
+    sh_reader_close(&p->reader);
+    sh_muxer_close(p->muxer);
+    sh_enlarge_close(&p->enlarge);
+    avcodec_parameters_free(&p->parameters);
+    sh_journal_close(p->journal);
+    spyhop_model_free(&p->model.model);
+    spyhop_model_free(&p->restore.model);
+    pthread_mutex_destroy(&p->meter.lock);
     free(p);
 }
 
@@ -415,21 +587,19 @@ int sh_upscale_child_main(void *opaque, int channel, sh_err *err)
     if (!p)
         return sh_fail(err, SH_E_MEMORY, "memory is short");
     p->child = child;
-    p->channel = p->source.channel = p->mux.channel = channel;
-    p->source.name = sh_shown_path(child->job->options->input, p->input_name);
-    p->source.accept_damage = child->job->options->accept_damage;
-    p->source.advice = ". Nothing was written; --accept-damage takes what can be decoded";
-    p->mux.name = sh_shown_path(child->job->options->output, p->output_name);
-    sh_shown_path(child->job->options->model, p->model_name);
-    pthread_mutex_init(&p->lock, NULL);
+    p->options = child->job->options;
+    p->channel = p->meter.channel = channel;
+    p->threads = p->options->threads > 0 ? p->options->threads : sh_cpu_count();
+    p->jobs = p->options->jobs > 1 ? p->options->jobs : 1;
+    sh_shown_path(p->options->input, p->input_name);
+    sh_shown_path(p->options->output, p->output_name);
+    pthread_mutex_init(&p->meter.lock, NULL);
     sh_avlog_start(channel);
     int status = set_up(p, err);
     if (status == 0)
-        status = run_stages(p, err);
+        status = run_all(p, err);
     if (status == 0)
-        status = sh_mux_finish(&p->mux, err);
-    if (status == 0)
-        status = check_counts(p, err);
+        status = finish(p, err);
     if (status == 0)
         send_result(p);
     sh_avlog_stop();

@@ -65,6 +65,34 @@ void sh_meter_report(sh_meter *m)
     sh_channel_send(m->channel, &message);
 }
 
+/* ---- turns ---- */
+
+bool sh_turn_wait(sh_turn *turn, int64_t piece)
+{
+    pthread_mutex_lock(&turn->lock);
+    while (!turn->closed && turn->next != piece)
+        pthread_cond_wait(&turn->changed, &turn->lock);
+    const bool open = !turn->closed;
+    pthread_mutex_unlock(&turn->lock);
+    return open;
+}
+
+void sh_turn_pass(sh_turn *turn)
+{
+    pthread_mutex_lock(&turn->lock);
+    turn->next++;
+    pthread_cond_broadcast(&turn->changed);
+    pthread_mutex_unlock(&turn->lock);
+}
+
+void sh_turn_close(sh_turn *turn)
+{
+    pthread_mutex_lock(&turn->lock);
+    turn->closed = true;
+    pthread_cond_broadcast(&turn->changed);
+    pthread_mutex_unlock(&turn->lock);
+}
+
 /* ---- stopping ---- */
 
 static void close_lines(struct sh_run_inner *in)
@@ -113,6 +141,7 @@ static void *read_stage(void *opaque)
     int status = 1;
     if (run->first) {
         sh_work *first = run->first;
+        status = run->turn && first->last ? 0 : 1;
         run->first = NULL;
         if (!sh_line_push(in->prepared, first))
             return NULL;
@@ -120,9 +149,12 @@ static void *read_stage(void *opaque)
     while (status == 1) {
         sh_work *work;
         status = sh_reader_next(run->reader, &work, &err);
-        run->meter->decoded = sh_reader_decoded(run->reader);
+        if (!run->turn)
+            run->meter->decoded = sh_reader_decoded(run->reader);
+        const bool enough = status == 1 && run->turn && work->last;
         if (status == 1 && !sh_line_push(in->prepared, work))
             return NULL;
+        status = enough ? 0 : status;
     }
     if (status < 0)
         fail(run, &err);
@@ -392,14 +424,6 @@ static void mark_duplicates(const sh_run *run, sh_ledger *ledger)
         ledger->duplicates += in->duplicate[i];
 }
 
-static int64_t sources_of(const sh_ledger *ledger)
-{
-    int64_t count = 0;
-    for (size_t i = 0; i < ledger->count; i++)
-        count += ledger->entries[i].source >= 0;
-    return count;
-}
-
 static int write_piece(sh_run *run, sh_ledger *ledger, sh_err *err)
 {
     struct sh_run_inner *in = run->inner;
@@ -411,7 +435,7 @@ static int write_piece(sh_run *run, sh_ledger *ledger, sh_err *err)
         .first_frame = run->next.output,
         .frames = (int64_t)in->frame_count,
         .first_source = run->next.source,
-        .source_frames = sources_of(ledger),
+        .source_frames = sh_ledger_sources(ledger),
         .next_packet = ledger->next.packet >= 0 ? ledger->next.key : -1,
         .content_crc = ledger->checks > 0 ? (uint32_t)ledger->check[ledger->checks - 1] : 0,
         .fallback = (uint32_t)in->level_made,
@@ -423,6 +447,9 @@ static int write_piece(sh_run *run, sh_ledger *ledger, sh_err *err)
         sh_fail(err, status, "the ledger of piece %" PRId64 " is too long", run->next.piece);
     piece.ledger = bytes.data;
     piece.ledger_size = bytes.length;
+    if (status == 0 && run->turn && !sh_turn_wait(run->turn, run->next.piece))
+        status = sh_fail(err, SH_E_CANCELLED, "a piece before piece %" PRId64 " was not done",
+                         run->next.piece + 1);
     if (status == 0)
         status = sh_muxer_piece(run->muxer, &piece, in->packets, in->packet_count, err);
     sh_buf_free(&bytes);
@@ -464,6 +491,8 @@ static int commit(sh_run *run, sh_ledger *ledger, sh_err *err)
     run->meter->pieces = run->next.piece;
     run->meter->bytes = sh_muxer_size(run->muxer);
     sh_meter_report(run->meter);
+    if (run->turn)
+        sh_turn_pass(run->turn);
     return 0;
 }
 
@@ -510,12 +539,17 @@ static void free_inner(struct sh_run_inner *in)
     free(in);
 }
 
-void sh_run_free(sh_run *run)
+void sh_run_free_front(sh_run *run)
 {
     sh_encoder_close(&run->spare);
     sh_work_free(run->first);
-    sh_ledger_free(&run->ledger);
     run->first = NULL;
+}
+
+void sh_run_free(sh_run *run)
+{
+    sh_run_free_front(run);
+    sh_ledger_free(&run->ledger);
 }
 
 static int start_and_join(sh_run *run, sh_err *err)
@@ -561,8 +595,10 @@ int sh_run_stages(sh_run *run, sh_err *err)
         run->level = in->again_level;
         snprintf(run->reason, sizeof(run->reason), "%s", in->again_reason);
     }
-    run->stopped = status == 0 && in->stopping && !run->finished && !run->again;
-    if (status == 0 && !run->finished && !run->stopped && !run->again)
+    run->stopped = status == 0 && in->stopping && !run->finished && !run->again &&
+                   !(run->turn && run->next.piece > in->first_piece);
+    const bool enough = run->finished || (run->turn && run->next.piece == in->first_piece + 1);
+    if (status == 0 && !enough && !run->stopped && !run->again)
         status = sh_fail(err, SH_E_INTERNAL, "the work ended after piece %" PRId64 " and not at the end",
                          run->next.piece);
     run->inner = NULL;

@@ -39,6 +39,17 @@ enum { SH_PIECE_FINAL = 1 };
 /* Its numbers of ours. */
 enum { SH_PIECE_FIRST_PTS, SH_PIECE_END_PTS, SH_PIECE_DAMAGES, SH_PIECE_DUPLICATES };
 
+/* The order in which pieces that are made side by side are committed. */
+typedef struct sh_turn {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int64_t next; /* number of the piece */
+    bool closed;
+} sh_turn;
+bool sh_turn_wait(sh_turn *turn, int64_t piece); /* false: closed */
+void sh_turn_pass(sh_turn *turn);                /* to the next */
+void sh_turn_close(sh_turn *turn);
+
 typedef struct sh_run {
     /* what it works with; borrowed */
     sh_meter *meter;
@@ -49,7 +60,8 @@ typedef struct sh_run {
     sh_muxer *muxer;
     sh_reader *reader;
     double tolerance;
-    bool piped; /* the source cannot be read twice */
+    bool piped;    /* the source cannot be read twice */
+    sh_turn *turn; /* not NULL: one piece alone is made, and committed in its turn */
     /* owned, may be NULL */
     sh_encoder *spare; /* open, for the first piece */
     sh_work *first;    /* read already */
@@ -69,6 +81,7 @@ typedef struct sh_run {
 
 /* 0: see above how it ended. SH_E_* on failure; what was committed before stays so. */
 int sh_run_stages(sh_run *run, sh_err *err);
-void sh_run_free(sh_run *run); /* what it owns */
+void sh_run_free_front(sh_run *run); /* spare and first */
+void sh_run_free(sh_run *run);       /* what it owns */
 
 #endif

@@ -3,26 +3,33 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "media/media.h"
 #include "media/output.h"
 #include "media/pipeline.h"
+#include "media/report.h"
 #include "media/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <spyhop/spyhop.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct receiver {
     const sh_upscale_job *job;
     sh_upscale_result *result;
+    AVRational in, out; /* time bases */
     bool complete;
 } receiver;
 
-static void take_result(receiver *to, const sh_message *message)
+static int take_result(receiver *to, const sh_message *message, sh_err *err)
 {
+    if (sscanf(message->text, "%9d/%9d %9d/%9d", &to->in.num, &to->in.den, &to->out.num, &to->out.den) != 4)
+        return sh_fail(err, SH_E_INTERNAL, "the child process gave no time bases");
     to->complete = true;
     to->result->frames = message->number[SH_UP_FRAMES];
     to->result->damages = message->number[SH_UP_DAMAGES];
@@ -32,16 +39,25 @@ static void take_result(receiver *to, const sh_message *message)
     to->result->out_height = (int)message->number[SH_UP_OUT_HEIGHT];
     to->result->duration = (double)message->number[SH_UP_DURATION_US] / 1e6;
     to->result->bytes_out = message->number[SH_UP_BYTES];
+    return 0;
 }
 
 static int receive(void *opaque, const sh_message *message, sh_err *err)
 {
     receiver *to = opaque;
-    const sh_upscale_progress progress = {message->number[SH_UP_DECODED], message->number[SH_UP_ENCODED],
-                                          message->number[SH_UP_EXPECTED], message->number[SH_UP_WRITTEN]};
+    const sh_upscale_progress progress = {
+        .decoded = message->number[SH_UP_DECODED],
+        .encoded = message->number[SH_UP_ENCODED],
+        .expected = message->number[SH_UP_EXPECTED],
+        .bytes = message->number[SH_UP_WRITTEN],
+        .resumed = message->number[SH_UP_RESUMED],
+        .committed = message->number[SH_UP_COMMITTED],
+        .pieces = message->number[SH_UP_PIECES],
+        .out_time_us = message->number[SH_UP_TIME_US],
+    };
     if (message->kind == SH_MSG_DATA)
-        take_result(to, message);
-    else if (message->kind == SH_MSG_PROGRESS && to->job->progress)
+        return take_result(to, message, err);
+    if (message->kind == SH_MSG_PROGRESS && to->job->progress)
         to->job->progress(to->job->opaque, &progress);
     else if (message->kind == SH_MSG_LOG && to->job->log)
         to->job->log(to->job->opaque, message->status, message->text);
@@ -61,39 +77,45 @@ static int open_input(const char *path, int *fd, int64_t *bytes, sh_err *err)
     return 0;
 }
 
-static int run(const sh_upscale_job *job, sh_upscale_child *child, sh_upscale_result *result, sh_err *err)
+static int run(receiver *to, sh_upscale_child *child, sh_err *err)
 {
-    receiver to = {job, result, false};
     char name[SH_SHOWN];
-    const int keep[] = {child->input, child->output};
+    const int keep[] = {child->input, child->part, child->journal, child->folder};
     const sh_sandbox_job box = {
-        .what = sh_shown_path(job->options->input, name),
+        .what = sh_shown_path(to->job->options->input, name),
         .main = sh_upscale_child_main,
         .opaque = child,
         .descriptors = keep,
-        .descriptor_count = 2,
+        .descriptor_count = sizeof(keep) / sizeof(keep[0]),
         .message = receive,
-        .receiver = &to,
+        .receiver = to,
+        .may_finish = true,
+        .unconfined = to->job->options->no_sandbox,
     };
     int status = sh_sandbox_run(&box, err);
-    if (status == 0 && !to.complete)
+    if (status == 0 && !to->complete)
         return sh_fail(err, SH_E_INTERNAL, "%s: the child process gave no result", name);
     return status;
 }
 
 /* A model that the engine does not run may run on a library that is loaded for it, which the child could not
  * open. Once loaded it stays; what is wrong with the model, the child tells. */
-static void load_libraries(const sh_buf *bytes)
+static int read_model(const char *path, sh_buf *bytes, sh_err *err)
 {
     spyhop_model *model = NULL;
-    if (spyhop_model_parse(&model, bytes->data, bytes->length, NULL) == 0)
+    sh_buf_init(bytes, SPYHOP_MAX_FILE_BYTES);
+    int status = path ? sh_file_read(path, bytes, err) : 0;
+    if (status < 0)
+        return sh_err_prefix(err, "model");
+    if (path && spyhop_model_parse(&model, bytes->data, bytes->length, NULL) == 0)
         spyhop_model_free(&model);
+    return 0;
 }
 
-static int check_written(const sh_output *output, const sh_upscale_result *result, sh_err *err)
+static int check_written(const sh_unfinished *output, const sh_upscale_result *result, sh_err *err)
 {
     struct stat info;
-    if (fstat(output->fd, &info) < 0)
+    if (fstat(output->part, &info) < 0)
         return sh_fail_errno(err, errno, "%s", output->shown);
     if (info.st_size != result->bytes_out || result->bytes_out == 0)
         return sh_fail(err, SH_E_INTERNAL, "%s: %" PRId64 " bytes were written and %" PRId64 " are there",
@@ -101,34 +123,95 @@ static int check_written(const sh_output *output, const sh_upscale_result *resul
     return 0;
 }
 
+/* ---- the journal, read by the parent ---- */
+
+/* Every frame has to be accounted for before the file gets its name. */
+static int account(receiver *to, const sh_unfinished *output, sh_err *err)
+{
+    const sh_upscale_options *options = to->job->options;
+    char input[SH_SHOWN], model[SH_SHOWN];
+    sh_report report = {.input = sh_shown_path(options->input, input),
+                        .output = output->shown,
+                        .model = sh_shown_path(options->model, model),
+                        .in = to->in,
+                        .out = to->out};
+    sh_journal *journal = NULL;
+    int status = sh_journal_open(&journal, output->journal, output->shown, err);
+    if (status == 0)
+        status = sh_report_sum(journal, &report.sums, err);
+    if (status == 0 && report.sums.frames_out != to->result->frames)
+        status = sh_fail(err, SH_E_INTERNAL, "%s: %" PRId64 " frames are in the ledger and %" PRId64 " in it",
+                         output->shown, report.sums.frames_out, to->result->frames);
+    if (status == 0 && options->report)
+        status = sh_report_write(options->report, journal, &report, err);
+    sh_journal_close(journal);
+    to->result->frames_in = report.sums.frames_in;
+    to->result->lost = report.sums.packets_lost;
+    to->result->duplicates = report.sums.duplicates;
+    to->result->pieces = report.sums.pieces;
+    to->result->redone = report.sums.scalar + report.sums.classic;
+    return status;
+}
+
+/* After a failure: what is worth going on with stays. */
+static void keep_or_discard(const receiver *to, sh_unfinished *output, int status)
+{
+    sh_journal *journal = NULL;
+    char text[SH_SHOWN + 160];
+    if (output->journal < 0 || sh_journal_open(&journal, output->journal, output->shown, NULL) < 0)
+        return;
+    const sh_journal_piece *last = sh_journal_last(journal);
+    const int64_t frames = last ? last->first_frame + last->frames : 0;
+    sh_journal_close(journal);
+    snprintf(text, sizeof(text),
+             "%s: %" PRId64 " frames are kept beside it; the same command goes on from there", output->shown,
+             frames);
+    if (frames == 0)
+        sh_unfinished_discard(output);
+    else if (to->job->log && status != SH_E_CANCELLED && status != SH_E_CONFLICT)
+        to->job->log(to->job->opaque, SH_LOG_WARNING, text);
+}
+
 int sh_upscale(const sh_upscale_job *job, sh_upscale_result *result, sh_err *err)
 {
     const int64_t start = sh_monotonic_us();
+    const sh_upscale_options *options = job->options;
     sh_upscale_result got = {0};
-    sh_upscale_child child = {.job = job, .muxer = sh_mux_find(job->options->output, err), .input = -1};
-    sh_output output = {.fd = -1, .folder = -1};
-    sh_buf model;
+    receiver to = {.job = job, .result = &got};
+    sh_upscale_child child = {.job = job, .muxer = sh_mux_find(options->output, err), .input = -1};
+    sh_unfinished output = SH_UNFINISHED_NONE;
+    sh_buf model, restore;
     if (!child.muxer)
         return SH_E_ARGUMENT;
-    sh_buf_init(&model, SPYHOP_MAX_FILE_BYTES);
-    int status = open_input(job->options->input, &child.input, &got.bytes_in, err);
-    if (status == 0 && (status = sh_file_read(job->options->model, &model, err)) < 0)
-        sh_err_prefix(err, "model");
+    sh_buf_init(&restore, SPYHOP_MAX_FILE_BYTES);
+    int status = read_model(options->model, &model, err);
     if (status == 0)
-        status = sh_output_open(&output, job->options->output, job->options->overwrite, child.input, err);
+        status = read_model(options->restore, &restore, err);
+    if (status == 0)
+        status = open_input(options->input, &child.input, &got.bytes_in, err);
+    if (status == 0)
+        status = sh_unfinished_open(&output, options->output, options->overwrite, child.input, err);
     if (status == 0) {
-        child.output = output.fd;
+        child.part = output.part;
+        child.journal = output.journal;
+        child.folder = output.folder;
         child.model = model.data;
         child.model_size = model.length;
-        load_libraries(&model);
-        status = run(job, &child, &got, err);
+        child.restore = options->restore ? restore.data : NULL;
+        child.restore_size = restore.length;
+        status = run(&to, &child, err);
+        if (status == 0)
+            status = check_written(&output, &got, err);
+        if (status == 0)
+            status = account(&to, &output, err);
+        if (status == 0)
+            status = sh_unfinished_commit(&output, err);
+        if (status < 0)
+            keep_or_discard(&to, &output, status);
     }
-    if (status == 0)
-        status = check_written(&output, &got, err);
-    if (status == 0)
-        status = sh_output_commit(&output, err);
-    sh_output_close(&output);
+    sh_unfinished_close(&output);
     sh_buf_free(&model);
+    sh_buf_free(&restore);
     if (child.input >= 0)
         close(child.input);
     if (status == 0) {

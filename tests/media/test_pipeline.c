@@ -118,11 +118,13 @@ static int upscale(const char *input, int limit, bool accept, parent *p, sh_err 
     options.accept_damage = accept;
     const sh_upscale_job job = {.options = &options};
     char cut[] = "/tmp/spyhop-test-XXXXXX";
-    FILE *out = tmpfile();
+    FILE *out = tmpfile(), *journal = tmpfile();
     sh_upscale_child child = {.job = &job,
                               .muxer = sh_mux_find(options.output, NULL),
                               .input = open(input, O_RDONLY | O_CLOEXEC),
-                              .output = fileno(out),
+                              .part = fileno(out),
+                              .journal = fileno(journal),
+                              .folder = -1,
                               .model = model.data,
                               .model_size = model.length};
     if (limit) {
@@ -139,6 +141,7 @@ static int upscale(const char *input, int limit, bool accept, parent *p, sh_err 
     int status = run(sh_upscale_child_main, &child, p, err);
     close(child.input);
     fclose(out);
+    fclose(journal);
     return status;
 }
 
