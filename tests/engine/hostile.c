@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Multiply-adds that a picture may take: more than any small picture of a shipped network. */
+/* Multiply-adds that a pixel may take, and those of a picture of more than one: thousands of cases run on
+ * several levels each, also under sanitizers. */
 #define MOST_MACS ((int64_t)30000000)
+#define PICTURE_MACS ((int64_t)4000000)
 
 static void require(int condition, const char *what)
 {
@@ -28,9 +30,12 @@ static void make_picture(picture *p, const spyhop_model_info *info, uint32_t see
     static const int sizes[][2] = {{1, 1}, {7, 5}, {2, 9}, {33, 3}, {17, 16}, {1, 20}};
     uint32_t state = seed * 2654435761u + 1;
     size_t choice = nm_next(&state) % 6, bytes;
+    for (int i = 0; i < 6; i++) /* the first from there on that is not too large; 1 x 1 is not */
+        if (sizes[choice][0] * sizes[choice][1] * info->macs_per_pixel > PICTURE_MACS)
+            choice = (choice + 1) % 6;
     *p = (picture){sizes[choice][0], sizes[choice][1], nm_next(&state) % 4 ? 8 : 10, info->channels,
                    info->scale};
-    if ((int64_t)p->width * p->height > MOST_MACS / (info->macs_per_pixel + 1))
+    if (p->width * p->height * info->macs_per_pixel > PICTURE_MACS)
         p->width = p->height = 1;
     bytes = (size_t)(p->width * p->height) * (p->depth > 8 ? 2 : 1);
     p->out_bytes = bytes * (size_t)(p->scale * p->scale);
@@ -76,6 +81,37 @@ static uint64_t digest(const picture *p)
     return h;
 }
 
+/* In half floats at the machine's highest level: some of the time, since most have to imitate them. */
+static void run_halves(const spyhop_model *model, const picture *p)
+{
+    spyhop_settings settings;
+    spyhop_context *context = NULL;
+    spyhop_error error = {0};
+    spyhop_settings_default(&settings);
+    settings.threads = 1;
+    settings.cpu = spyhop_cpu_detect();
+    settings.precision = SPYHOP_PRECISION_FP16;
+    if (spyhop_open(&context, model, &settings, &error) == SPYHOP_OK)
+        run(context, p);
+    else
+        require(error.message[0], "a refusal without words");
+    spyhop_close(&context);
+}
+
+/* Whether a level is worth a run. Floats gain nothing from dot products of integers: those levels are others
+ * only for integers. Of a large network in floats, of which each sample costs what its halo does, the seed
+ * chooses one level. */
+static int worth(int level, const spyhop_model_info *info, const picture *p, uint32_t seed)
+{
+    static const int levels[] = {SPYHOP_CPU_C, SPYHOP_CPU_AVX2, SPYHOP_CPU_AVX512};
+    int chosen = levels[seed % 3];
+    if (info->precision == SPYHOP_PRECISION_INT8)
+        return 1;
+    if ((int64_t)(p->width + info->halo) * (p->height + info->halo) * info->macs_per_pixel > PICTURE_MACS * 2)
+        return level == (spyhop_cpu_supported(chosen) ? chosen : SPYHOP_CPU_C);
+    return level == levels[0] || level == levels[1] || level == levels[2];
+}
+
 /* At every level there is; what is refused at one is refused at all. */
 static int run_levels(const spyhop_model *model, const spyhop_model_info *info, uint32_t seed)
 {
@@ -92,6 +128,8 @@ static int run_levels(const spyhop_model *model, const spyhop_model_info *info, 
         settings.cpu = level;
         if (!spyhop_cpu_name(level))
             break;
+        if (!worth(level, info, &p, seed))
+            continue;
         int status = spyhop_open(&context, model, &settings, &error);
         require(status == SPYHOP_OK || error.message[0], "a refusal without words");
         if (status < 0)
@@ -103,6 +141,8 @@ static int run_levels(const spyhop_model *model, const spyhop_model_info *info, 
                 "whole numbers that differ between two levels of the processor");
         spyhop_close(&context);
     }
+    if (runs && seed % 8 == 0)
+        run_halves(model, &p);
     free_picture(&p);
     return runs;
 }
