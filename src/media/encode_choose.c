@@ -49,7 +49,7 @@ const char *sh_encoder_version(const char *name)
         char own[VERSION_MAX / 2];
         rows[i]->version(own, sizeof(own));
         snprintf(texts[i], VERSION_MAX, "libavcodec %u.%u.%u, %s", codec >> 16, codec >> 8 & 255, codec & 255,
-                 rows[i]->info.title, own);
+                 own[0] ? own : rows[i]->info.title);
     }
     pthread_mutex_unlock(&lock);
     return texts[i];
