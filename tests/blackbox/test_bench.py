@@ -33,11 +33,22 @@ class Bench(unittest.TestCase):
 
     def test_usage(self):
         for words in (["--size", "640"], ["--size", "0x4"], ["--size", "99999x4"], ["--threads", "0"], ["--cpu", "mmx"],
-                      ["--seconds", "x"], ["--nonsense"], ["stray"], ["--model"]):
+                      ["--precision", "fp9"], ["--seconds", "x"], ["--nonsense"], ["stray"], ["--model"]):
             done = run(*words)
             self.assertEqual((done.returncode, done.stdout), (2, ""), words)
             self.assertIn("spyhop bench --help", done.stderr)
         self.assertEqual(run("--help").returncode, 0)
+
+    def test_half_floats_are_not_imitated(self):
+        done = run("--precision", "fp16", "--cpu", "c", "--size", "16x16")
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("imitated by c", done.stderr)
+        done = run("--precision", "fp16", "--size", "16x16", "--seconds", "1", "--json")
+        if done.returncode == 0:
+            told = json.loads(done.stdout)
+            self.assertEqual((told["precision"], told["cpu"]), ("fp16", "avx512fp16"))
+        else:
+            self.assertIn("no instructions for half floats (avx512fp16); use precision fp32", done.stderr)
 
     def test_models_that_are_not(self):
         with tempfile.TemporaryDirectory() as folder:
