@@ -3,7 +3,6 @@
 #include "media/source.h"
 
 #include <fcntl.h>
-#include <libavutil/opt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -39,6 +38,7 @@ static int open_encoder(const job *j, AVCodecContext **out)
 {
     const AVCodec *codec = avcodec_find_encoder_by_name("libx264");
     AVCodecContext *encoder = codec ? avcodec_alloc_context3(codec) : NULL;
+    AVDictionary *options = NULL;
     if (!encoder)
         return AVERROR_ENCODER_NOT_FOUND;
     encoder->width = encoder->height = SIDE;
@@ -49,9 +49,10 @@ static int open_encoder(const job *j, AVCodecContext **out)
     encoder->gop_size = 1000;
     encoder->max_b_frames = 2;
     encoder->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
-    av_opt_set(encoder->priv_data, "preset", "veryfast", 0);
-    av_opt_set(encoder->priv_data, "x264-params", "cpu-independent=1:scenecut=0", 0);
-    int error = avcodec_open2(encoder, codec, NULL);
+    av_dict_set(&options, "preset", "veryfast", 0);
+    av_dict_set(&options, "x264-params", "cpu-independent=1:scenecut=0", 0);
+    int error = avcodec_open2(encoder, codec, &options);
+    av_dict_free(&options);
     if (error < 0)
         avcodec_free_context(&encoder);
     else
