@@ -2,6 +2,7 @@
 #include "cli/upscale_screen.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/size.h"
 #include "media/media.h"
 
 #include <inttypes.h>
@@ -168,9 +169,41 @@ void sh_screen_log(void *opaque, int level, const char *text)
     }
 }
 
+static void print_result_object(const sh_screen *s, const char *name, const sh_upscale_result *r, double fps)
+{
+    print_object(json_pack(
+        "{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i,s:i,s:i,s:i,s:I,s:I,s:f,s:f,s:f}", "type", "result",
+        "output", name, "frames_in", (json_int_t)r->frames_in, "frames_out", (json_int_t)r->frames, "lost",
+        (json_int_t)r->lost, "duplicates", (json_int_t)r->duplicates, "pieces", (json_int_t)r->pieces,
+        "redone", (json_int_t)r->redone, "resumed", (json_int_t)s->last.resumed, "damages",
+        (json_int_t)r->damages, "width", r->width, "height", r->height, "out_width", r->out_width,
+        "out_height", r->out_height, "bytes_in", (json_int_t)r->bytes_in, "bytes_out",
+        (json_int_t)r->bytes_out, "duration", r->duration, "seconds", r->seconds, "fps", fps));
+}
+
+/* What is not as it would be of a whole file made in one go. */
+static void print_remarks(FILE *out, const sh_screen *s, const sh_upscale_result *r)
+{
+    const struct {
+        int64_t count;
+        const char *text;
+    } remarks[] = {
+        {s->last.resumed, "frames from a run before"},
+        {r->duplicates, "bit-equal frames not made twice"},
+        {r->redone, "pieces made by a fallback"},
+        {r->lost, "packets without a picture"},
+        {r->damages, "damages accepted"},
+    };
+    for (size_t i = 0; i < SH_COUNT(remarks); i++)
+        if (remarks[i].count > 0)
+            fprintf(out, ", %" PRId64 " %s", remarks[i].count, remarks[i].text);
+    fputc('\n', out);
+}
+
 void sh_screen_result(sh_screen *s, const sh_upscale_options *options, const sh_upscale_result *r)
 {
     const double fps = r->seconds > 0 ? (double)(r->frames - s->last.resumed) / r->seconds : 0;
+    FILE *out = s->stdout_taken ? stderr : stdout;
     char name[SH_SHOWN];
     clear_line(s);
     s->last.encoded = r->frames;
@@ -178,21 +211,16 @@ void sh_screen_result(sh_screen *s, const sh_upscale_options *options, const sh_
     s->last.out_time_us = (int64_t)(r->duration * 1e6);
     print_keys(s, sh_monotonic_us(), &s->last, true);
     sh_shown_path(options->output, name);
-    if (s->json)
-        print_object(json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:i,s:i,s:i,s:i,s:I,s:I,s:f,s:f,s:f}", "type",
-                               "result", "output", name, "frames_in", (json_int_t)r->frames, "frames_out",
-                               (json_int_t)r->frames, "resumed", (json_int_t)s->last.resumed, "damages",
-                               (json_int_t)r->damages, "width", r->width, "height", r->height, "out_width",
-                               r->out_width, "out_height", r->out_height, "bytes_in", (json_int_t)r->bytes_in,
-                               "bytes_out", (json_int_t)r->bytes_out, "duration", r->duration, "seconds",
-                               r->seconds, "fps", fps));
-    else if (!s->quiet)
-        fprintf(s->stdout_taken ? stderr : stdout,
+    if (s->json) {
+        print_result_object(s, name, r, fps);
+    } else if (!s->quiet) {
+        fprintf(out,
                 "%s: %" PRId64 " frames in, %" PRId64 " out, %dx%d to %dx%d, %" PRId64 " to %" PRId64
-                " bytes, %.2f s, %.1f fps, %.2fx real time%s\n",
-                name, r->frames, r->frames, r->width, r->height, r->out_width, r->out_height, r->bytes_in,
-                r->bytes_out, r->seconds, fps, r->seconds > 0 ? r->duration / r->seconds : 0,
-                r->damages ? ", damage accepted" : "");
+                " bytes, %.2f s, %.1f fps, %.2fx real time",
+                name, r->frames_in, r->frames, r->width, r->height, r->out_width, r->out_height, r->bytes_in,
+                r->bytes_out, r->seconds, fps, r->seconds > 0 ? r->duration / r->seconds : 0);
+        print_remarks(out, s, r);
+    }
 }
 
 void sh_screen_error(sh_screen *s, int status, const char *message)

@@ -54,12 +54,15 @@ def what_is_wrong(source, folder, accept):
 
 def whole(out, report, said):
     told = json.loads(content(report))
-    frames, decoded = told["frames_out"], len(video_frames(out))
+    frames, decoded = told["summary"]["frames_out"], len(video_frames(out))
+    shown = {e[3] for piece in told["pieces"] for e in piece["ledger"] if e[3]}
     errors = run("ffmpeg", "-nostdin", "-v", "error", "-xerror", "-i", "file:" + out, "-map", "0:v", "-f", "null", "-")
     if errors.returncode or b"rror" in errors.stderr:
         return f"the result is damaged itself: {errors.stderr[-300:]}"
     if frames != decoded:
         return f"{frames} frames in the report, {decoded} in the file"
+    if len(shown) > frames or sum(p["frames"] for p in told["pieces"]) != frames:
+        return f"the ledger tells of {len(shown)} frames, the report of {frames}"
     return "" if sorted(os.listdir(os.path.dirname(out))) == ["out.mkv", "report.json"] else "more than the result is there"
 
 

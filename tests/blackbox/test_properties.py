@@ -489,11 +489,17 @@ class Ways(Clips):
         ffmpeg(*lavfi("testsrc2=s=64x48:r=5:d=2", "-vf", "fps=25", "-qp", "0", *X264), source)
         self.succeed(source, self.at("reported.mp4"), "--report", report)
         told = json.loads(content(report))
-        self.assertEqual((told["frames_in"], told["frames_out"]), (50, 50))
-        fates = [f["fate"] for f in told["frames"]]
-        self.assertEqual(len(fates), 50)
-        self.assertEqual(set(fates), {"kept", "duplicate"})
+        self.assertEqual((told["summary"]["frames_in"], told["summary"]["frames_out"]), (50, 50))
+        rows = [dict(zip(told["columns"], row)) for piece in told["pieces"] for row in piece["ledger"]]
+        self.assertEqual([r["source"] for r in rows], list(range(1, 51)))
+        self.assertEqual([r["output"] for r in rows], list(range(1, 51)))
+        base_in, base_out = Fraction(told["time_base_in"]), Fraction(told["time_base_out"])
+        self.assertEqual([r["time_in"] * base_in for r in rows], exact_times(source))
+        self.assertEqual([r["time_out"] * base_out for r in rows], exact_times(self.at("reported.mp4")))
+        fates = [r["fate"] for r in rows]
         self.assertEqual(fates[0], "kept")
+        self.assertEqual(set(fates), {"kept", "duplicate"})
+        self.assertEqual(told["summary"]["fates"]["duplicate"], fates.count("duplicate"))
 
     def test_preview(self):
         png = self.at("frame.png")
