@@ -57,6 +57,45 @@ static void every_allocation_fails_once(void **state)
     nm_free(&net);
 }
 
+/* Opened and run in half floats, where neither a frame takes memory. */
+static void every_allocation_in_halves_fails_once(void **state)
+{
+    uint8_t in[12 * 5] = {0}, out[24 * 10];
+    spyhop_plane from = {in, 12, 12, 5, 8}, to = {out, 24, 24, 10, 8};
+    spyhop_settings settings;
+    int status = SPYHOP_E_MEMORY;
+    nm_model net;
+    sh_buf file;
+    spyhop_model *model = NULL;
+    long n;
+    (void)state;
+    nm_fast(&net, 2, 1);
+    sh_buf_init(&file, 1 << 20);
+    nm_write(&net, &file);
+    assert_int_equal(spyhop_model_parse(&model, file.data, file.length, NULL), SPYHOP_OK);
+    spyhop_settings_default(&settings);
+    settings.cpu = SPYHOP_CPU_C;
+    settings.precision = SPYHOP_PRECISION_FP16;
+    for (n = 1; status != SPYHOP_OK && n < 10000; n++) {
+        spyhop_context *context = NULL;
+        scarce_fail(n);
+        status = spyhop_open(&context, model, &settings, NULL);
+        scarce_fail(0);
+        assert_true(status == SPYHOP_OK ? context != NULL : status == SPYHOP_E_MEMORY && !context);
+        if (status == SPYHOP_OK) {
+            const long before = scarce_calls();
+            assert_int_equal(spyhop_run(context, &from, &to, NULL), SPYHOP_OK);
+            assert_int_equal(scarce_calls(), before);
+        }
+        spyhop_close(&context);
+    }
+    assert_int_equal(status, SPYHOP_OK);
+    assert_true(n > 8);
+    spyhop_model_free(&model);
+    sh_buf_free(&file);
+    nm_free(&net);
+}
+
 /* A quantised network: made from its graph, opened and run. A frame takes no memory. */
 static int life_of_chain(const spyhop_model *model)
 {
@@ -221,6 +260,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_allocation_fails_once),
+        cmocka_unit_test(every_allocation_in_halves_fails_once),
         cmocka_unit_test(every_allocation_of_a_chain_fails_once),
         cmocka_unit_test_setup_teardown(planes_are_checked, setup, teardown),
         cmocka_unit_test_setup_teardown(settings_are_checked, setup, teardown),
