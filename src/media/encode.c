@@ -204,6 +204,12 @@ static int note_parameters(sh_encoder *e, sh_err *err)
     e->parameters = avcodec_parameters_alloc();
     if (!e->parameters || avcodec_parameters_from_context(e->parameters, e->codec) < 0)
         return sh_fail(err, SH_E_MEMORY, "memory is short");
+    const enum AVChromaLocation siting = e->settings.siting;
+    if (e->row->info.hardware && siting > AVCHROMA_LOC_LEFT && e->parameters->extradata_size > 0) {
+        int status = sh_nvenc_tell_siting(e->parameters, siting, err);
+        if (status < 0)
+            return status;
+    }
     e->parameters->codec_tag = e->settings.tag;
     e->parameters->format = e->settings.format;
     e->parameters->bit_rate = 0;

@@ -42,6 +42,8 @@ int sh_encoder_check_picture(const sh_encoder_info *info, int width, int height,
 
 /* nvenc.c. A frame of planar 10 bits as P010, which is what NVENC takes. */
 int sh_nvenc_convert(AVFrame *frame);
+/* NVENC writes no chroma location: puts it into the parameter sets of extradata. */
+int sh_nvenc_tell_siting(AVCodecParameters *parameters, enum AVChromaLocation siting, sh_err *err);
 enum AVPixelFormat sh_nvenc_format(enum AVPixelFormat format);
 
 #endif

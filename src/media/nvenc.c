@@ -6,6 +6,7 @@
  * become P010, which holds the same samples in another order. */
 #include "media/encode_row.h"
 
+#include <libavcodec/bsf.h>
 #include <libavutil/opt.h>
 #include <limits.h>
 #include <stdio.h>
@@ -70,6 +71,24 @@ int sh_nvenc_convert(AVFrame *frame)
     av_frame_move_ref(frame, high);
     av_frame_free(&high);
     return 0;
+}
+
+int sh_nvenc_tell_siting(AVCodecParameters *parameters, enum AVChromaLocation siting, sh_err *err)
+{
+    const bool hevc = parameters->codec_id == AV_CODEC_ID_HEVC;
+    const AVBitStreamFilter *filter = av_bsf_get_by_name(hevc ? "hevc_metadata" : "h264_metadata");
+    AVBSFContext *bsf = NULL;
+    int status = SH_E_UNSUPPORTED;
+    if (!filter)
+        return sh_fail(err, status,
+                       "this libavcodec is built without the filter that tells the chroma location");
+    if (av_bsf_alloc(filter, &bsf) >= 0 && avcodec_parameters_copy(bsf->par_in, parameters) >= 0 &&
+        av_opt_set_int(bsf->priv_data, "chroma_sample_loc_type", (int)siting - 1, 0) >= 0 &&
+        av_bsf_init(bsf) >= 0 && avcodec_parameters_copy(parameters, bsf->par_out) >= 0)
+        status = 0;
+    av_bsf_free(&bsf);
+    return status < 0 ? sh_fail(err, status, "the chroma location cannot be told in this stream's headers")
+                      : 0;
 }
 
 #define NVENC(which, words, id, side)                                                                        \
