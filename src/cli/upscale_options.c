@@ -3,6 +3,7 @@
 #include "base/size.h"
 #include "cli/models.h"
 #include "cli/number.h"
+#include "media/encode.h"
 #include "media/finish.h"
 
 #include <getopt.h>
@@ -83,9 +84,8 @@ static const char help_text[] =
     "  --to SIZE               1080p, 4k, WxH or Wx: scaled down to that after the network\n"
     "  --large                 more than 4K may come out\n"
     "  --encoder NAME          auto (default), libx264, libx265, libsvtav1, h264_nvenc, hevc_nvenc\n"
-    "  --crf N                 quality, 0 best (default by encoder: 17 for x264)\n"
-    "  --preset P              speed of the encoder, in its own words (default by encoder: veryfast for "
-    "x264)\n"
+    "  --crf N                 quality, 0 best (default 17 for x264, 19 for x265, 22 for SVT-AV1)\n"
+    "  --preset P              speed of the encoder in its own words (default veryfast, fast, 8)\n"
     "  -o, --option KEY=VALUE  any option of the encoder that does not break pieces\n"
     "  --start T, --duration T a part of IN; seconds or H:M:S.F\n"
     "  --preview               OUT is a PNG: the frame at --start, before and after\n"
@@ -158,13 +158,13 @@ static bool take_choice(const sh_upscale_words *words, const option_row *row, co
 
 static bool take_encoder(const sh_upscale_words *words, const option_row *row, const char *text, void *at)
 {
-    static const char *const names[] = {"auto",      "libx264",    "libx265",
-                                        "libsvtav1", "h264_nvenc", "hevc_nvenc"};
-    size_t i = 0;
-    while (i < SH_COUNT(names) && strcmp(names[i], text) != 0)
-        i++;
-    if (i == SH_COUNT(names))
-        return wrong(words, row, "auto, libx264, libx265, libsvtav1, h264_nvenc or hevc_nvenc", text);
+    char all[200] = "auto";
+    for (size_t i = 0; sh_encoder_at(i); i++) {
+        const size_t used = strlen(all);
+        snprintf(all + used, sizeof(all) - used, ", %s", sh_encoder_at(i)->name);
+    }
+    if (strcmp(text, "auto") != 0 && !sh_encoder_find(text))
+        return wrong(words, row, all, text);
     memcpy(at, &text, sizeof(text));
     return true;
 }
