@@ -139,8 +139,8 @@ class Net:
             elif i == self.inner + 1:
                 kernel *= 0.1
             else:
-                kernel *= 0.6
-                kernel[1, 1] += 0.6 * np.eye(self.channels)
+                kernel *= 0.3
+                kernel[1, 1] += np.eye(self.channels)
         return params
 
     def spec(self, loss="l2", epsilon=1e-3):

@@ -11,7 +11,7 @@ falls along a cosine to zero.  The schedule is in steps; --minutes measures a fe
 number.  What is saved is an average of the weights over the last steps (--average).
 
 --int8 trains with activations rounded to u8 and weights to int8, as the engine computes: forward with
-rounded numbers, backward as if they were not.  Scales of activations start at seven tenths of what the
+rounded numbers, backward as if they were not.  Scales of activations start at 0.85 of what the
 pictures reach, and are learnt (LSQ).
 
 --teacher: targets are another network's pictures.  What no network can know is noise in the gradients of a
@@ -243,7 +243,7 @@ def main():
     if not args.int8:
         scales = None
     elif scales is None:
-        scales = (validation.tops(params) * 0.7 / 255).astype(np.float32)
+        scales = (validation.tops(params) * 0.85 / 255).astype(np.float32)
     state = State(net, params, scales, args)
     crops = Crops(args.pack, net, args.crop, args.batch, args.seed, args.border,
                   taught(args.pack, args.teacher) if args.teacher else None, args.least)
