@@ -19,15 +19,17 @@
 typedef struct sh_y4m {
     int fd; /* borrowed */
     int width, height, format;
-    int64_t frames, bytes; /* written */
-    uint8_t *row;          /* scratch */
+    int64_t frames, written; /* frames, bytes */
+    size_t size;             /* of a frame, with its line */
+    uint8_t *bytes;          /* of a frame; owned */
 } sh_y4m;
 
 /* Whether pictures of this format can be written. */
 bool sh_y4m_takes(enum AVPixelFormat format);
 /* Writes the header for pictures like `picture` (size, format, range, siting). */
 int sh_y4m_open(sh_y4m *y4m, int fd, const AVFrame *picture, AVRational rate, AVRational sar, sh_err *err);
-/* SH_E_IO with EPIPE in words where the reader has gone. A picture that is unlike the first: ARGUMENT. */
+/* SH_E_IO with EPIPE in words where the reader has gone (SIGPIPE has to be ignored by the caller). A picture
+ * that is unlike the first: ARGUMENT. */
 int sh_y4m_write(sh_y4m *y4m, const AVFrame *frame, sh_err *err);
 void sh_y4m_close(sh_y4m *y4m); /* all-zero is fine; the descriptor stays open */
 
