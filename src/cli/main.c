@@ -14,6 +14,7 @@ typedef struct command {
 
 static const command commands[] = {
     {"upscale", sh_cmd_upscale, "enlarge or restore a video file"},
+    {"probe", sh_cmd_probe, "what a video file is, and what upscale would do to it and why"},
     {"quality", sh_cmd_quality, "measure a model on a folder of pictures (PSNR, SSIM)"},
     {"compare", sh_cmd_compare, "picture of a frame before and after"},
     {"bench", sh_cmd_bench, "measure a model's speed beside this machine's peak"},

@@ -54,13 +54,23 @@ static void take_loss(void *opaque, bool loss, const char *text)
     if (loss)
         sh_plan_lose(opaque, "%s", text);
     else
-        sh_plan_say(opaque, "tracks", text, "%s", "");
+        sh_plan_say(opaque, "container", "worth knowing", "%s", text);
 }
 
 void sh_plan_add_container(sh_plan *plan, const sh_source *source, const AVOutputFormat *muxer)
 {
-    if (muxer)
-        sh_mux_losses(source->format, source->video->index, muxer, plan->keep_matrix, take_loss, plan);
+    const int before = plan->loss_count;
+    const unsigned others = source->format->nb_streams - 1;
+    char what[112];
+    if (!muxer)
+        return;
+    sh_mux_losses(source->format, source->video->index, muxer, plan->keep_matrix, take_loss, plan);
+    if (others == 0)
+        snprintf(what, sizeof(what), "none beside the video");
+    else
+        snprintf(what, sizeof(what), "%u beside the video kept%s", others,
+                 plan->loss_count > before ? ", but for what is named below" : "");
+    sh_plan_say(plan, "tracks", what, "%s", "");
 }
 
 /* ---- turn ---- */
@@ -329,7 +339,7 @@ static int plan_encoder(plan_making *m)
                 o->piece_frames > 0             ? "asked for"
                 : plan->piece_frames == 250     ? "so many at most are done again after a crash"
                 : m->model->macs_per_pixel <= 0 ? "what the model costs is not known"
-                                                : "shorter, since this model takes long for a frame");
+                                                : "fewer than 250, by what the model costs a frame");
     return 0;
 }
 

@@ -91,8 +91,8 @@ typedef struct sh_plan {
  * encoder that the container does not take). SH_E_UNSUPPORTED: the file cannot be done rightly (Dolby Vision
  * profile 5). SH_E_LIMIT: too large. *plan is untouched on failure.
  *
- * Losses of the picture (alpha, bits, Dolby Vision's layer) are in plan->losses already; those of the
- * container are added by the caller with sh_plan_lose. Whether losses are allowed is the caller's to check.
+ * Losses of the picture (alpha, bits) are in plan->losses already; those of the container are added by the
+ * caller with sh_plan_add_container or sh_plan_lose. Whether losses are allowed is the caller's to check.
  */
 int sh_plan_make(const sh_facts *facts, const sh_upscale_options *options, const spyhop_model_info *model,
                  const AVOutputFormat *muxer, sh_plan *plan, sh_err *err);

@@ -32,12 +32,10 @@ int sh_plan_refuse(plan_making *m)
             "decoder makes a picture of them; a version of profile 8, HDR10 or SDR is needed",
             facts->dolby_profile ? facts->dolby_profile : 5,
             facts->dolby_profile ? "" : " (as it seems: the file does not say)");
-    char profile[24] = "";
-    if (facts->dolby_profile)
-        snprintf(profile, sizeof(profile), " profile %d.%d", facts->dolby_profile,
-                 facts->dolby_compatibility);
-    sh_plan_lose(m->plan, "Dolby Vision%s: its dynamic metadata is dropped; the base layer (%s) stays",
-                 profile, facts->hdr == SH_HDR_NONE ? "SDR" : sh_hdr_name(facts->hdr));
+    /* Where the track has a record of it, the container's losses name it. */
+    if (facts->dolby_profile == 0 || !m->muxer)
+        sh_plan_lose(m->plan, "Dolby Vision: its dynamic metadata is dropped; the base layer (%s) stays",
+                     facts->hdr == SH_HDR_NONE ? "SDR" : sh_hdr_name(facts->hdr));
     return 0;
 }
 

@@ -303,8 +303,7 @@ void sh_facts_side_data(sh_facts *facts, const AVFrame *frame)
     if (frame_data(frame, AV_FRAME_DATA_DYNAMIC_HDR_PLUS, 1))
         facts->hdr = SH_HDR_HDR10P;
     facts->captions |= frame_data(frame, AV_FRAME_DATA_A53_CC, 1) != NULL;
-    facts->timecode |= frame_data(frame, AV_FRAME_DATA_S12M_TIMECODE, 1) != NULL ||
-                       frame_data(frame, AV_FRAME_DATA_GOP_TIMECODE, 1) != NULL;
+    facts->timecode |= frame_data(frame, AV_FRAME_DATA_S12M_TIMECODE, 1) != NULL;
     if (!facts->dolby && frame_data(frame, AV_FRAME_DATA_DOVI_RPU_BUFFER, 1)) {
         /* Dolby Vision in a stream whose container does not tell: what lies below is what it is tagged as. */
         facts->dolby = true;
