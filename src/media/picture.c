@@ -104,7 +104,7 @@ static void plan_result(sh_picture_plan *plan, const AVFrame *frame)
         plan->result = kept[layout][deep];
     else if (whole)
         plan->siting = AVCHROMA_LOC_CENTER;
-    else if (layout == SPYHOP_YUV422 || layout == SPYHOP_YUV411)
+    if (layout == SPYHOP_YUV422 || layout == SPYHOP_YUV411)
         plan->siting = AVCHROMA_LOC_LEFT;
     plan->in.siting = siting_of(frame->chroma_location);
     if (whole || layout == SPYHOP_YUV422 || layout == SPYHOP_YUV411)
@@ -134,6 +134,7 @@ static void plan_note(sh_picture_plan *plan, const AVPixFmtDescriptor *source)
 {
     const char *from = av_get_pix_fmt_name(plan->source);
     const bool alpha = source->flags & AV_PIX_FMT_FLAG_ALPHA;
+    plan->note[0] = '\0';
     if (plan->rgb)
         snprintf(plan->note, sizeof(plan->note), "%s pictures become %s, BT.709, limited range%s", from,
                  av_get_pix_fmt_name(plan->result), alpha ? ", without alpha" : "");
@@ -315,4 +316,69 @@ void sh_picture_scaler_close(sh_picture_scaler *scaler)
     sws_freeContext(scaler->repacker);
     av_buffer_pool_uninit(&scaler->pool);
     scaler->repacker = NULL;
+}
+
+/* ---- two in a row ---- */
+
+/* A picture of what a plan makes, without samples. */
+static AVFrame *result_of(const sh_picture_plan *plan)
+{
+    AVFrame *frame = av_frame_alloc();
+    if (!frame)
+        return NULL;
+    frame->width = plan->shown_width;
+    frame->height = plan->shown_height;
+    frame->format = plan->result;
+    frame->color_range = plan->range;
+    frame->colorspace = plan->matrix;
+    frame->chroma_location = plan->siting;
+    return frame;
+}
+
+int sh_picture_chain_plan(sh_picture_chain *chain, const AVFrame *frame, bool restores, int scale,
+                          sh_err *err)
+{
+    sh_picture_plan *first = &chain->restore.plan;
+    chain->restores = restores;
+    if (!restores)
+        return sh_picture_plan_make(&chain->scaler.plan, frame, scale, err);
+    int status = sh_picture_plan_make(first, frame, 1, err);
+    if (status < 0)
+        return status;
+    first->shown_width = first->out_width;
+    first->shown_height = first->out_height;
+    plan_note(first, av_pix_fmt_desc_get(frame->format));
+    AVFrame *between = result_of(first);
+    status = between ? sh_picture_plan_make(&chain->scaler.plan, between, scale, err)
+                     : sh_fail(err, SH_E_MEMORY, "memory is short");
+    av_frame_free(&between);
+    return status;
+}
+
+bool sh_picture_chain_fits(const sh_picture_chain *chain, const AVFrame *frame)
+{
+    return sh_picture_fits(chain->restores ? &chain->restore.plan : &chain->scaler.plan, frame);
+}
+
+int sh_picture_chain_open(sh_picture_chain *chain, const spyhop_model *restore, const spyhop_model *model,
+                          const spyhop_settings *settings, sh_err *err)
+{
+    int status = chain->restores ? sh_picture_scaler_open(&chain->restore, restore, settings, err) : 0;
+    return status < 0 ? status : sh_picture_scaler_open(&chain->scaler, model, settings, err);
+}
+
+int sh_picture_chain_run(sh_picture_chain *chain, const AVFrame *in, AVFrame **out, sh_err *err)
+{
+    AVFrame *between = NULL;
+    int status = chain->restores ? sh_picture_upscale(&chain->restore, in, &between, err) : 0;
+    if (status == 0)
+        status = sh_picture_upscale(&chain->scaler, between ? between : in, out, err);
+    av_frame_free(&between);
+    return status;
+}
+
+void sh_picture_chain_close(sh_picture_chain *chain)
+{
+    sh_picture_scaler_close(&chain->restore);
+    sh_picture_scaler_close(&chain->scaler);
 }

@@ -54,4 +54,22 @@ int sh_picture_scaler_open(sh_picture_scaler *scaler, const spyhop_model *model,
 int sh_picture_upscale(sh_picture_scaler *scaler, const AVFrame *in, AVFrame **out, sh_err *err);
 void sh_picture_scaler_close(sh_picture_scaler *scaler); /* all-zero is fine */
 
+/* A network of scale 1 that restores, where one is wanted, and behind it one that enlarges. What is between
+ * them is whole, at odd sizes too, and is not copied: the first one's result is what the second one reads. */
+typedef struct sh_picture_chain {
+    bool restores;
+    sh_picture_scaler restore; /* unused without `restores` */
+    sh_picture_scaler scaler;  /* its plan says what comes out */
+} sh_picture_chain;
+
+/* From the first picture. Both plans' notes are worth telling. */
+int sh_picture_chain_plan(sh_picture_chain *chain, const AVFrame *frame, bool restores, int scale,
+                          sh_err *err);
+bool sh_picture_chain_fits(const sh_picture_chain *chain, const AVFrame *frame);
+/* With the plan made. restore: of scale 1; NULL without `restores`. The models are borrowed. */
+int sh_picture_chain_open(sh_picture_chain *chain, const spyhop_model *restore, const spyhop_model *model,
+                          const spyhop_settings *settings, sh_err *err);
+int sh_picture_chain_run(sh_picture_chain *chain, const AVFrame *in, AVFrame **out, sh_err *err);
+void sh_picture_chain_close(sh_picture_chain *chain); /* all-zero is fine */
+
 #endif

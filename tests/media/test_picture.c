@@ -200,13 +200,52 @@ static void what_is_too_large_is_refused(void **state)
     av_frame_free(&frame);
 }
 
+/* With nothing to restore, the chain is its second half, at odd sizes too. */
+static void two_in_a_row_lose_nothing(void **state)
+{
+    static const enum AVPixelFormat formats[] = {AV_PIX_FMT_YUV420P, AV_PIX_FMT_NV12, AV_PIX_FMT_YUV422P10,
+                                                 AV_PIX_FMT_YUV444P};
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+        sh_picture_chain chain = {0};
+        sh_picture_plan plan;
+        sh_err err = {0};
+        AVFrame *in = picture(formats[i], AVCHROMA_LOC_CENTER), *out = NULL;
+        fill(in, 3, 2);
+        in->width = WIDTH - 1;
+        in->height = HEIGHT - 1;
+        in->pts = 42;
+        AVFrame *alone = enlarge(in, 2, &plan);
+        if (sh_picture_chain_plan(&chain, in, true, 2, &err) < 0 ||
+            sh_picture_chain_open(&chain, NULL, NULL, NULL, &err) < 0 ||
+            sh_picture_chain_run(&chain, in, &out, &err) < 0)
+            fail_msg("%s", err.message);
+        assert_true(sh_picture_chain_fits(&chain, in));
+        assert_string_equal(chain.restore.plan.note, "");
+        assert_int_equal(out->width, alone->width);
+        assert_int_equal(out->height, alone->height);
+        assert_int_equal(out->format, alone->format);
+        assert_int_equal(out->chroma_location, alone->chroma_location);
+        assert_int_equal(out->pts, 42);
+        for (int c = 0; c < 3; c++) {
+            int width, height;
+            size_of(out, c, &width, &height);
+            for (int y = 0; y < height; y++)
+                for (int x = 0; x < width; x++)
+                    assert_int_equal(at(out, c, x, y, -1), at(alone, c, x, y, -1));
+        }
+        sh_picture_chain_close(&chain);
+        av_frame_free(&in);
+        av_frame_free(&out);
+        av_frame_free(&alone);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(chroma_lies_where_it_is_said),
-        cmocka_unit_test(formats_become_what_loses_nothing),
-        cmocka_unit_test(packing_does_not_matter),
-        cmocka_unit_test(what_is_too_large_is_refused),
+        cmocka_unit_test(chroma_lies_where_it_is_said), cmocka_unit_test(formats_become_what_loses_nothing),
+        cmocka_unit_test(packing_does_not_matter),      cmocka_unit_test(what_is_too_large_is_refused),
+        cmocka_unit_test(two_in_a_row_lose_nothing),
     };
     return cmocka_run_group_tests_name("media/picture", tests, NULL, NULL);
 }
