@@ -104,7 +104,7 @@ static void plan_result(sh_picture_plan *plan, const AVFrame *frame)
         plan->result = kept[layout][deep];
     else if (whole)
         plan->siting = AVCHROMA_LOC_CENTER;
-    if (layout == SPYHOP_YUV422 || layout == SPYHOP_YUV411)
+    else if (layout == SPYHOP_YUV422 || layout == SPYHOP_YUV411)
         plan->siting = AVCHROMA_LOC_LEFT;
     plan->in.siting = siting_of(frame->chroma_location);
     if (whole || layout == SPYHOP_YUV422 || layout == SPYHOP_YUV411)
@@ -116,6 +116,8 @@ static void plan_result(sh_picture_plan *plan, const AVFrame *frame)
     plan->out.range = plan->in.range;
     plan->out.siting = siting_of(plan->siting);
     find_known(&plan->out, plan->result);
+    if (plan->out.layout == layout && plan->scale == 1) /* chroma passes, whatever it is called */
+        plan->out.siting = plan->in.siting;
 }
 
 static int plan_shown(sh_picture_plan *plan, sh_err *err)
