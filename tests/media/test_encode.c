@@ -87,6 +87,42 @@ static void test_bytes_do_not_depend_on_company(void **state)
     }
 }
 
+/* A decoder goes from piece to piece by the first one's headers, as a player does. */
+static void test_join(void **state)
+{
+    for (int e = 0; e < ENCODERS; e++) {
+        sh_encoder_settings s;
+        piece p;
+        uint8_t *lines[FRAMES] = {NULL}; /* one of each picture of the first piece */
+        int n = 0;
+        encoder_settings(&s, encoder_names[e]);
+        encode_piece(&p, &s, FRAMES, 1, NULL);
+        const AVCodec *codec = avcodec_find_decoder(p.parameters->codec_id);
+        AVCodecContext *decoder = avcodec_alloc_context3(codec);
+        AVFrame *frame = av_frame_alloc();
+        assert_int_equal(avcodec_parameters_to_context(decoder, p.parameters), 0);
+        decoder->thread_count = 1;
+        decoder->err_recognition = AV_EF_EXPLODE;
+        assert_int_equal(avcodec_open2(decoder, codec, NULL), 0);
+        for (int i = 0; i <= 3 * FRAMES; i++) {
+            assert_int_equal(avcodec_send_packet(decoder, i < 3 * FRAMES ? p.packets[i % FRAMES] : NULL), 0);
+            for (; avcodec_receive_frame(decoder, frame) == 0; n++) {
+                const uint8_t *line = frame->data[0] + HEIGHT / 2 * frame->linesize[0];
+                assert_int_equal(frame->decode_error_flags, 0);
+                if (n < FRAMES)
+                    lines[n] = av_memdup(line, WIDTH);
+                assert_memory_equal(line, lines[n % FRAMES], WIDTH);
+            }
+        }
+        assert_int_equal(n, 3 * FRAMES);
+        for (int i = 0; i < FRAMES; i++)
+            av_free(lines[i]);
+        av_frame_free(&frame);
+        avcodec_free_context(&decoder);
+        piece_free(&p);
+    }
+}
+
 static void test_parameters_of_pieces_agree(void **state)
 {
     for (int e = 0; e < ENCODERS; e++) {
@@ -429,6 +465,7 @@ int main(void)
         cmocka_unit_test(test_one_key_frame_times_and_pictures),
         cmocka_unit_test(test_bytes_do_not_depend_on_calls),
         cmocka_unit_test(test_bytes_do_not_depend_on_company),
+        cmocka_unit_test(test_join),
         cmocka_unit_test(test_parameters_of_pieces_agree),
         cmocka_unit_test(test_formats),
         cmocka_unit_test(test_sizes),
