@@ -10,6 +10,8 @@
 
 #include "base/file.h"
 #include "media/hls_child.h"
+#include "media/journal.h"
+#include "media/ledger.h"
 #include "media/pipeline.h"
 #include "media/sandbox.h"
 #include "netmodel.h"
@@ -38,6 +40,7 @@ __attribute__((visibility("default"))) const char *__tsan_default_suppressions(v
 }
 
 extern char **environ;
+static int jobs = 1;
 static char clip[] = "/tmp/spyhop-test-XXXXXX";
 static sh_buf model;
 
@@ -105,6 +108,33 @@ static int run(sh_sandbox_main fn, void *opaque, parent *p, sh_err *err)
 
 /* ---- upscaling ---- */
 
+/* What the journal says in the end. */
+static struct {
+    int64_t pieces, frames, duplicates, by_level[3];
+    char reason[200]; /* of the last piece */
+} told;
+
+static void read_journal(int fd)
+{
+    sh_journal *journal = NULL;
+    sh_journal_piece piece;
+    int64_t cursor = 0;
+    memset(&told, 0, sizeof(told));
+    assert_int_equal(sh_journal_open(&journal, fd, "journal", NULL), 0);
+    while (sh_journal_next(journal, &cursor, &piece, NULL) == 1) {
+        sh_ledger ledger = {0};
+        assert_int_equal(sh_ledger_read(&ledger, piece.ledger, piece.ledger_size, NULL), 0);
+        assert_true(piece.fallback < 3);
+        told.pieces++;
+        told.frames += piece.frames;
+        told.by_level[piece.fallback]++;
+        told.duplicates += ledger.duplicates;
+        memcpy(told.reason, ledger.reason, sizeof(told.reason));
+        sh_ledger_free(&ledger);
+    }
+    sh_journal_close(journal);
+}
+
 static int upscale(const char *input, int limit, bool accept, parent *p, sh_err *err)
 {
     sh_upscale_options options;
@@ -115,6 +145,8 @@ static int upscale(const char *input, int limit, bool accept, parent *p, sh_err 
     options.crf = 30;
     options.preset = "ultrafast";
     options.threads = 2;
+    options.piece_frames = 12;
+    options.jobs = jobs;
     options.accept_damage = accept;
     const sh_upscale_job job = {.options = &options};
     char cut[] = "/tmp/spyhop-test-XXXXXX";
@@ -139,6 +171,8 @@ static int upscale(const char *input, int limit, bool accept, parent *p, sh_err 
         unlink(cut);
     }
     int status = run(sh_upscale_child_main, &child, p, err);
+    if (status == 0)
+        read_journal(fileno(journal));
     close(child.input);
     fclose(out);
     fclose(journal);
@@ -152,6 +186,9 @@ static void upscaling_leaves_nothing(void **state)
     if (upscale(clip, 0, false, &p, &err) < 0)
         fail_msg("%s", err.message);
     assert_int_equal(p.data, 1);
+    assert_int_equal(told.frames, 30);
+    assert_int_equal(told.pieces, 3);
+    assert_int_equal(told.by_level[0], 3);
 }
 
 static void failing_leaves_nothing(void **state)
@@ -190,6 +227,48 @@ static void every_scale_of_a_model_is_taken(void **state)
         assert_int_equal(p.result.number[SH_UP_WIDTH], 64);
         assert_int_equal(p.result.number[SH_UP_FRAMES], 30);
     }
+    sh_buf_clear(&model);
+    assert_int_equal(sh_file_read(SH_TEST_MODEL, &model, NULL), 0);
+}
+
+#define NOT_FINITE 1e30F
+
+/* A network whose pictures are `value` times what they should be, or infinity minus infinity. */
+static void use_broken_network(float value)
+{
+    nm_model net = {.opset = 13, .input_channels = 1, .output_channels = 1, .input = "in", .output = "out"};
+    const float scales[4] = {1, 1, 2, 2};
+    nm_constant(&net, "scales", 1, (const int64_t[]){4}, scales);
+    nm_constant(&net, "value", 1, (const int64_t[]){1}, &value);
+    nm_string(nm_add(&net, "Resize", "large", "in", "", "scales"), "mode", "linear");
+    nm_add(&net, "Mul", value == NOT_FINITE ? "huge" : "out", "large", "value", NULL);
+    if (value == NOT_FINITE) {
+        nm_add(&net, "Mul", "infinite", "huge", "value", NULL);
+        nm_add(&net, "Sub", "out", "infinite", "infinite", NULL);
+    }
+    sh_buf_clear(&model);
+    nm_write(&net, &model);
+    nm_free(&net);
+}
+
+/* Black, not finite, flat and far too light pictures become Lanczos', piece by piece, by one job and by
+ * three.
+ */
+static void pictures_that_are_none_are_made_again(void **state)
+{
+    static const float values[] = {0, NOT_FINITE, 1e6F, 0.5F};
+    parent p;
+    sh_err err = {0};
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        jobs = i % 2 ? 3 : 1;
+        use_broken_network(values[i]);
+        if (upscale(clip, 0, false, &p, &err) < 0)
+            fail_msg("%s", err.message);
+        assert_int_equal(told.frames, 30);
+        assert_int_equal(told.by_level[2], 3);
+        assert_non_null(strstr(told.reason, "frame 25: "));
+    }
+    jobs = 1;
     sh_buf_clear(&model);
     assert_int_equal(sh_file_read(SH_TEST_MODEL, &model, NULL), 0);
 }
@@ -250,6 +329,7 @@ int main(void)
         cmocka_unit_test(upscaling_leaves_nothing),
         cmocka_unit_test(failing_leaves_nothing),
         cmocka_unit_test(every_scale_of_a_model_is_taken),
+        cmocka_unit_test(pictures_that_are_none_are_made_again),
         cmocka_unit_test(streams_leave_nothing),
     };
     signal(SIGPIPE, SIG_IGN);
