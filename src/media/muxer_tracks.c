@@ -238,6 +238,12 @@ static int choose_origin(sh_muxer *muxer, sh_err *err)
         muxer->origin_us = source->start_time;
     if (!is_mov(muxer) && first < muxer->origin_us)
         muxer->origin_us = av_rescale_rnd(first, 1, 1000, AV_ROUND_DOWN) * 1000;
+    if (status == 0 && muxer->origin_us != 0)
+        sh_channel_log(s->channel, SH_LOG_INFO, "%s: what is at %.6f s of the source is at 0 s here%s",
+                       s->name, (double)muxer->origin_us / AV_TIME_BASE,
+                       s->begin_us == AV_NOPTS_VALUE && muxer->origin_us < 0
+                           ? ", since there are no times before 0 in it; all tracks are moved alike"
+                           : "");
     return status;
 }
 

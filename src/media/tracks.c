@@ -303,10 +303,12 @@ static void tell(const teller *to, bool loss, const char *format, ...)
 
 static void tell_track(const teller *to, const AVFormatContext *source, unsigned track, int video)
 {
-    char reason[SH_TRACK_REASON];
+    char reason[SH_TRACK_REASON], tag[AV_FOURCC_MAX_STRING_SIZE];
     const AVCodecParameters *p = source->streams[track]->codecpar;
     const char *kind = av_get_media_type_string(p->codec_type);
-    const char *codec = avcodec_get_name(p->codec_id);
+    const char *codec = p->codec_id == AV_CODEC_ID_NONE && p->codec_tag
+                            ? av_fourcc_make_string(tag, p->codec_tag)
+                            : avcodec_get_name(p->codec_id);
     const sh_track_fate fate = sh_track_decide(source, track, video, to->container, reason);
     if (fate == SH_TRACK_LOST)
         tell(to, true, "track %u (%s, %s) %s", track, kind ? kind : "unknown", codec, reason);

@@ -36,7 +36,8 @@ static int64_t time_of(const job *j, int64_t frame)
 
 static int open_encoder(const job *j, AVCodecContext **out)
 {
-    const AVCodec *codec = avcodec_find_encoder_by_name("libx264");
+    const char *const name = j->work->encoder ? j->work->encoder : "libx264";
+    const AVCodec *codec = avcodec_find_encoder_by_name(name);
     AVCodecContext *encoder = codec ? avcodec_alloc_context3(codec) : NULL;
     AVDictionary *options = NULL;
     if (!encoder)
@@ -49,8 +50,10 @@ static int open_encoder(const job *j, AVCodecContext **out)
     encoder->gop_size = 1000;
     encoder->max_b_frames = 2;
     encoder->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
-    av_dict_set(&options, "preset", "veryfast", 0);
-    av_dict_set(&options, "x264-params", "cpu-independent=1:scenecut=0", 0);
+    av_dict_set(&options, "preset", strcmp(name, "libsvtav1") == 0 ? "12" : "ultrafast", 0);
+    av_dict_set(&options, "x264-params", "cpu-independent=1:scenecut=0:bframes=2", 0);
+    av_dict_set(&options, "x265-params", "open-gop=0:pools=1:frame-threads=1:log-level=none:bframes=2", 0);
+    av_dict_set(&options, "svtav1-params", "lp=1:keyint=-1", 0);
     int error = avcodec_open2(encoder, codec, &options);
     av_dict_free(&options);
     if (error < 0)
@@ -130,6 +133,8 @@ static int open_source(job *j, sh_err *err)
     if (error >= 0)
         error = avcodec_parameters_from_context(j->parameters, encoder);
     j->delay = encoder ? encoder->has_b_frames : 0;
+    if (j->parameters && j->parameters->codec_id == AV_CODEC_ID_HEVC)
+        j->parameters->codec_tag = MKTAG('h', 'v', 'c', '1');
     avcodec_free_context(&encoder);
     return error < 0 ? sh_fail(err, SH_E_INTERNAL, "encoder: %s", av_err2str(error)) : 0;
 }

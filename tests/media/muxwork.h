@@ -9,14 +9,15 @@
 #define MUXWORK_FRAMES 12 /* in a piece */
 
 typedef struct muxwork {
-    const char *source; /* path; its tracks but the first video one are copied */
-    const char *output; /* path */
-    int pieces;         /* of the whole job */
-    int stop_after;     /* this many in this run; < 0: none is too many */
-    bool no_finish;     /* stop before the trailer */
-    bool no_commit;     /* stop after it, as if killed before the new name was given */
-    bool same_packets;  /* each piece has the packets of the first, at other times */
-    bool no_room;       /* does not say how long the film is */
+    const char *source;  /* path; its tracks but the first video one are copied */
+    const char *output;  /* path */
+    int pieces;          /* of the whole job */
+    int stop_after;      /* this many in this run; < 0: none is too many */
+    const char *encoder; /* NULL: libx264 */
+    bool no_finish;      /* stop before the trailer */
+    bool no_commit;      /* stop after it, as if killed before the new name was given */
+    bool same_packets;   /* each piece has the packets of the first, at other times */
+    bool no_room;        /* does not say how long the film is */
     int64_t begin_us, end_us;
     sh_loss_fn say; /* losses; NULL: not asked for */
     void *opaque;

@@ -14,10 +14,12 @@
 #include "muxwork.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -139,7 +141,7 @@ static void add_junk(const char *name)
     close(fd);
 }
 
-static void stop_everywhere(const char *source, const char *ending)
+static void stop_everywhere(const char *source, const char *ending, const char *encoder)
 {
     char whole[32], halting[32], path[2][128];
     snprintf(whole, sizeof(whole), "whole.%s", ending);
@@ -147,8 +149,9 @@ static void stop_everywhere(const char *source, const char *ending)
     snprintf(path[0], sizeof(path[0]), "%s/%s", folder, whole);
     snprintf(path[1], sizeof(path[1]), "%s/%s", folder, halting);
     muxwork work = work_of(source, path[0]);
+    work.encoder = encoder;
     must(&work, 1);
-    work = work_of(source, path[1]);
+    work.output = path[1];
     work.stop_after = 1;
     work.no_finish = true;
     for (int i = 0; i < PIECES; i++) {
@@ -174,8 +177,46 @@ static void same_bytes(void **state)
         for (size_t e = 0; e < 4; e++) {
             char source[128];
             snprintf(source, sizeof(source), "%s/%s", folder, sources[s]);
-            stop_everywhere(source, endings[e]);
+            stop_everywhere(source, endings[e], NULL);
         }
+}
+
+static void same_bytes_of_other_codecs(void **state)
+{
+    char source[128];
+    snprintf(source, sizeof(source), "%s/clip.mkv", folder);
+    stop_everywhere(source, "mp4", "libx265");
+    stop_everywhere(source, "mkv", "libx265");
+    stop_everywhere(source, "ts", "libx265");
+    stop_everywhere(source, "mp4", "libsvtav1");
+    stop_everywhere(source, "mkv", "libsvtav1");
+}
+
+/* A file size that is not allowed stands for a disk that is full: said, and gone on from. */
+static void full_disk(void **state)
+{
+    struct rlimit usual, small;
+    char source[128], path[2][128];
+    sh_err err = {0};
+    snprintf(source, sizeof(source), "%s/clip.mp4", folder);
+    snprintf(path[0], sizeof(path[0]), "%s/roomy.mkv", folder);
+    snprintf(path[1], sizeof(path[1]), "%s/full.mkv", folder);
+    muxwork work = work_of(source, path[0]);
+    must(&work, 1);
+    work.output = path[1];
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &usual), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    for (rlim_t most = 3000; most < 25000; most += 5000) {
+        small = (struct rlimit){most, usual.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+        int status = muxwork_run(&work, &err);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &usual), 0);
+        assert_int_equal(status, SH_E_IO);
+        assert_non_null(strstr(err.message, "File too large"));
+    }
+    must(&work, 1);
+    assert_true(work.replayed > 0);
+    assert_same_files(path[0], path[1]);
 }
 
 static void same_bytes_of_a_part(void **state)
@@ -423,7 +464,9 @@ int main(void)
         cmocka_unit_test(forms),
         cmocka_unit_test(times),
         cmocka_unit_test(same_bytes),
+        cmocka_unit_test(same_bytes_of_other_codecs),
         cmocka_unit_test(same_bytes_of_a_part),
+        cmocka_unit_test(full_disk),
         cmocka_unit_test(changed_part),
         cmocka_unit_test(another_source),
         cmocka_unit_test(place_of_the_index),
