@@ -51,6 +51,17 @@ bool sh_flight_take(sh_flight *flight, int64_t number, sh_flight_packet *out)
     return true;
 }
 
+bool sh_flight_take_at(sh_flight *flight, int64_t pts, sh_flight_packet *out)
+{
+    for (int i = 0; pts != AV_NOPTS_VALUE && i < flight->count; i++)
+        if (flight->packets[i].pts == pts && flight->packets[i].epoch == flight->epoch) {
+            *out = flight->packets[i];
+            take_at(flight, i);
+            return true;
+        }
+    return false;
+}
+
 int sh_flight_epoch(sh_flight *flight, int64_t dts, int64_t second)
 {
     if (dts == AV_NOPTS_VALUE)

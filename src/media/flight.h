@@ -40,6 +40,8 @@ void sh_flight_key(sh_flight *flight, int64_t number, int64_t pts);    /* also o
 void sh_flight_fail(sh_flight *flight, int64_t number);                /* the decoder said so */
 /* A frame came of it; false: unknown. out may be NULL. */
 bool sh_flight_take(sh_flight *flight, int64_t number, sh_flight_packet *out);
+/* The same by the time stamp, for decoders that give a frame the number of a packet before its own. */
+bool sh_flight_take_at(sh_flight *flight, int64_t pts, sh_flight_packet *out);
 /* Takes the earliest packet that a frame shows to be lost; of that frame's packet number, time and epoch
  * count. false: none. */
 bool sh_flight_lost(sh_flight *flight, const sh_flight_packet *frame, sh_flight_packet *out);

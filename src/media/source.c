@@ -376,6 +376,22 @@ static int check_transport(sh_source *source, sh_err *err)
                              size, source->packets);
 }
 
+/* An AVI file's index lists frames that the demultiplexer does not find where they should be. An entry
+ * without bytes is a repetition, and no packet. */
+static int check_listed(sh_source *source, sh_err *err)
+{
+    int64_t listed = 0;
+    if (strcmp(source->format->iformat->name, "avi") != 0)
+        return 0;
+    for (int i = 0; i < avformat_index_get_entries_count(source->video); i++)
+        listed += avformat_index_get_entry(source->video, i)->size > 0 ? 1 : 0;
+    if (listed <= frames_done(source))
+        return 0;
+    return sh_source_damaged(source, err,
+                             "%" PRId64 " of the %" PRId64 " frames that its index lists are not found",
+                             listed - frames_done(source), listed);
+}
+
 static int check_end(sh_source *source, sh_err *err)
 {
     int64_t promised = indexed(source);
@@ -385,8 +401,11 @@ static int check_end(sh_source *source, sh_err *err)
                                  " are missing (%" PRId64 " of %" PRId64 " lost), it ends at byte %" PRId64,
                                  frames_done(source) + 1, promised, promised - frames_done(source), promised,
                                  source->io.size);
+    const int64_t damages = source->damages;
     int status = check_transport(source, err);
-    return status < 0 ? status : check_duration(source, err);
+    if (status == 0)
+        status = check_duration(source, err);
+    return status < 0 || source->damages > damages ? status : check_listed(source, err);
 }
 
 /* ---- reading ---- */

@@ -442,7 +442,8 @@ static int choose(sh_source *source, sh_frame_facts *facts, sh_err *err)
     AVFrame *frame = inner->waiting;
     sh_flight_packet *it = &inner->waiting_of, lost;
     *it = (sh_flight_packet){.number = packet_of(frame), .epoch = inner->flight.epoch};
-    const bool in_flight = sh_flight_take(&inner->flight, it->number, it);
+    const bool in_flight =
+        sh_flight_take(&inner->flight, it->number, it) || sh_flight_take_at(&inner->flight, frame->pts, it);
     const bool target = inner->has_target && it->number == inner->target.packet;
     it->pts = frame->best_effort_timestamp;
     facts->place.packet = it->number;
