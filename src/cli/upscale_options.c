@@ -34,15 +34,12 @@ typedef struct option_row {
     size_t at; /* in sh_upscale_words */
     double min, max;
     const char *const *choices; /* their places are the values */
-    const char *pending;        /* not NULL: what it waits for */
 } option_row;
 
 #define AT(field) offsetof(sh_upscale_words, field)
 
 static const char *const deinterlaces[] = {"auto", "off", "frame", "field", NULL};
 static const char *const rotations[] = {"auto", "keep", "apply", NULL};
-
-#define NOT_YET "not made yet"
 
 static const option_row rows[] = {
     {"model", 0, TEXT, AT(model)},
@@ -56,7 +53,7 @@ static const option_row rows[] = {
     {"option", 'o', PAIR, 0},
     {"start", 0, TIME, AT(options.start)},
     {"duration", 0, TIME, AT(options.duration)},
-    {"preview", 0, FLAG, AT(options.preview), .pending = NOT_YET},
+    {"preview", 0, FLAG, AT(options.preview)},
     {"deinterlace", 0, CHOICE, AT(options.deinterlace), .choices = deinterlaces},
     {"telecine", 0, FLAG, AT(options.telecine)},
     {"rotation", 0, CHOICE, AT(options.rotation), .choices = rotations},
@@ -200,10 +197,6 @@ static bool take(sh_upscale_words *words, const option_row *row, const char *tex
     void *at = (char *)words + row->at;
     const char *restore = "restore";
     const double grain = SH_GRAIN_MODEL_A;
-    if (row->pending) {
-        fprintf(stderr, "spyhop %s: --%s: %s\n", words->command, row->name, row->pending);
-        return false;
-    }
     switch (row->kind) {
     case FLAG:
         *(bool *)at = true;

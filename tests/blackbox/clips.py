@@ -45,8 +45,15 @@ def video_frames(path):
     return [(int(f["pts"]) * int(base[0]), int(base[1])) for f in data["frames"]]
 
 
-def exact_times(path, track="v:0"):
-    return [Fraction(n, d) for n, d in video_frames(path)] if track == "v:0" else packet_times(path, track)
+def frame_times(path, track):
+    """Of what a player presents, as exact fractions of a second."""
+    data = probe(path, "-select_streams", track, "-show_entries", "frame=pts:stream=time_base")
+    base = Fraction(data["streams"][0]["time_base"])
+    return [int(f["pts"]) * base for f in data["frames"]]
+
+
+def exact_times(path):
+    return frame_times(path, "v:0")
 
 
 def packet_times(path, track):

@@ -14,7 +14,7 @@ import unittest
 from fractions import Fraction
 
 from bitstreams import with_captions, with_hdr10plus
-from clips import (MODEL, PROGRAM, QUIET, Clips, content, exact_times, ffmpeg, frame_hashes, packet_times, packets_md5, probe,
+from clips import (MODEL, PROGRAM, QUIET, Clips, content, exact_times, ffmpeg, frame_hashes, frame_times, packets_md5, probe,
                    psnr, run, side_data, stream)
 
 PICTURE = ("-f", "lavfi", "-i")
@@ -82,10 +82,20 @@ def keeps_times(tolerance=0):
 def keeps_offset(test, source, out, result):
     """Of sound and picture, at the start and at the end, within 1 ms."""
     def offsets(path):
-        video, sound = exact_times(path), packet_times(path, "a:0")
+        video, sound = exact_times(path), frame_times(path, "a:0")
         return video[0] - sound[0], video[-1] - sound[-1]
     for old, new in zip(offsets(source), offsets(out)):
         test.assertLessEqual(abs(old - new), Fraction(1, 1000), f"{float(old)} {float(new)}")
+
+
+def keeps_sound(test, source, out, result):
+    """Packet for packet but for one that only primes the decoder, which Matroska cannot mark."""
+    def packets(path):
+        done = run("ffmpeg", "-nostdin", "-v", "error", "-i", path, "-map", "0:a", "-c", "copy", "-f", "framemd5", "-")
+        return [(line.split(",")[0], line.split(",")[5].strip()) for line in done.stdout.decode().splitlines() if line[0] != "#"]
+    for track in {t for t, _ in packets(source)}:
+        old, new = ([md5 for t, md5 in packets(p) if t == track] for p in (source, out))
+        test.assertIn(new, (old, old[1:]))
 
 
 def keeps_packets(*tracks):
@@ -99,7 +109,14 @@ def keeps_side_data(kind, every=True):
     def check(test, source, out, result):
         old = side_data(source, kind)
         test.assertIsNotNone(old, "the source has none")
-        test.assertEqual(old, side_data(out, kind))
+        new = side_data(out, kind)
+        test.assertIsNotNone(new, "the result has none")
+        test.assertEqual(set(old), set(new))
+        for key in old:  # AV1 has other denominators
+            if isinstance(old[key], str) and re.fullmatch(r"\d+/\d+", old[key]):
+                test.assertAlmostEqual(float(Fraction(old[key])), float(Fraction(new[key])), delta=1e-4)
+            else:
+                test.assertEqual(old[key], new[key], key)
         if every:
             def count(path):
                 frames = probe(path, "-select_streams", "v:0", "-show_frames")["frames"]
@@ -282,7 +299,7 @@ def captioned(test, path):
 
 def dynamic(test, path):
     bare = path + ".265"
-    ffmpeg(*clip(*X265, *PQ, "-x265-params", HDR), bare)
+    ffmpeg(*clip(*X265, *PQ, "-x265-params", HDR + ":bframes=0"), bare)
     with open(bare, "r+b") as file:
         data = with_hdr10plus(file.read())
         file.seek(0)
@@ -304,15 +321,15 @@ ROWS = [
                                                   keeps_offset, index_in_front)),
     Row("mov_tracks", rich, "mov", "mov", checks=(keeps_everything_around, keeps_packets("a", "s"), keeps_times())),
     Row("m4v", rich, "mp4", "m4v", checks=(keeps_everything_around, keeps_packets("a", "s"))),
-    Row("mp4_to_mkv", rich, "mp4", "mkv", ("--allow-loss",), (keeps_packets("a"), keeps_times("1/2000"))),
+    Row("mp4_to_mkv", rich, "mp4", "mkv", ("--allow-loss",), (keeps_sound, keeps_times("1/2000"))),
     Row("cover_mp4", covered, "mp4", "mp4", checks=(keeps_packets("v:1", "a"),)),
     Row("cover_mkv", covered, "mkv", "mkv", checks=(keeps_packets("a"), frames(15))),
     Row("timecode", with_sound(*X264, "-c:a", "aac", "-timecode", "01:02:03:04"), "mov", "mov",
         checks=(lambda test, source, out, result: test.assertEqual(
             *[[s["tags"]["timecode"] for s in probe(p, "-show_streams")["streams"] if "timecode" in s.get("tags", {})][0]
               for p in (source, out)]), keeps_times())),
-    Row("losses_are_refused", rich, "mkv", "mp4", words=("--allow-loss", "ass", "d.ttf")),
-    Row("losses_are_allowed", rich, "mkv", "mp4", ("--allow-loss",), (frames(15), keeps_packets("a:0"), says("ass", "d.ttf"))),
+    Row("losses_are_refused", rich, "mkv", "mp4", words=("--allow-loss", "ass", "attached file")),
+    Row("losses_are_allowed", rich, "mkv", "mp4", ("--allow-loss",), (frames(15), keeps_packets("a:0"), says("ass", "attached file"))),
     # time
     Row("vfr_mp4", late_and_variable, "mp4", "mp4", checks=(keeps_times(), keeps_offset)),
     Row("vfr_mkv", late_and_variable, "mkv", "mkv", checks=(keeps_times(), keeps_offset)),
@@ -338,7 +355,9 @@ ROWS = [
     Row("colour_tags_mkv", clip(*TAGS, *X264), "mkv", "mkv", checks=(keeps(*TAG_KEYS),)),
     Row("colour_tags_hevc", clip(*TAGS, *X264), "mp4", "mp4", ("--encoder", "libx265"), (keeps(*TAG_KEYS),)),
     Row("colour_tags_av1", clip(*TAGS, *X264), "mp4", "mp4", ("--encoder", "libsvtav1"), (keeps(*TAG_KEYS),)),
-    Row("colour_assumed", clip(*X264), "mp4", "mp4", checks=(has(color_space="smpte170m", color_range="tv"),)),
+    Row("colour_assumed_25", clip(*X264), "mp4", "mp4", checks=(has(color_space="bt470bg", color_range="tv"),)),
+    Row("colour_assumed_30", clip(*X264, rate="30000/1001"), "mp4", "mp4",
+        checks=(has(color_space="smpte170m", color_range="tv"),)),
     Row("colour_pal", clip(*X264, "-color_primaries", "bt470bg", "-color_trc", "gamma28", "-colorspace", "bt470bg"), "mp4", "mp4",
         checks=(keeps("color_primaries", "color_transfer", "color_space"),)),
     Row("full_range", clip("-vf", "scale=out_range=pc", "-c:v", "libx264", "-pix_fmt", "yuvj420p"), "mp4", "mp4",
@@ -376,7 +395,7 @@ ROWS = [
     Row("pieces", clip(*X264, seconds=2), "mp4", "mp4", ("--piece", "12"),
         (frames(50), keeps_times(), looks_like_source(), same_frames_twice)),
     Row("jobs", clip(*X264, seconds=2), "mp4", "mp4", ("--piece", "12", "--jobs", "2"), (frames(50), keeps_times())),
-    Row("encoder_option", clip(*X264), "mp4", "mp4", ("-o", "aq-mode=0", "-o", "bf=0"), (has(has_b_frames=0),)),
+    Row("encoder_option", clip(*X264), "mp4", "mp4", ("-o", "aq-mode=0", "-o", "bframes=0"), (has(has_b_frames=0),)),
     Row("encoder_option_that_breaks", clip(*X264), "mp4", "mp4", ("-o", "g=5"), words=("g",), codes=(1, 2)),
     Row("encoder_option_unknown", clip(*X264), "mp4", "mp4", ("-o", "nonesuch=5"), words=("nonesuch",), codes=(1, 2)),
     Row("crf", clip(*X264), "mp4", "mp4", ("--crf", "40"), (frames(10),
@@ -391,7 +410,7 @@ ROWS = [
         (frames(10), has_pictures_of("-ss", "0.8", "-t", "0.4", *PICTURE, "testsrc2=s=64x48:r=25:d=2"),)),
     Row("start_mkv", with_sound(*X264, "-c:a", "aac", seconds=2), "mkv", "mkv", ("--start", "0.8", "--duration", "0.4"),
         (frames(10), has_pictures_of("-ss", "0.8", "-t", "0.4", *PICTURE, "testsrc2=s=64x48:r=25:d=2"),)),
-    Row("start_behind_the_end", clip(*X264), "mp4", "mp4", ("--start", "9"), words=("9",)),
+    Row("start_behind_the_end", clip(*X264), "mp4", "mp4", ("--start", "9"), words=("no frame begins",)),
     Row("denoise", clip(*X264), "mp4", "mp4", ("--denoise",), (frames(10), looks_like_source(), differs_from_plain)),
     Row("grain", clip(*X264), "mp4", "mp4", ("--grain",), (frames(10), looks_like_source(), differs_from_plain,
                                                          same_frames_twice)),
@@ -457,7 +476,7 @@ class Ways(Clips):
         out = self.at("there.mp4")
         with open(out, "w") as file:
             file.write("precious")
-        self.refuse(self.clip, out, "-y")
+        self.refuse(self.clip, out, "--overwrite")
         self.assertEqual(content(out), "precious")
         self.succeed(self.clip, out, "-y")
         self.assertEqual(len(exact_times(out)), 30)
@@ -509,7 +528,7 @@ class Ways(Clips):
         self.assertEqual(info["codec_name"], "png")
         self.assertGreaterEqual(info["width"], 192)
         self.assertEqual(info["height"], 128)
-        self.refuse(self.clip, png, "-y", options=("--preview",))
+        self.refuse(self.clip, png, "--overwrite", options=("--preview",))
 
     def test_options_that_are_wrong(self):
         for words in (("--to", "big"), ("--to", "10"), ("--to", "96x1"), ("--to", "0x9"), ("--start", "1:60"), ("--start", "-1"),
