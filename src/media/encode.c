@@ -24,6 +24,12 @@
 #define HEVC_DELAY 2    /* the most that x265 needs: B-frames that refer to B-frames */
 #define GUESSED_RATE 25 /* for the encoder's guesses where the rate is not known */
 
+#if LIBAVUTIL_VERSION_INT >= AV_VERSION_INT(57, 30, 100)
+#define DURATION_OF(frame) ((frame)->duration)
+#else
+#define DURATION_OF(frame) ((frame)->pkt_duration)
+#endif
+
 typedef struct entry {
     int64_t pts, duration;
     AVFrame *beside; /* side data only; NULL: none, or taken */
@@ -294,7 +300,7 @@ static int note_frame(sh_encoder *e, const AVFrame *frame, sh_err *err)
         return sh_fail(err, SH_E_INTERNAL, "frame %" PRId64 " of a piece is %dx%d (%s), not %dx%d (%s)",
                        n + 1, frame->width, frame->height, av_get_pix_fmt_name(frame->format),
                        e->settings.width, e->settings.height, av_get_pix_fmt_name(e->settings.format));
-    e->line[n] = (entry){.pts = frame->pts, .duration = frame->pkt_duration > 0 ? frame->pkt_duration : 0};
+    e->line[n] = (entry){.pts = frame->pts, .duration = DURATION_OF(frame) > 0 ? DURATION_OF(frame) : 0};
     e->sent++;
     return keep_beside(&e->line[n].beside, frame) < 0 ? sh_fail(err, SH_E_MEMORY, "memory is short") : 0;
 }

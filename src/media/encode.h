@@ -114,6 +114,10 @@ enum AVPixelFormat sh_encoder_format(const sh_encoder_info *info, enum AVPixelFo
  * reason. */
 int sh_encoder_check_options(const sh_encoder_settings *settings, sh_err *err);
 
+/* Lets the encoders' libraries read what they want to know of the machine. Call it before a child is
+ * confined, in the child or its parent; cheap, and without it x265 complains on standard error. */
+void sh_encoder_before_confinement(void);
+
 /* ---- one piece ---- */
 
 /* SH_E_ARGUMENT for options, SH_E_LIMIT for sizes, SH_E_UNSUPPORTED for formats. *out untouched on failure.

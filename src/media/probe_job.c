@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "media/probe_job.h"
 #include "base/file.h"
+#include "media/encode.h"
 #include "media/media.h"
 #include "media/mux.h"
 #include "media/probe_child.h"
@@ -70,6 +71,7 @@ static int run(const sh_probe_job *job, sh_probe_child *child, sh_buf *json, sh_
         .receiver = &to,
         .unconfined = job->options->no_sandbox,
     };
+    sh_encoder_before_confinement();
     return sh_sandbox_run(&box, err);
 }
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "media/encode.h"
 #include "media/media.h"
 #include "media/output.h"
 #include "media/pipeline.h"
@@ -92,6 +93,7 @@ static int run(receiver *to, sh_upscale_child *child, sh_err *err)
         .may_finish = true,
         .unconfined = to->job->options->no_sandbox,
     };
+    sh_encoder_before_confinement();
     int status = sh_sandbox_run(&box, err);
     if (status == 0 && !to->complete)
         return sh_fail(err, SH_E_INTERNAL, "%s: the child process gave no result", name);

@@ -6,6 +6,7 @@
  * smaller than a coding tree unit gets smaller units. */
 #include "media/encode_row.h"
 
+#include <dlfcn.h>
 #include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
 
@@ -36,6 +37,28 @@ static int configure(AVCodecContext *codec, const sh_encoder_settings *settings,
     if (settings->siting > AVCHROMA_LOC_UNSPECIFIED && format->log2_chroma_h == 1)
         av_dict_set_int(own, "chromaloc", (int)settings->siting - 1, 0);
     return 0;
+}
+
+/* x265 pins its threads to nodes through libnuma, which reads files under /sys when it is first asked for a
+ * node's processors, and keeps the answer. Confined it cannot read, and complains for each thread. libnuma
+ * comes with x265; where it is not there nothing has to be done. */
+void sh_encoder_before_confinement(void)
+{
+    int (*available)(void) = NULL, (*last)(void) = NULL, (*processors)(int, void *) = NULL;
+    void *(*allocate)(void) = NULL;
+    void (*release)(void *) = NULL;
+    *(void **)&available = dlsym(RTLD_DEFAULT, "numa_available");
+    *(void **)&last = dlsym(RTLD_DEFAULT, "numa_max_node");
+    *(void **)&processors = dlsym(RTLD_DEFAULT, "numa_node_to_cpus");
+    *(void **)&allocate = dlsym(RTLD_DEFAULT, "numa_allocate_cpumask");
+    *(void **)&release = dlsym(RTLD_DEFAULT, "numa_bitmask_free");
+    if (!available || !last || !processors || !allocate || !release || available() < 0)
+        return;
+    void *mask = allocate();
+    for (int node = 0; mask && node <= last(); node++)
+        processors(node, mask);
+    if (mask)
+        release(mask);
 }
 
 static void version(char *text, size_t size)
