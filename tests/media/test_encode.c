@@ -287,6 +287,49 @@ static void test_options(void **state)
     }
 }
 
+/* What goes through may change much, but not what a piece is. */
+static void test_options_keep_pieces_whole(void **state)
+{
+    static const struct {
+        const char *name, *option;
+        int delay;
+    } cases[] = {
+        {"libx264", "bframes=0", 0},
+        {"libx264", "b-pyramid=none", 1},
+        {"libx264", "tune=zerolatency", 0},
+        {"libx264", "scenecut=100", 2},
+        {"libx264", "bframes=16", 2},
+        {"libx264", "rc-lookahead=0", 2},
+        {"libx265", "bframes=0", 0},
+        {"libx265", "b-pyramid=0", 1},
+        {"libx265", "tune=zerolatency", 0},
+        {"libx265", "scenecut=100", 2},
+        {"libx265", "temporal-layers=1", 2},
+        {"libx265", "lossless=1", 2},
+        {"libx265", "wpp=0", 2},
+        {"libsvtav1", "enable-overlays=1", 0},
+        {"libsvtav1", "film-grain=8", 0},
+        {"libsvtav1", "hierarchical-levels=3", 0},
+        {"libsvtav1", "scd=1", 0},
+        {"libsvtav1", "lookahead=5", 0},
+        {"libsvtav1", "pred-struct=1", 0},
+        {"libsvtav1", "tile-columns=1", 0},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        sh_encoder_settings s;
+        piece p;
+        encoder_settings(&s, cases[i].name);
+        s.options = &cases[i].option;
+        s.option_count = 1;
+        encode_piece(&p, &s, FRAMES, 1, NULL);
+        check_packets(&p);
+        if (p.delay != cases[i].delay)
+            fail_msg("%s: delay %d", cases[i].option, p.delay);
+        decode_piece(&p, FRAMES, &s, NULL);
+        piece_free(&p);
+    }
+}
+
 static void test_quality_and_preset(void **state)
 {
     sh_encoder_settings s;
@@ -471,6 +514,7 @@ int main(void)
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_small_pictures),
         cmocka_unit_test(test_options),
+        cmocka_unit_test(test_options_keep_pieces_whole),
         cmocka_unit_test(test_quality_and_preset),
         cmocka_unit_test(test_dropped),
         cmocka_unit_test(test_misuse),
