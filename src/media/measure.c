@@ -78,22 +78,24 @@ void sh_luma_free(sh_luma *luma)
 /* Over rows of one parity of a block: difference of n from p, and how their weaves comb. */
 typedef struct sums {
     int64_t difference[2], squares[2]; /* of top and bottom rows */
-    int64_t self, weave[2];
+    int64_t self, field, weave[2];
 } sums;
 
 static void add_row(sums *to, const uint8_t *p, const uint8_t *n, ptrdiff_t stride, int width, int parity)
 {
-    int difference = 0, squares = 0, self = 0, weave = 0;
+    int difference = 0, squares = 0, self = 0, field = 0, weave = 0;
     for (int i = 0; i < width; i++) {
         const int d = n[i] - p[i];
         difference += abs(d);
         squares += d * d;
         self += abs(2 * n[i] - n[i - stride] - n[i + stride]);
+        field += abs(2 * n[i] - n[i - 2 * stride] - n[i + 2 * stride]);
         weave += abs(2 * n[i] - p[i - stride] - p[i + stride]);
     }
     to->difference[parity] += difference;
     to->squares[parity] += squares;
     to->self += self;
+    to->field += field;
     to->weave[parity] += weave;
 }
 
@@ -105,6 +107,7 @@ static void add(sums *to, const sums *part)
         to->weave[parity] += part->weave[parity];
     }
     to->self += part->self;
+    to->field += part->field;
 }
 
 static sums block(const sh_luma *p, const sh_luma *n, int x, int y, int width, int rows)
@@ -117,17 +120,23 @@ static sums block(const sh_luma *p, const sh_luma *n, int x, int y, int width, i
     return all;
 }
 
+/* Whether n's rows come from two moments: surely, or likely where one weave alone fits as well as they do. */
+static bool is_combed(const sums *moving, int64_t self, int64_t least, int64_t most)
+{
+    if (moving->self > moving->field)
+        return true;
+    return 10 * moving->self > 8 * moving->field && 2 * most > 3 * least && 4 * least < 5 * self;
+}
+
 static sh_step verdict(const sums *moving)
 {
     const int64_t self = moving->self / 2, top = moving->weave[0], bottom = moving->weave[1];
-    const int64_t least = top < bottom ? top : bottom;
-    if (2 * least > 3 * self)
-        return SH_STEP_PROGRESSIVE;
-    if (100 * bottom > 112 * top)
-        return SH_STEP_TOP;
-    if (100 * top > 112 * bottom)
-        return SH_STEP_BOTTOM;
-    return SH_STEP_UNCLEAR;
+    const int64_t least = top < bottom ? top : bottom, most = top < bottom ? bottom : top;
+    if (!is_combed(moving, self, least, most))
+        return 2 * least > 3 * self && 2 * most < 3 * least ? SH_STEP_PROGRESSIVE : SH_STEP_UNCLEAR;
+    if (100 * most <= 112 * least)
+        return SH_STEP_UNCLEAR;
+    return top < bottom ? SH_STEP_TOP : SH_STEP_BOTTOM;
 }
 
 void sh_measure_motion(const sh_luma *p, const sh_luma *n, sh_motion *motion)
@@ -135,12 +144,12 @@ void sh_measure_motion(const sh_luma *p, const sh_luma *n, sh_motion *motion)
     sums moving = {0}, all = {0};
     int blocks = 0, moving_blocks = 0;
     *motion = (sh_motion){.step = SH_STEP_STILL, .same = true};
-    if (p->width != n->width || p->height != n->height || n->height < BLOCK_ROWS + 2) {
+    if (p->width != n->width || p->height != n->height || n->height < BLOCK_ROWS + 4) {
         motion->same = false;
         return;
     }
-    for (int y = 1; y + 3 <= n->height; y += BLOCK_ROWS) {
-        const int rows = (n->height - 1 - y < BLOCK_ROWS ? n->height - 1 - y : BLOCK_ROWS) & ~1;
+    for (int y = 2; y + 4 <= n->height; y += BLOCK_ROWS) {
+        const int rows = (n->height - 2 - y < BLOCK_ROWS ? n->height - 2 - y : BLOCK_ROWS) & ~1;
         for (int x = 0; x < n->width; x += BLOCK_WIDTH) {
             const int width = n->width - x < BLOCK_WIDTH ? n->width - x : BLOCK_WIDTH;
             const sums one = block(p, n, x, y, width, rows);

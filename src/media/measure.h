@@ -4,18 +4,22 @@
 /* Measurements on decoded luma. Pure functions of the samples: no clock, no threads, whole numbers wherever a
  * verdict on fields or repetition hangs on them.
  *
- * Fields. Of two frames that follow each other, p and n, three sums are taken over all blocks in which
- * something moves, of |2b - a - c| for rows a, b, c that stand above each other:
+ * Fields. Of two frames that follow each other, p and n, four sums are taken over all blocks in which
+ * something moves, of |2b - a - c| for rows a, b, c above each other:
  *
  *     self     b, a and c from n                          how much n combs by itself (half of it: all rows)
+ *     field    b from n, a and c from n's same field      how much detail there is from row to row
  *     top      b a top row of n, a and c from p           n's top field woven into p's bottom field
  *     bottom   b a bottom row of n, a and c from p        the other way round
  *
- * The further apart in time two fields are, the worse their weave combs. In a progressive file `self` joins
- * fields of one moment and the others those of two: self is least by far. In an interlaced file whose top
- * field comes first `top` joins fields half a frame apart and `bottom` those one and a half apart, and the
- * other way round where the bottom field comes first; self is about as large as the smaller of them. Where
- * nothing moves nothing is said, and neither at cuts.
+ * Rows that lie next to each other are more alike than rows that are two apart, unless they come from two
+ * moments: a frame is combed when self is more than field (0.4 to 0.9 of it in progressive pictures, 1.2 and
+ * more in interlaced ones that move). The further apart in time two fields are the worse their weave combs:
+ * in a combed frame whose top field comes first `top` joins fields half a frame apart and `bottom` those one
+ * and a half apart, and the other way round where the bottom field comes first. A little less of self
+ * will do where one weave alone is as good. A frame that is not combed counts as progressive when both weaves
+ * comb far worse and about alike; one that moves too slowly to comb says nothing. Where nothing moves nothing
+ * is said, and neither at cuts.
  *
  * Telecine. 3:2 pulldown shows four frames as ten fields: of five frames the third repeats the second's one
  * field and the fifth the fourth's other one. A field counts as repeated when it differs from the frame

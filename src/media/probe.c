@@ -358,7 +358,7 @@ static void conclude_scan(sh_facts *facts)
         facts->scan = SH_SCAN_MIXED;
     else
         facts->scan = facts->fields_top ? SH_SCAN_TOP_FIRST : SH_SCAN_BOTTOM_FIRST;
-    if (facts->telecine && facts->scan == SH_SCAN_PROGRESSIVE)
+    if (facts->telecine)
         facts->scan = SH_SCAN_MIXED;
 }
 
