@@ -135,8 +135,9 @@ void sh_source_close(sh_source *source); /* all-zero is fine */
  * start, duration: seconds, < 0: from the beginning, to the end. Time 0 is where the earliest track begins
  * (AVFormatContext.start_time). A frame belongs to the cut when it begins in it: [start, start + duration).
  * Of other tracks so do the packets that begin in it; a subtitle that begins before and lasts into it is
- * shortened. cut_start is then the time that the result should call 0. ARGUMENT: not finite, or an end that
- * is not after its start; FORMAT where the file ends before the start (said by sh_source_next). */
+ * shortened. cut_start is then the time that the result should call 0. The file is opened anew:
+ * pointers into format, video and decoder that were taken before are void. ARGUMENT: not finite, or an end
+ * that is not after its start; FORMAT where the file ends before the start (said by sh_source_next). */
 int sh_source_cut(sh_source *source, double start, double duration, sh_err *err);
 /* UNSUPPORTED: a pipe. */
 int sh_source_begin_at(sh_source *source, const sh_source_place *place, sh_err *err);
