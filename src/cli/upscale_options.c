@@ -74,15 +74,16 @@ static const option_row rows[] = {
     {"help", 'h', FLAG, AT(help)},
 };
 
-static const char help_text[] =
+static const char help_first[] =
     "  --model NAME|FILE.onnx  network for luma (default %s)\n"
     "  --denoise[=MODEL]       a network that restores in front of it (default restore)\n"
     "  --grain[=N]             grain behind it: standard deviation in codes of 8 bits (default %g)\n"
     "  --to SIZE               1080p, 4k, WxH or Wx: scaled down to that after the network\n"
-    "  --large                 more than 4K may come out\n"
-    "  --encoder NAME          auto (default), libx264, libx265, libsvtav1, h264_nvenc, hevc_nvenc\n"
-    "  --crf N                 quality, 0 best (default 17 for x264, 19 for x265, 22 for SVT-AV1)\n"
-    "  --preset P              speed of the encoder in its own words (default veryfast, fast, 8)\n"
+    "  --large                 more than 4K may come out\n";
+
+static const char help_rest[] =
+    "  --crf N                 quality, 0 best\n"
+    "  --preset P              speed of the encoder, in its own words\n"
     "  -o, --option KEY=VALUE  any option of the encoder that does not break pieces\n"
     "  --start T, --duration T a part of IN; seconds or H:M:S.F\n"
     "  --preview               OUT is a PNG: the frame at --start, before and after\n"
@@ -99,7 +100,13 @@ static const char help_text[] =
 
 void sh_upscale_words_help(FILE *out)
 {
-    fprintf(out, help_text, SH_MODEL_DEFAULT, SH_GRAIN_MODEL_A);
+    const sh_encoder_info *encoder;
+    fprintf(out, help_first, SH_MODEL_DEFAULT, SH_GRAIN_MODEL_A);
+    fprintf(out, "  --encoder NAME          auto (default) or\n");
+    for (size_t i = 0; (encoder = sh_encoder_at(i)); i++)
+        fprintf(out, "      %-14s      %s, by default --crf %g --preset %s\n", encoder->name, encoder->title,
+                encoder->crf, encoder->preset);
+    fputs(help_rest, out);
 }
 
 static bool wrong(const sh_upscale_words *words, const option_row *row, const char *takes, const char *text)
