@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "media/mux.h"
+#include "media/mux_inner.h"
+#include "base/crc32c.h"
 #include "base/log.h"
 #include "base/size.h"
 #include "media/media.h"
 #include "media/sandbox.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <libavutil/mathematics.h>
-#include <libavutil/opt.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 typedef struct ending {
     const char *ending, *muxer;
@@ -30,351 +34,399 @@ const AVOutputFormat *sh_mux_find(const char *path, sh_err *err)
     return NULL;
 }
 
-static bool is_mov(const sh_mux *mux)
+void sh_muxer_settings_default(sh_muxer_settings *settings)
 {
-    return strcmp(mux->format->oformat->name, "mp4") == 0 || strcmp(mux->format->oformat->name, "mov") == 0;
+    *settings = (sh_muxer_settings){.channel = -1,
+                                    .part = -1,
+                                    .folder = -1,
+                                    .source = -1,
+                                    .frame_rate = {0, 1},
+                                    .sample_aspect = {0, 1},
+                                    .scale_x = 2,
+                                    .scale_y = 2,
+                                    .begin_us = AV_NOPTS_VALUE,
+                                    .end_us = AV_NOPTS_VALUE};
 }
 
-/* ---- tracks ---- */
+/* ---- one packet ---- */
 
-/* Keys that describe the old file and not what is in it. */
-static void copy_metadata(AVDictionary **to, const AVDictionary *from)
+bool sh_muxer_counts(const AVCodecParameters *track, const AVPacket *packet)
 {
-    static const char *const of_the_file[] = {"major_brand", "minor_version", "compatible_brands", "encoder",
-                                              "rotate"};
-    av_dict_copy(to, from, 0);
-    for (size_t i = 0; i < SH_COUNT(of_the_file); i++)
-        av_dict_set(to, of_the_file[i], NULL, 0);
+    return track->codec_id != AV_CODEC_ID_MOV_TEXT || packet->size > 2;
 }
 
-/* MPEG-TS takes any codec as private data, which nobody can play. */
-static bool transport_holds(enum AVCodecID codec)
+/* Takes over what the packet refers to. clock: that of its time stamps. */
+static int write_packet(sh_muxer *muxer, AVPacket *packet, int track, AVRational clock, sh_err *err)
 {
-    static const enum AVCodecID held[] = {
-        AV_CODEC_ID_AAC,  AV_CODEC_ID_MP2,          AV_CODEC_ID_MP3,
-        AV_CODEC_ID_AC3,  AV_CODEC_ID_EAC3,         AV_CODEC_ID_DTS,
-        AV_CODEC_ID_OPUS, AV_CODEC_ID_DVB_SUBTITLE, AV_CODEC_ID_DVB_TELETEXT};
-    for (size_t i = 0; i < SH_COUNT(held); i++)
-        if (held[i] == codec)
-            return true;
-    return false;
+    const AVStream *stream = muxer->format->streams[track];
+    av_packet_rescale_ts(packet, clock, stream->time_base);
+    packet->pts -= muxer->shift[track];
+    packet->dts -= muxer->shift[track];
+    /* a coarser clock may make two times one, which MP4 refuses */
+    if (muxer->last_dts[track] != AV_NOPTS_VALUE && packet->dts <= muxer->last_dts[track] &&
+        muxer->container != SH_MATROSKA)
+        packet->dts = muxer->last_dts[track] + 1;
+    if (packet->pts < packet->dts)
+        packet->pts = packet->dts;
+    muxer->last_dts[track] = packet->dts;
+    packet->stream_index = track;
+    packet->pos = -1;
+    muxer->written[track] += sh_muxer_counts(stream->codecpar, packet) ? 1 : 0;
+    const double time = (double)packet->dts * av_q2d(stream->time_base);
+    int error = av_write_frame(muxer->format, packet);
+    av_packet_unref(packet);
+    if (muxer->io.failure.status < 0)
+        return sh_replay_flush(&muxer->io, err);
+    if (error < 0)
+        return sh_av_fail(err, error, NULL, "%s: the packet at %.3f s of its track %d (%s)",
+                          muxer->settings.name, time, track, avcodec_get_name(stream->codecpar->codec_id));
+    return 0;
 }
 
-static bool container_holds(const sh_mux *mux, const AVStream *from)
+/* All packets of other tracks that come before this time. */
+static int write_due(sh_muxer *muxer, int64_t due_us, sh_err *err)
 {
-    const enum AVMediaType type = from->codecpar->codec_type;
-    const enum AVCodecID codec = from->codecpar->codec_id;
-    const bool matroska = strcmp(mux->format->oformat->name, "matroska") == 0;
-    if (from->disposition & AV_DISPOSITION_ATTACHED_PIC)
-        return is_mov(mux);
-    if (type == AVMEDIA_TYPE_ATTACHMENT)
-        return matroska;
-    if (type != AVMEDIA_TYPE_AUDIO && type != AVMEDIA_TYPE_SUBTITLE)
-        return false;
-    if (strcmp(mux->format->oformat->name, "mpegts") == 0)
-        return transport_holds(codec);
-    /* Matroska has a form for whatever a WAV file may hold, which the query does not know */
-    return (matroska && type == AVMEDIA_TYPE_AUDIO) ||
-           avformat_query_codec(mux->format->oformat, codec, FF_COMPLIANCE_NORMAL) == 1;
-}
-
-static int copy_side_data(AVStream *to, const AVStream *from, bool doubled)
-{
-    for (int i = 0; i < from->nb_side_data; i++) {
-        const AVPacketSideData *data = &from->side_data[i];
-        uint8_t *copy = av_stream_new_side_data(to, data->type, data->size);
-        if (!copy)
-            return AVERROR(ENOMEM);
-        memcpy(copy, data->data, data->size);
-        /* The matrix moves the turned picture back into view by its own size: entries 6 and 7. */
-        if (doubled && data->type == AV_PKT_DATA_DISPLAYMATRIX && data->size >= 9 * sizeof(int32_t)) {
-            int32_t *matrix = (int32_t *)(void *)copy;
-            for (int k = 6; k < 8; k++)
-                if (matrix[k] > INT32_MIN / 2 && matrix[k] < INT32_MAX / 2)
-                    matrix[k] *= 2;
+    AVRational clock;
+    AVPacket *packet = muxer->feed ? av_packet_alloc() : NULL;
+    if (!muxer->feed)
+        return 0;
+    int status = packet ? 1 : sh_fail(err, SH_E_MEMORY, "memory is short");
+    while (status > 0) {
+        status = sh_feed_next(muxer->feed, due_us, muxer->video->index, packet, &clock, err);
+        if (status > 0) {
+            const int from = packet->stream_index;
+            int written = write_packet(muxer, packet, muxer->track[from], clock, err);
+            status = written < 0 ? written : 1;
         }
     }
-    return 0;
-}
-
-static void keep_tag(const sh_mux *mux, AVCodecParameters *parameters)
-{
-    const struct AVCodecTag *const *tags = mux->format->oformat->codec_tag;
-    unsigned other;
-    if (tags && av_codec_get_id(tags, parameters->codec_tag) != parameters->codec_id &&
-        av_codec_get_tag2(tags, parameters->codec_id, &other))
-        parameters->codec_tag = 0;
-}
-
-/* The muxer would refuse the whole header, and not say for which track. */
-static int check_known(const AVStream *from, const char *input, sh_err *err)
-{
-    const AVCodecParameters *p = from->codecpar;
-    if (p->codec_type != AVMEDIA_TYPE_AUDIO ||
-        (p->codec_id != AV_CODEC_ID_NONE && p->sample_rate > 0 && p->ch_layout.nb_channels > 0))
-        return 0;
-    return sh_fail(
-        err, SH_E_UNSUPPORTED,
-        "%s: track %d (audio, %s) cannot be copied: its codec, sample rate or channels are not known, mostly "
-        "because nothing of it is near the start of the file; leave it out first (ffmpeg -i IN -map 0 -map "
-        "-0:%d -c copy OUT)",
-        input, from->index, avcodec_get_name(p->codec_id), from->index);
-}
-
-static int add_copy(sh_mux *mux, const AVStream *from, sh_err *err)
-{
-    AVStream *to = avformat_new_stream(mux->format, NULL);
-    if (!to || avcodec_parameters_copy(to->codecpar, from->codecpar) < 0 ||
-        copy_side_data(to, from, false) < 0)
-        return sh_fail(err, SH_E_MEMORY, "memory is short");
-    keep_tag(mux, to->codecpar);
-    to->time_base = from->time_base;
-    to->disposition = from->disposition;
-    to->avg_frame_rate = from->avg_frame_rate;
-    to->r_frame_rate = from->r_frame_rate;
-    to->sample_aspect_ratio = from->sample_aspect_ratio;
-    copy_metadata(&to->metadata, from->metadata);
-    mux->track[from->index] = to->index;
-    return 0;
-}
-
-static int add_video(sh_mux *mux, const sh_source *source, const AVCodecContext *encoder, sh_err *err)
-{
-    const AVStream *from = source->video;
-    AVStream *to = avformat_new_stream(mux->format, NULL);
-    if (!to || avcodec_parameters_from_context(to->codecpar, encoder) < 0 ||
-        copy_side_data(to, from, true) < 0)
-        return sh_fail(err, SH_E_MEMORY, "memory is short");
-    to->codecpar->codec_tag = 0;
-    to->time_base = encoder->time_base;
-    to->disposition = from->disposition;
-    to->avg_frame_rate = from->avg_frame_rate;
-    to->sample_aspect_ratio = encoder->sample_aspect_ratio;
-    copy_metadata(&to->metadata, from->metadata);
-    mux->track[from->index] = to->index;
-    mux->video = to;
-    return 0;
-}
-
-static int refuse_or_drop(const sh_mux *mux, const AVStream *from, sh_err *err)
-{
-    const char *kind = av_get_media_type_string(from->codecpar->codec_type);
-    const char *codec = avcodec_get_name(from->codecpar->codec_id);
-    if (from->codecpar->codec_type == AVMEDIA_TYPE_AUDIO)
-        return sh_fail(
-            err, SH_E_UNSUPPORTED,
-            "track %d is %s audio, which %s cannot hold; nothing is re-encoded: choose an output ending "
-            "in .mkv",
-            from->index, codec, mux->format->oformat->name);
-    sh_channel_log(mux->channel, SH_LOG_WARNING, "track %d (%s, %s) is left out: %s", from->index,
-                   kind ? kind : "unknown", codec,
-                   from->codecpar->codec_type == AVMEDIA_TYPE_VIDEO ? "one video track is upscaled"
-                                                                    : "the container cannot hold it");
-    return 0;
-}
-
-static int add_tracks(sh_mux *mux, const sh_source *source, const AVCodecContext *encoder, sh_err *err)
-{
-    int status = 0;
-    mux->tracks = source->format->nb_streams;
-    mux->track = av_malloc_array(mux->tracks, sizeof(*mux->track));
-    mux->clock = av_malloc_array(mux->tracks, sizeof(*mux->clock));
-    if (!mux->track || !mux->clock)
-        return sh_fail(err, SH_E_MEMORY, "memory is short");
-    for (unsigned i = 0; i < mux->tracks; i++)
-        mux->track[i] = -1;
-    for (unsigned i = 0; i < mux->tracks && status == 0; i++) {
-        const AVStream *from = source->format->streams[i];
-        mux->clock[i] = from->time_base;
-        if (from == source->video)
-            status = add_video(mux, source, encoder, err);
-        else if ((status = check_known(from, source->name, err)) == 0)
-            status = container_holds(mux, from) ? add_copy(mux, from, err) : refuse_or_drop(mux, from, err);
-    }
+    av_packet_free(&packet);
     return status;
 }
 
-static int copy_chapters(sh_mux *mux, const AVFormatContext *from, sh_err *err)
+/* One video packet in its stored form, with what is due before it. */
+static int write_video(sh_muxer *muxer, const sh_journal_packet *with, const sh_buf *stored, sh_err *err)
 {
-    if (from->nb_chapters == 0)
-        return 0;
-    mux->format->chapters = av_calloc(from->nb_chapters, sizeof(*mux->format->chapters));
-    if (!mux->format->chapters)
-        return sh_fail(err, SH_E_MEMORY, "memory is short");
-    for (unsigned i = 0; i < from->nb_chapters; i++) {
-        AVChapter *chapter = av_mallocz(sizeof(*chapter));
-        if (!chapter)
-            return sh_fail(err, SH_E_MEMORY, "memory is short");
-        *chapter = *from->chapters[i];
-        chapter->metadata = NULL;
-        av_dict_copy(&chapter->metadata, from->chapters[i]->metadata, 0);
-        mux->format->chapters[mux->format->nb_chapters++] = chapter;
-    }
-    return 0;
-}
-
-/* ---- the container ---- */
-
-/* The MOV muxer reads its own file back to move the index to the front. */
-static int reread_open(AVFormatContext *format, AVIOContext **out, const char *url, int flags,
-                       AVDictionary **options)
-{
-    sh_mux *mux = format->opaque;
-    if (flags & AVIO_FLAG_WRITE || mux->reread.context)
-        return AVERROR(EACCES);
-    int error = sh_fdio_open(&mux->reread, mux->io.fd, false);
-    if (error == 0)
-        *out = mux->reread.context;
-    return error;
-}
-
-static int reread_close(AVFormatContext *format, AVIOContext *io)
-{
-    sh_mux *mux = format->opaque;
-    sh_fdio_close(&mux->reread);
-    return 0;
-}
-
-/* Edit lists count in the movie's clock: one that both tracks' starts are exact in. */
-static int64_t movie_clock(const sh_mux *mux)
-{
-    int64_t clock = 1000;
-    for (unsigned i = 0; i < mux->format->nb_streams; i++) {
-        const AVStream *track = mux->format->streams[i];
-        int64_t next = track->codecpar->codec_type == AVMEDIA_TYPE_AUDIO ? track->codecpar->sample_rate
-                                                                         : track->time_base.den;
-        if (next <= 0)
-            continue;
-        int64_t joint = clock / av_gcd(clock, next) * next;
-        if (joint <= 10000000)
-            clock = joint;
-    }
-    return clock;
-}
-
-static int write_header(sh_mux *mux, sh_err *err)
-{
-    AVDictionary *options = NULL;
-    if (is_mov(mux)) {
-        av_dict_set(&options, "movflags", "+faststart", 0);
-        av_dict_set_int(&options, "movie_timescale", movie_clock(mux), 0);
-        mux->format->avoid_negative_ts = 0;
-    }
-    int error = avformat_write_header(mux->format, &options);
-    av_dict_free(&options);
-    if (error < 0)
-        return sh_av_fail(err, error, &mux->io, "%s: the header of the file", mux->name);
-    return 0;
-}
-
-static void warn_of_rounding(const sh_mux *mux, const sh_source *source)
-{
-    AVRational from = source->video->time_base, to = mux->video->time_base;
-    /* exact when a source tick is a whole number of ticks here */
-    if ((int64_t)from.num * to.den % ((int64_t)from.den * to.num) != 0)
-        sh_channel_log(
-            mux->channel, SH_LOG_WARNING,
-            "%s counts time in 1/%d s and the source in %d/%d s: time stamps are rounded; .mp4 keeps them",
-            mux->format->oformat->name, to.den / to.num, from.num, from.den);
-}
-
-int sh_mux_open(sh_mux *mux, int fd, const AVOutputFormat *muxer, const sh_source *source,
-                const AVCodecContext *encoder, sh_err *err)
-{
-    int status = 0;
-    int error = sh_fdio_open(&mux->io, fd, true);
-    if (error >= 0)
-        error = avformat_alloc_output_context2(&mux->format, muxer, NULL, NULL);
-    if (error < 0)
-        return sh_av_fail(err, error, NULL, "%s", mux->name);
-    mux->format->pb = mux->io.context;
-    mux->format->opaque = mux;
-    mux->format->io_open = reread_open;
-    mux->format->io_close2 = reread_close;
-    mux->format->flags |= AVFMT_FLAG_CUSTOM_IO;
-    status = add_tracks(mux, source, encoder, err);
+    const AVRational clock = muxer->settings.time_base;
+    AVPacket *packet = av_packet_alloc();
+    int status = packet ? write_due(muxer, av_rescale_q(with->dts, clock, AV_TIME_BASE_Q), err)
+                        : sh_fail(err, SH_E_MEMORY, "memory is short");
     if (status == 0)
-        status = copy_chapters(mux, source->format, err);
+        status = sh_stored_give(muxer->form, (const uint8_t *)stored->data, stored->length, packet, err);
     if (status == 0) {
-        copy_metadata(&mux->format->metadata, source->format->metadata);
-        status = write_header(mux, err);
+        packet->pts = with->pts;
+        packet->dts = with->dts;
+        packet->duration = with->duration;
+        packet->flags = (int)with->flags;
+        status = write_packet(muxer, packet, muxer->video->index, clock, err);
     }
-    if (status == 0)
-        warn_of_rounding(mux, source);
+    av_packet_free(&packet);
     return status;
 }
 
-static int write_packet(sh_mux *mux, AVPacket *packet, sh_err *err)
+/* The end of a piece: everything that the muxer holds back of it goes out. */
+static int flush(sh_muxer *muxer, sh_err *err)
 {
-    const AVStream *track = mux->format->streams[packet->stream_index];
-    const int64_t at = packet->dts != AV_NOPTS_VALUE ? packet->dts : packet->pts;
-    const double time = at != AV_NOPTS_VALUE ? (double)at * av_q2d(track->time_base) : 0;
-    packet->pos = -1;
-    int error = av_interleaved_write_frame(mux->format, packet);
-    if (error < 0 && mux->io.error)
-        return sh_av_fail(err, error, &mux->io, "%s", mux->name);
-    if (error < 0)
-        return sh_av_fail(err, error, NULL, "%s: %s packet at %.3f s of its track %d (%s)", mux->name,
-                          at == AV_NOPTS_VALUE ? "a timeless" : "the", time, track->index,
-                          avcodec_get_name(track->codecpar->codec_id));
-    return 0;
+    int error = av_write_frame(muxer->format, NULL);
+    int status = sh_replay_flush(&muxer->io, err);
+    if (status == 0 && error < 0)
+        status = sh_av_fail(err, error, NULL, "%s", muxer->settings.name);
+    return status;
 }
 
-static void warn_of_late(sh_mux *mux, unsigned from)
+static int reserve(sh_muxer *muxer, size_t count, sh_err *err)
 {
-    if (from < mux->late)
-        return;
-    mux->late = from + 1;
-    sh_channel_log(
-        mux->channel, SH_LOG_WARNING,
-        "track %u begins after the start of the file, when the tracks of the new file are fixed: it is "
-        "left out",
-        from);
-}
-
-int sh_mux_copy(sh_mux *mux, AVPacket *packet, sh_err *err)
-{
-    unsigned from = (unsigned)packet->stream_index;
-    if (from >= mux->tracks || mux->track[from] < 0) {
-        if (from >= mux->tracks)
-            warn_of_late(mux, from);
-        av_packet_unref(packet);
+    if (count > SH_JOURNAL_PACKETS_MAX)
+        return sh_fail(err, SH_E_LIMIT, "a piece of %zu packets", count);
+    if (count <= muxer->packet_capacity)
         return 0;
-    }
-    av_packet_rescale_ts(packet, mux->clock[from], mux->format->streams[mux->track[from]]->time_base);
-    packet->stream_index = mux->track[from];
-    return write_packet(mux, packet, err);
-}
-
-int sh_mux_video(sh_mux *mux, AVPacket *packet, AVRational time_base, sh_err *err)
-{
-    av_packet_rescale_ts(packet, time_base, mux->video->time_base);
-    packet->stream_index = mux->video->index;
-    mux->frames++;
-    return write_packet(mux, packet, err);
-}
-
-int sh_mux_finish(sh_mux *mux, sh_err *err)
-{
-    /* the index moves to the front, and everything behind it by its length: 1 MB/s is a slow disk */
-    sh_channel_patience(mux->channel, SH_SANDBOX_PATIENCE_MS / 1000 + (double)mux->io.size / 1e6);
-    int error = av_write_trailer(mux->format);
-    if (error >= 0 && mux->io.error)
-        error = AVERROR(mux->io.error);
-    if (error < 0)
-        return sh_av_fail(err, error, &mux->io, "%s", mux->name);
+    sh_journal_packet *more = realloc(muxer->packets, count * sizeof(*more));
+    if (!more)
+        return sh_fail(err, SH_E_MEMORY, "memory is short");
+    muxer->packets = more;
+    muxer->packet_capacity = count;
     return 0;
 }
 
-void sh_mux_close(sh_mux *mux)
+/* ---- a new piece ---- */
+
+static int store(sh_muxer *muxer, const AVPacket *packet, sh_journal_packet *entry, sh_err *err)
 {
-    if (mux->format) {
-        mux->format->pb = NULL;
-        avformat_free_context(mux->format);
-        mux->format = NULL;
+    const bool key = packet->flags & AV_PKT_FLAG_KEY;
+    int status = sh_stored_make(muxer->form, muxer->video->codecpar, packet->data, (size_t)packet->size, key,
+                                &muxer->stored, err);
+    if (status < 0)
+        return status;
+    *entry = (sh_journal_packet){.size = (uint32_t)muxer->stored.length,
+                                 .crc = sh_crc32c(0, muxer->stored.data, muxer->stored.length),
+                                 .pts = packet->pts,
+                                 .dts = packet->dts,
+                                 .duration = packet->duration,
+                                 .flags = (uint32_t)packet->flags};
+    return 0;
+}
+
+static int write_all(sh_muxer *muxer, AVPacket *const *packets, size_t count, sh_err *err)
+{
+    int status = sh_times_piece(&muxer->times, packets, count, err);
+    for (size_t i = 0; i < count && status == 0; i++) {
+        status = store(muxer, packets[i], &muxer->packets[i], err);
+        if (status == 0)
+            status = write_video(muxer, &muxer->packets[i], &muxer->stored, err);
     }
-    sh_fdio_close(&mux->reread);
-    sh_fdio_close(&mux->io);
-    av_freep(&mux->track);
-    av_freep(&mux->clock);
+    return status < 0 ? status : flush(muxer, err);
+}
+
+/* Where the packets have come to stand. */
+static int locate(sh_muxer *muxer, AVPacket *const *packets, size_t count, int64_t from, sh_err *err)
+{
+    const int transport_track = 0x100 + muxer->video->index;
+    int64_t offset = from;
+    sh_journal_packet entry;
+    for (size_t i = 0; i < count; i++) {
+        int status = store(muxer, packets[i], &entry, err);
+        if (status == 0)
+            status = sh_stored_find(muxer->form, muxer->settings.part, &muxer->stored, &offset,
+                                    muxer->io.size, transport_track, err);
+        if (status < 0)
+            return sh_err_prefix(err, "%s", muxer->settings.name);
+        muxer->packets[i].offset = offset;
+        offset += muxer->form == SH_STORED_TRANSPORT ? 188 : (int64_t)entry.size;
+    }
+    return 0;
+}
+
+static int make_durable(sh_muxer *muxer, sh_err *err)
+{
+    if (fdatasync(muxer->settings.part) < 0)
+        return sh_fail_errno(err, errno, "%s: sync", muxer->settings.name);
+    if (!muxer->folder_synced && muxer->settings.folder >= 0 && fsync(muxer->settings.folder) < 0)
+        return sh_fail_errno(err, errno, "%s: sync of its folder", muxer->settings.name);
+    muxer->folder_synced = true;
+    return 0;
+}
+
+int sh_muxer_piece(sh_muxer *muxer, sh_journal_piece *piece, AVPacket *const *packets, size_t count,
+                   sh_err *err)
+{
+    const int64_t from = muxer->io.size;
+    if (count == 0)
+        return sh_fail(err, SH_E_INTERNAL, "%s: a piece without packets", muxer->settings.name);
+    int status = reserve(muxer, count, err);
+    if (status == 0)
+        status = write_all(muxer, packets, count, err);
+    if (status == 0)
+        status = locate(muxer, packets, count, from, err);
+    if (status == 0)
+        status = make_durable(muxer, err);
+    if (status < 0)
+        return status;
+    piece->number = sh_journal_pieces(muxer->settings.journal);
+    piece->offset = muxer->io.size;
+    piece->packets = muxer->packets;
+    piece->packet_count = count;
+    piece->header_size = muxer->io.header;
+    piece->header_crc = muxer->io.header_crc;
+    status = sh_journal_append(muxer->settings.journal, piece, err);
+    for (size_t i = 0; i < count; i++)
+        av_packet_unref(packets[i]);
+    return status;
+}
+
+/* ---- a replay ---- */
+
+static int conflict(const sh_muxer *muxer, int64_t number, sh_err *err)
+{
+    err->status = SH_E_CONFLICT;
+    return sh_err_prefix(
+        err, "%s: its unfinished file is not what the journal says of piece %" PRId64 "; start anew",
+        muxer->settings.name, number);
+}
+
+static int replay_packet(sh_muxer *muxer, const sh_journal_piece *piece, const sh_journal_packet *with,
+                         sh_err *err)
+{
+    int status = sh_stored_read(muxer->form, muxer->settings.part, with->offset, with->size, piece->offset,
+                                &muxer->stored, err);
+    if (status == 0 && sh_crc32c(0, muxer->stored.data, muxer->stored.length) != with->crc)
+        status = sh_fail(err, SH_E_FORMAT, "the packet at byte %" PRId64 " is damaged", with->offset);
+    if (status == SH_E_FORMAT)
+        return conflict(muxer, piece->number, err);
+    return status < 0 ? status : write_video(muxer, with, &muxer->stored, err);
+}
+
+/* The decoding times that the piece must have, so that the next ones go on from there. */
+static int replay_times(sh_muxer *muxer, const sh_journal_piece *piece, sh_err *err)
+{
+    const size_t count = piece->packet_count;
+    AVPacket *packets = calloc(count, sizeof(*packets));
+    AVPacket **list = calloc(count, sizeof(*list));
+    int status = packets && list ? 0 : sh_fail(err, SH_E_MEMORY, "memory is short");
+    for (size_t i = 0; i < count && status == 0; i++) {
+        packets[i].pts = piece->packets[i].pts;
+        packets[i].duration = piece->packets[i].duration;
+        list[i] = &packets[i];
+    }
+    if (status == 0 && (status = sh_times_piece(&muxer->times, list, count, err)) < 0)
+        status = conflict(muxer, piece->number, err);
+    for (size_t i = 0; i < count && status == 0; i++)
+        if (packets[i].dts != piece->packets[i].dts) {
+            sh_fail(err, SH_E_CONFLICT, "packet %zu has another decoding time", i);
+            status = conflict(muxer, piece->number, err);
+        }
+    free(list);
+    free(packets);
+    return status;
+}
+
+static int replay_piece(sh_muxer *muxer, const sh_journal_piece *piece, sh_err *err)
+{
+    if (piece->packet_count == 0) {
+        sh_fail(err, SH_E_CONFLICT, "it has no packets");
+        return conflict(muxer, piece->number, err);
+    }
+    int status = replay_times(muxer, piece, err);
+    for (size_t i = 0; i < piece->packet_count && status == 0; i++)
+        status = replay_packet(muxer, piece, &piece->packets[i], err);
+    if (status == 0)
+        status = flush(muxer, err);
+    if (status == 0 && muxer->io.size != piece->offset) {
+        sh_fail(err, SH_E_CONFLICT, "it ends at byte %" PRId64 ", not %" PRId64, muxer->io.size,
+                piece->offset);
+        status = conflict(muxer, piece->number, err);
+    }
+    return status;
+}
+
+static int replay(sh_muxer *muxer, sh_err *err)
+{
+    sh_journal *journal = muxer->settings.journal;
+    const sh_journal_piece *last = sh_journal_last(journal);
+    sh_journal_piece piece;
+    int64_t cursor = 0;
+    if (!last)
+        return 0;
+    if (last->header_size != muxer->io.header || last->header_crc != muxer->io.header_crc)
+        return sh_fail(err, SH_E_CONFLICT,
+                       "%s: the new file would begin differently from the unfinished one (%" PRId64
+                       " bytes, CRC %08x; was %" PRId64 ", %08x); start anew",
+                       muxer->settings.name, muxer->io.header, muxer->io.header_crc, last->header_size,
+                       last->header_crc);
+    int status = sh_journal_next(journal, &cursor, &piece, err);
+    while (status > 0) {
+        status = replay_piece(muxer, &piece, err);
+        if (status == 0 && muxer->settings.progress)
+            muxer->settings.progress(muxer->settings.opaque, piece.number + 1);
+        if (status == 0)
+            status = sh_journal_next(journal, &cursor, &piece, err);
+    }
+    return status;
+}
+
+/* ---- the whole ---- */
+
+static int open_feed(sh_muxer *muxer, sh_err *err)
+{
+    const sh_muxer_settings *s = &muxer->settings;
+    const sh_feed_settings feed = {.name = s->input_name,
+                                   .channel = s->channel,
+                                   .source = s->source,
+                                   .video = s->video_track,
+                                   .container = muxer->container,
+                                   .begin_us = s->begin_us,
+                                   .end_us = s->end_us};
+    return s->source >= 0 ? sh_feed_open(&muxer->feed, &feed, err) : 0;
+}
+
+static int open_format(sh_muxer *muxer, sh_err *err)
+{
+    const sh_journal_piece *last = sh_journal_last(muxer->settings.journal);
+    int status = sh_replay_open(&muxer->io, muxer->settings.part, last ? last->offset : 0, err);
+    if (status < 0)
+        return status;
+    int error = avformat_alloc_output_context2(&muxer->format, muxer->settings.format, NULL, NULL);
+    if (error < 0)
+        return sh_av_fail(err, error, NULL, "%s", muxer->settings.name);
+    muxer->format->pb = muxer->io.context;
+    muxer->format->io_open = sh_fdio_refuse;
+    muxer->format->flags |= AVFMT_FLAG_CUSTOM_IO | AVFMT_FLAG_BITEXACT;
+    muxer->format->strict_std_compliance =
+        FF_COMPLIANCE_EXPERIMENTAL; /* spherical and stereo boxes, TrueHD */
+    muxer->format->avoid_negative_ts = 0;
+    return 0;
+}
+
+int sh_muxer_open(sh_muxer **out, const sh_muxer_settings *settings, sh_err *err)
+{
+    sh_err own = {0};
+    sh_muxer *muxer = calloc(1, sizeof(*muxer));
+    err = err ? err : &own;
+    if (!muxer)
+        return sh_fail(err, SH_E_MEMORY, "memory is short");
+    muxer->settings = *settings;
+    muxer->container = sh_container_of(settings->format);
+    muxer->io.name = settings->name;
+    sh_buf_init(&muxer->stored, SH_STORED_MAX);
+    int status = open_format(muxer, err);
+    if (status == 0)
+        status = sh_times_start(&muxer->times, settings->delay, settings->step, err);
+    if (status == 0)
+        status = open_feed(muxer, err);
+    if (status == 0)
+        status = sh_muxer_tracks(muxer, err);
+    if (status == 0)
+        status = sh_muxer_header(muxer, err);
+    if (status == 0)
+        status = replay(muxer, err);
+    if (status < 0)
+        sh_muxer_close(muxer);
+    else
+        *out = muxer;
+    return status;
+}
+
+void sh_muxer_close(sh_muxer *muxer)
+{
+    if (!muxer)
+        return;
+    if (muxer->format)
+        muxer->format->pb = NULL;
+    avformat_free_context(muxer->format);
+    sh_feed_close(muxer->feed);
+    sh_replay_close(&muxer->io);
+    sh_buf_free(&muxer->stored);
+    free(muxer->packets);
+    free(muxer->track);
+    free(muxer->written);
+    free(muxer->last_dts);
+    free(muxer->shift);
+    free(muxer);
+}
+
+int sh_muxer_finish(sh_muxer *muxer, sh_err *err)
+{
+    /* what other tracks have left, and an index: 1 MB/s is a slow disk */
+    sh_channel_patience(muxer->settings.channel,
+                        SH_SANDBOX_PATIENCE_MS / 1000 + (double)muxer->io.size / 1e6);
+    int status = write_due(muxer, INT64_MAX, err);
+    if (status == 0)
+        status = sh_muxer_trailer(muxer, err);
+    if (status == 0 && fsync(muxer->settings.part) < 0)
+        status = sh_fail_errno(err, errno, "%s: sync", muxer->settings.name);
+    muxer->finished = status == 0;
+    return status;
+}
+
+int64_t sh_muxer_size(const sh_muxer *muxer)
+{
+    return muxer->io.size;
+}
+
+int64_t sh_muxer_packets(const sh_muxer *muxer)
+{
+    return muxer->written[muxer->video->index];
+}
+
+int64_t sh_muxer_origin(const sh_muxer *muxer)
+{
+    return muxer->origin_us;
 }

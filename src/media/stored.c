@@ -129,6 +129,17 @@ static int filter_obus(const uint8_t *bytes, size_t size, sh_buf *stored, sh_err
 
 /* ---- a transport stream's ---- */
 
+/* Begins with a long start code where that is asked for, and does not end with zeros: how a demuxer gives it
+ * depends on what stands around it. */
+static void add_whole(const uint8_t *bytes, size_t size, bool begins, sh_buf *stored)
+{
+    while (size > 0 && bytes[size - 1] == 0)
+        size--;
+    if (begins && size > 3 && memcmp(bytes, "\0\0\1", 3) == 0)
+        sh_buf_putc(stored, 0);
+    sh_buf_append(stored, bytes, size);
+}
+
 static void add_delimiters(const AVCodecParameters *video, const uint8_t *bytes, size_t size, bool key,
                            sh_buf *stored)
 {
@@ -146,7 +157,7 @@ static void add_delimiters(const AVCodecParameters *video, const uint8_t *bytes,
         sh_buf_append(stored, h264 ? "\0\0\0\1\x09\xf0" : "\0\0\0\1\x46\x01\x50", h264 ? 6 : 7);
     if (!delimited && key && !sets && video->extradata_size > 0 && video->extradata[0] == 0)
         sh_buf_append(stored, video->extradata, (size_t)video->extradata_size);
-    sh_buf_append(stored, bytes, size);
+    add_whole(bytes, size, delimited, stored);
 }
 
 static int read_exactly(int fd, void *to, size_t size, int64_t offset, sh_err *err)
@@ -248,6 +259,17 @@ int sh_stored_make(sh_stored_form form, const AVCodecParameters *video, const ui
     if (stored->failed)
         return sh_fail(err, SH_E_MEMORY, "memory is short for a packet of %zu bytes", size);
     return stored->length > 0 ? 0 : sh_fail(err, SH_E_FORMAT, "a packet of the encoder is empty");
+}
+
+int sh_stored_seen(sh_stored_form form, const AVCodecParameters *video, const uint8_t *bytes, size_t size,
+                   sh_buf *stored, sh_err *err)
+{
+    sh_buf_clear(stored);
+    if (form == SH_STORED_TRANSPORT && is_h26x(video))
+        add_whole(bytes, size, true, stored);
+    else
+        sh_buf_append(stored, bytes, size);
+    return stored->failed ? sh_fail(err, SH_E_MEMORY, "memory is short for a packet of %zu bytes", size) : 0;
 }
 
 int sh_stored_give(sh_stored_form form, const uint8_t *stored, size_t size, AVPacket *packet, sh_err *err)

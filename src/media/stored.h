@@ -28,6 +28,9 @@ sh_stored_form sh_stored_form_of(const AVOutputFormat *format, const AVCodecPara
 /* *stored is cleared first. FORMAT: not such a packet. */
 int sh_stored_make(sh_stored_form form, const AVCodecParameters *video, const uint8_t *bytes, size_t size,
                    bool key, sh_buf *stored, sh_err *err);
+/* The same of a packet that a demuxer gives. */
+int sh_stored_seen(sh_stored_form form, const AVCodecParameters *video, const uint8_t *bytes, size_t size,
+                   sh_buf *stored, sh_err *err);
 /* What the muxer is given: a new packet's data (pts and the like stay blank). */
 int sh_stored_give(sh_stored_form form, const uint8_t *stored, size_t size, AVPacket *packet, sh_err *err);
 

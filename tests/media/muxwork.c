@@ -50,10 +50,10 @@ static int open_encoder(const job *j, AVCodecContext **out)
     encoder->gop_size = 1000;
     encoder->max_b_frames = 2;
     encoder->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
-    av_dict_set(&options, "preset", strcmp(name, "libsvtav1") == 0 ? "12" : "ultrafast", 0);
+    av_dict_set(&options, "preset", "ultrafast", 0);
     av_dict_set(&options, "x264-params", "cpu-independent=1:scenecut=0:bframes=2", 0);
     av_dict_set(&options, "x265-params", "open-gop=0:pools=1:frame-threads=1:log-level=none:bframes=2", 0);
-    av_dict_set(&options, "svtav1-params", "lp=1:keyint=-1", 0);
+    av_dict_set(&options, "cpu-used", "8", 0); /* of libaom-av1 */
     int error = avcodec_open2(encoder, codec, &options);
     av_dict_free(&options);
     if (error < 0)
@@ -132,7 +132,7 @@ static int open_source(job *j, sh_err *err)
     int error = j->parameters ? open_encoder(j, &encoder) : AVERROR(ENOMEM);
     if (error >= 0)
         error = avcodec_parameters_from_context(j->parameters, encoder);
-    j->delay = encoder ? encoder->has_b_frames : 0;
+    j->delay = 4; /* more than any of them reorders */
     if (j->parameters && j->parameters->codec_id == AV_CODEC_ID_HEVC)
         j->parameters->codec_tag = MKTAG('h', 'v', 'c', '1');
     avcodec_free_context(&encoder);

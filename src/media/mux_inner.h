@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef SH_MEDIA_MUXER_H
-#define SH_MEDIA_MUXER_H
-/* What the files of the muxer share among themselves: muxer.c takes pieces and replays them, muxer_tracks.c
- * makes the new file's tracks and header, muxer_index.c places the index, muxer_verify.c reads the file
+#ifndef SH_MEDIA_MUX_INNER_H
+#define SH_MEDIA_MUX_INNER_H
+/* What the files of the muxer share among themselves: mux.c takes pieces and replays them, mux_tracks.c
+ * makes the new file's tracks and header, mux_index.c places the index, mux_verify.c reads the file
  * again. */
 #include "base/buf.h"
 #include "media/feed.h"
 #include "media/mux.h"
 #include "media/times.h"
 #include "media/replay.h"
+#include "media/source.h"
 #include "media/stored.h"
 
 struct sh_muxer {

@@ -7,7 +7,7 @@
  *
  *   ftyp | room: free, later moov + free | mdat: packets | (moov, where the room is too small) */
 #include "base/log.h"
-#include "media/muxer.h"
+#include "media/mux_inner.h"
 #include "media/sandbox.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 /* The finished part file, read as any player would read it, against the journal and the muxer's counts. */
 #include "base/crc32c.h"
 #include "media/fdio.h"
-#include "media/muxer.h"
+#include "media/mux_inner.h"
 #include "media/sandbox.h"
 #include "media/source.h"
 
@@ -20,6 +20,7 @@ typedef struct reader {
     int64_t number; /* of video packets so far */
     int64_t offset; /* of a transport stream's clock */
     bool any;
+    sh_buf stored;
 } reader;
 
 static int wrong(const reader *r, sh_err *err, const char *what, int64_t is, int64_t should)
@@ -63,11 +64,15 @@ static int check_video(reader *r, const AVPacket *packet, sh_err *err)
     if (muxer->container == SH_TRANSPORT && !r->any)
         r->offset = packet->pts - pts;
     r->any = true;
-    if (packet->size != (int)written->size)
-        return wrong(r, err, "the size", packet->size, written->size);
+    status = sh_stored_seen(muxer->form, muxer->video->codecpar, packet->data, (size_t)packet->size,
+                            &r->stored, err);
+    if (status < 0)
+        return status;
+    if (r->stored.length != written->size)
+        return wrong(r, err, "the size", (int64_t)r->stored.length, written->size);
     if (packet->pts != pts + r->offset)
         return wrong(r, err, "the time", packet->pts, pts + r->offset);
-    const uint32_t crc = sh_crc32c(0, packet->data, (size_t)packet->size);
+    const uint32_t crc = sh_crc32c(0, r->stored.data, r->stored.length);
     if (crc != written->crc)
         return wrong(r, err, "the CRC32C", crc, written->crc);
     r->number++;
@@ -145,6 +150,7 @@ int sh_mux_verify(sh_muxer *muxer, sh_err *err)
         return sh_fail(err, SH_E_INTERNAL, "%s: is not finished", muxer->settings.name);
     sh_channel_patience(muxer->settings.channel,
                         SH_SANDBOX_PATIENCE_MS / 1000 + (double)muxer->io.size / 1e6);
+    sh_buf_init(&r.stored, SH_STORED_MAX);
     int status = open_reader(&r, err);
     if (status == 0)
         status = read_all(&r, err);
@@ -152,6 +158,7 @@ int sh_mux_verify(sh_muxer *muxer, sh_err *err)
         status = check_counts(&r, err);
     avformat_close_input(&r.format);
     sh_fdio_close(&r.io);
+    sh_buf_free(&r.stored);
     free(r.found);
     return status;
 }

@@ -3,7 +3,7 @@
  * follow behind them, so that the numbers of the others are those that a demuxer will give them. */
 #include "base/log.h"
 #include "base/size.h"
-#include "media/muxer.h"
+#include "media/mux_inner.h"
 #include "media/sandbox.h"
 
 #include <inttypes.h>
