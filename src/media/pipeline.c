@@ -1,186 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "media/pipeline.h"
 #include "base/log.h"
 #include "base/pool.h"
 #include "media/avlog.h"
-#include "media/media.h"
-#include "media/lanes.h"
+#include "media/preview.h"
 #include "media/sandbox.h"
+#include "media/setup.h"
 
 #include <inttypes.h>
-#include <libavfilter/avfilter.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SLOWEST_MACS 5e7 /* a second, of a processor that can still be called one; for the watchdog alone */
 #define DISK_SLOW 1e6    /* bytes a second, likewise */
-
-typedef struct network {
-    spyhop_model *model;
-    spyhop_model_info info;
-    char name[SH_SHOWN];
-} network;
-
-typedef struct pipeline {
-    const sh_upscale_child *child;
-    const sh_upscale_options *options;
-    int channel, threads, jobs;
-    atomic_bool working, noted; /* the stages run; what is converted was said */
-    char input_name[SH_SHOWN], output_name[SH_SHOWN];
-    network model, restore;
-    sh_facts facts;
-    sh_plan plan;
-    AVRational time_base; /* of the video that comes out */
-    sh_journal *journal;
-    sh_encoder_settings encoder;
-    AVCodecParameters *parameters;
-    int delay;
-    sh_enlarge *enlarge;
-    sh_muxer *muxer;
-    sh_reader *reader;
-    sh_meter meter;
-    sh_run run;
-    int64_t damages;
-} pipeline;
-
-/* ---- models ---- */
-
-static int parse_model(network *n, const void *bytes, size_t size, const char *path, sh_err *err)
-{
-    spyhop_error error;
-    sh_shown_path(path, n->name);
-    int status = spyhop_model_parse(&n->model, bytes, size, &error);
-    if (status < 0)
-        return sh_fail(err, status, "model %s: %s", n->name, error.message);
-    n->info.size = sizeof(n->info);
-    spyhop_model_describe(n->model, &n->info);
-    if (n->info.channels != 1)
-        return sh_fail(err, SH_E_UNSUPPORTED,
-                       "model %s: it makes pictures of %d channels; a model of one channel (luma) is needed",
-                       n->name, n->info.channels);
-    return 0;
-}
-
-static int parse_models(pipeline *p, sh_err *err)
-{
-    const sh_upscale_child *child = p->child;
-    int status = parse_model(&p->model, child->model, child->model_size, p->options->model, err);
-    if (status < 0 || !child->restore)
-        return status;
-    status = parse_model(&p->restore, child->restore, child->restore_size, p->options->restore, err);
-    if (status == 0 && p->restore.info.scale != 1)
-        status = sh_fail(err, SH_E_ARGUMENT, "model %s enlarges %d times: none to put in front of another",
-                         p->restore.name, p->restore.info.scale);
-    return status;
-}
-
-/* ---- facts, plan, losses ---- */
-
-static void on_loss(void *opaque, bool loss, const char *text)
-{
-    pipeline *p = opaque;
-    if (loss)
-        sh_plan_lose(&p->plan, "%s", text);
-    else
-        sh_channel_log(p->channel, SH_LOG_INFO, "%s", text);
-}
-
-static int say_losses(pipeline *p, sh_err *err)
-{
-    for (int i = 0; i < p->plan.loss_count; i++)
-        sh_channel_log(p->channel, SH_LOG_WARNING, "%s", p->plan.losses[i]);
-    if (p->plan.loss_count == 0 || p->options->allow_loss)
-        return 0;
-    return sh_fail(err, SH_E_UNSUPPORTED, "%s: %s%s; nothing was written. --allow-loss goes on without %s",
-                   p->input_name, p->plan.losses[0],
-                   p->plan.loss_count > 1 ? ", and more (see the warnings)" : "",
-                   p->plan.loss_count > 1 ? "them" : "it");
-}
-
-/* A look at the source through a reader of its own, before the work begins. */
-static int make_plan(pipeline *p, sh_err *err)
-{
-    sh_probe_limits limits;
-    sh_source source = {.name = p->input_name, .channel = p->channel, .accept_damage = true};
-    sh_probe_limits_default(&limits);
-    int status = sh_source_open(&source, p->child->input, 1, err);
-    if (status < 0)
-        return status;
-    status = sh_probe_measure(&source, &limits, &p->facts, err);
-    if (status == 0)
-        status = sh_plan_make(&p->facts, p->options, &p->model.info, p->child->muxer, &p->plan, err);
-    if (status == 0) {
-        sh_mux_losses(source.format, p->facts.video, p->child->muxer, p->plan.keep_matrix, on_loss, p);
-        p->time_base = p->plan.time_base;
-    }
-    sh_source_close(&source);
-    return status == 0 ? say_losses(p, err) : status;
-}
-
-/* ---- what the work is recognised by ---- */
-
-static uint64_t number_of(const void *bytes, size_t size)
-{
-    const unsigned char *at = bytes;
-    uint64_t hash = UINT64_C(0xCBF29CE484222325);
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ at[i]) * UINT64_C(0x100000001B3);
-    return hash;
-}
-
-static void say_plan(const pipeline *p, sh_buf *print)
-{
-    sh_buf text;
-    sh_buf_init(&text, SH_JOURNAL_FINGERPRINT_MAX);
-    if (sh_plan_text(&p->plan, &text) < 0)
-        print->failed = true;
-    for (char *line = text.data, *end; line && (end = strchr(line, '\n')) != NULL; line = end + 1) {
-        *end = '\0';
-        char *value = strchr(line, '=');
-        if (value)
-            *value++ = '\0';
-        sh_journal_say(print, line, "%s", value ? value : "");
-    }
-    sh_buf_free(&text);
-}
-
-static void say_models(const pipeline *p, sh_buf *print)
-{
-    const sh_upscale_child *child = p->child;
-    sh_journal_say(print, "model", "%zu bytes, %016" PRIx64, child->model_size,
-                   number_of(child->model, child->model_size));
-    sh_journal_say(print, "engine", "%s, %s", spyhop_version(), p->model.info.backend);
-    if (child->restore)
-        sh_journal_say(print, "restoring model", "%zu bytes, %016" PRIx64, child->restore_size,
-                       number_of(child->restore, child->restore_size));
-}
-
-static int make_fingerprint(const pipeline *p, sh_buf *print, sh_err *err)
-{
-    const sh_upscale_options *o = p->options;
-    const int cpu = o->cpu == SPYHOP_CPU_AUTO ? spyhop_cpu_detect() : o->cpu;
-    int status = sh_journal_say_file(print, "source", p->child->input, err);
-    if (status < 0)
-        return status;
-    say_models(p, print);
-    sh_journal_say(print, "instruction set", "%s", spyhop_cpu_name(cpu));
-    sh_journal_say(print, "precision", "%s", spyhop_precision_name(o->precision));
-    sh_journal_say(print, "threads", "%d", p->threads);
-    sh_journal_say(print, "container", "%s", p->child->muxer->name);
-    sh_journal_say(print, "start", "%.6f", o->start);
-    sh_journal_say(print, "duration", "%.6f", o->duration);
-    for (size_t i = 0; i < o->encoder_option_count; i++)
-        sh_journal_say(print, "encoder option", "%s", o->encoder_options[i]);
-    say_plan(p, print);
-    sh_journal_say(print, "encoder library", "%s", sh_encoder_version(p->plan.encoder));
-    sh_journal_say(print, "libavformat", "%u", avformat_version());
-    sh_journal_say(print, "libavcodec", "%u", avcodec_version());
-    sh_journal_say(print, "libavfilter", "%u", avfilter_version());
-    sh_journal_say(print, "libswscale", "%u", swscale_version());
-    return print->failed ? sh_fail(err, SH_E_MEMORY, "memory is short") : 0;
-}
 
 /* ---- the journal ---- */
 
@@ -201,7 +33,6 @@ static int take_last(pipeline *p, sh_err *err)
                                         .from = &p->run.ledger};
         p->run.first_pts = piece.extra[SH_PIECE_FIRST_PTS];
         p->run.end_pts = piece.extra[SH_PIECE_END_PTS];
-        p->damages = piece.extra[SH_PIECE_DAMAGES];
         p->run.finished = piece.marks & SH_PIECE_FINAL;
     }
     if (status == 0 && p->run.next.output > 0)
@@ -216,14 +47,13 @@ static void forget_last(pipeline *p)
     sh_ledger_free(&p->run.ledger);
     p->run.next = (sh_reader_start){0};
     p->run.finished = false;
-    p->damages = 0;
 }
 
 static int begin_journal(pipeline *p, sh_err *err)
 {
     sh_buf print;
     sh_buf_init(&print, SH_JOURNAL_FINGERPRINT_MAX);
-    int status = make_fingerprint(p, &print, err);
+    int status = sh_setup_fingerprint(p, &print, err);
     if (status == 0)
         status = sh_journal_begin(p->journal, sh_buf_cstr(&print), p->child->folder, err);
     sh_buf_free(&print);
@@ -236,7 +66,7 @@ static int match_journal(pipeline *p, sh_err *err)
     sh_buf print;
     sh_err why = {0};
     sh_buf_init(&print, SH_JOURNAL_FINGERPRINT_MAX);
-    int status = make_fingerprint(p, &print, err);
+    int status = sh_setup_fingerprint(p, &print, err);
     if (status == 0)
         status = sh_journal_match(p->journal, sh_buf_cstr(&print), &why);
     sh_buf_free(&print);
@@ -257,8 +87,9 @@ static int open_journal(pipeline *p, sh_err *err)
     int status = sh_journal_open(&p->journal, p->child->journal, name, err);
     if (status < 0)
         return status;
-    return sh_journal_begun(p->journal) && sh_journal_pieces(p->journal) > 0 ? match_journal(p, err)
-                                                                             : begin_journal(p, err);
+    return !p->child->piped && sh_journal_begun(p->journal) && sh_journal_pieces(p->journal) > 0
+               ? match_journal(p, err)
+               : begin_journal(p, err);
 }
 
 /* ---- reader, encoder, container ---- */
@@ -285,6 +116,8 @@ static int open_reader_at(pipeline *p, const sh_reader_start *start, sh_reader *
         .duration = p->options->duration,
         .plan = &p->plan,
         .piece_frames = p->plan.piece_frames,
+        .given = p->child->piped ? &p->pipe : NULL,
+        .given_frame = p->pipe_first,
         .tick = tick,
         .opaque = p,
     };
@@ -369,7 +202,7 @@ static int open_muxer(pipeline *p, sh_err *err)
     s.format = p->child->muxer;
     s.part = p->child->part;
     s.folder = p->child->folder;
-    s.source = p->child->input;
+    s.source = p->child->piped ? -1 : p->child->input;
     s.journal = p->journal;
     s.video_track = p->facts.video;
     s.video = p->parameters;
@@ -458,10 +291,11 @@ static int open_front(pipeline *p, sh_err *err)
 
 static int set_up(pipeline *p, sh_err *err)
 {
-    int status = parse_models(p, err);
+    const bool file = p->child->muxer != NULL;
+    int status = sh_setup_models(p, err);
     if (status == 0)
-        status = make_plan(p, err);
-    if (status == 0)
+        status = sh_setup_plan(p, err);
+    if (status == 0 && file)
         status = open_journal(p, err);
     if (status == 0) {
         ask_for_patience(p);
@@ -469,9 +303,9 @@ static int set_up(pipeline *p, sh_err *err)
         status = open_front(p, err);
     }
     p->meter.first_pts = p->run.first_pts;
-    if (status == 0)
+    if (status == 0 && file)
         status = open_encoder(p, err);
-    return status < 0 ? status : open_muxer(p, err);
+    return status < 0 || !file ? status : open_muxer(p, err);
 }
 
 static void say_again(void *opaque, const sh_run *run, const sh_err *err)
@@ -537,12 +371,36 @@ static int run_all(pipeline *p, sh_err *err)
     p->run.enlarge = p->enlarge;
     p->run.muxer = p->muxer;
     p->run.tolerance = sh_check_tolerance(p->plan.crf);
+    p->run.piped = p->child->piped || !p->child->muxer; /* what is written to a pipe stays written */
+    p->run.y4m = p->child->muxer ? NULL : &p->y4m;
+    p->run.y4m_fd = p->child->part;
     int status = p->run.finished ? 0 : p->jobs > 1 ? run_lanes(p, err) : run_one(p, err);
     return status == 0 && p->run.stopped ? stopped(p, err) : status;
 }
 
+/* One frame, before and after. */
+static int make_preview(pipeline *p, sh_err *err)
+{
+    char reason[200];
+    bool duplicate;
+    AVFrame *after = av_frame_clone(p->run.first->frame);
+    int status = after ? sh_enlarge_piece(p->enlarge, SH_FALLBACK_NONE, err)
+                       : sh_fail(err, SH_E_MEMORY, "memory is short");
+    if (status == 0)
+        status = sh_enlarge_frame(p->enlarge, &after, 0, &duplicate, reason, sizeof(reason), err);
+    if (status == SH_ENLARGE_BAD)
+        status = sh_fail(err, SH_E_UNSUPPORTED, "model %s: %s", p->model.name, reason);
+    if (status == 0)
+        status = sh_preview_write(p->child->part, p->run.first->frame, after, SH_PREVIEW_SIDES, err);
+    p->run.next.output = 1;
+    av_frame_free(&after);
+    return status;
+}
+
 static int finish(pipeline *p, sh_err *err)
 {
+    if (!p->child->muxer)
+        return 0;
     sh_channel_patience(p->channel,
                         SH_SANDBOX_PATIENCE_MS / 1000 + 2 * (double)sh_muxer_size(p->muxer) / DISK_SLOW);
     int status = sh_muxer_finish(p->muxer, err);
@@ -560,7 +418,7 @@ static void send_result(const pipeline *p)
     message.number[SH_UP_OUT_HEIGHT] = p->plan.out_height;
     message.number[SH_UP_DURATION_US] =
         av_rescale_q(p->run.end_pts - p->run.first_pts, p->time_base, AV_TIME_BASE_Q);
-    message.number[SH_UP_BYTES] = sh_muxer_size(p->muxer);
+    message.number[SH_UP_BYTES] = p->muxer ? sh_muxer_size(p->muxer) : p->meter.bytes;
     snprintf(message.text, sizeof(message.text), "%d/%d %d/%d", p->facts.time_base.num,
              p->facts.time_base.den, p->time_base.num, p->time_base.den);
     sh_channel_send(p->channel, &message);
@@ -574,6 +432,9 @@ static void tear_down(pipeline *p)
     sh_enlarge_close(&p->enlarge);
     avcodec_parameters_free(&p->parameters);
     sh_journal_close(p->journal);
+    sh_y4m_close(&p->y4m);
+    av_frame_free(&p->pipe_first);
+    sh_source_close(&p->pipe);
     spyhop_model_free(&p->model.model);
     spyhop_model_free(&p->restore.model);
     pthread_mutex_destroy(&p->meter.lock);
@@ -590,14 +451,14 @@ int sh_upscale_child_main(void *opaque, int channel, sh_err *err)
     p->options = child->job->options;
     p->channel = p->meter.channel = channel;
     p->threads = p->options->threads > 0 ? p->options->threads : sh_cpu_count();
-    p->jobs = p->options->jobs > 1 ? p->options->jobs : 1;
+    p->jobs = p->options->jobs > 1 && child->muxer && !child->piped ? p->options->jobs : 1;
     sh_shown_path(p->options->input, p->input_name);
     sh_shown_path(p->options->output, p->output_name);
     pthread_mutex_init(&p->meter.lock, NULL);
     sh_avlog_start(channel);
     int status = set_up(p, err);
     if (status == 0)
-        status = run_all(p, err);
+        status = p->options->preview ? make_preview(p, err) : run_all(p, err);
     if (status == 0)
         status = finish(p, err);
     if (status == 0)

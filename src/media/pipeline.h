@@ -13,9 +13,11 @@
 
 typedef struct sh_upscale_child {
     const sh_upscale_job *job;
-    const AVOutputFormat *muxer;
-    int input, part, journal, folder; /* descriptors */
-    const void *model, *restore;      /* bytes of the ONNX files; restore NULL: none */
+    const AVOutputFormat *muxer; /* NULL: Y4M, or a preview */
+    bool piped;                  /* the input cannot be read twice */
+    int input, part, journal,
+        folder;                  /* descriptors. Without a muxer: part is what is written to, the others -1 */
+    const void *model, *restore; /* bytes of the ONNX files; restore NULL: none */
     size_t model_size, restore_size;
 } sh_upscale_child;
 

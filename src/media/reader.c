@@ -17,8 +17,8 @@ typedef struct pending {
 struct sh_reader {
     sh_reader_settings settings;
     sh_reader_start start;
-    sh_ledger from; /* what start.from points to, without entries */
-    sh_source source;
+    sh_ledger from;         /* what start.from points to, without entries */
+    sh_source own, *source; /* source: own, or the given one */
     sh_prepare_settings how;
     sh_prepare *prepare;
     sh_cutter cutter;
@@ -47,8 +47,8 @@ static void set_prepare(sh_reader *reader)
         .telecine = plan->telecine,
         .turn = plan->turn,
         .mirror = plan->mirror,
-        .time_base = reader->source.video->time_base,
-        .rate = av_guess_frame_rate(reader->source.format, reader->source.video, NULL),
+        .time_base = reader->source->video->time_base,
+        .rate = av_guess_frame_rate(reader->source->format, reader->source->video, NULL),
         .threads = 1,
     };
 }
@@ -57,15 +57,20 @@ static int open_source(sh_reader *reader, sh_err *err)
 {
     const sh_reader_settings *s = &reader->settings;
     const sh_ledger *from = reader->start.from;
-    reader->source.name = s->name;
-    reader->source.advice = s->advice;
-    reader->source.channel = s->channel;
-    reader->source.accept_damage = s->accept_damage;
-    reader->source.tell_losses = true;
-    reader->source.adapt = true;
-    int status = sh_source_open(&reader->source, s->fd, s->threads, err);
+    if (s->given) {
+        reader->source = s->given;
+        set_prepare(reader);
+        return 0;
+    }
+    reader->source->name = s->name;
+    reader->source->advice = s->advice;
+    reader->source->channel = s->channel;
+    reader->source->accept_damage = s->accept_damage;
+    reader->source->tell_losses = true;
+    reader->source->adapt = true;
+    int status = sh_source_open(reader->source, s->fd, s->threads, err);
     if (status == 0 && (s->start >= 0 || s->duration >= 0))
-        status = sh_source_cut(&reader->source, s->start, s->duration, err);
+        status = sh_source_cut(reader->source, s->start, s->duration, err);
     if (status == 0)
         set_prepare(reader);
     if (status < 0 || !from || reader->start.linear)
@@ -73,7 +78,7 @@ static int open_source(sh_reader *reader, sh_err *err)
     if (from->next.packet < 0 || from->next.frame != sh_prepare_first(&reader->how, from->next_output))
         return sh_fail(err, SH_E_CONFLICT, "%s: the journal knows no place to begin at", s->name);
     reader->output = from->next_output;
-    return sh_source_begin_at(&reader->source, &from->next, err);
+    return sh_source_begin_at(reader->source, &from->next, err);
 }
 
 int sh_reader_open(sh_reader **out, const sh_reader_settings *settings, const sh_reader_start *start,
@@ -83,6 +88,7 @@ int sh_reader_open(sh_reader **out, const sh_reader_settings *settings, const sh
     if (!reader)
         return sh_fail(err, SH_E_MEMORY, "memory is short");
     reader->settings = *settings;
+    reader->source = &reader->own;
     reader->start = *start;
     reader->piece = start->piece;
     if (start->from) {
@@ -113,7 +119,7 @@ void sh_reader_close(sh_reader **reader)
     while ((work = sh_cutter_drop(&r->cutter)) != NULL)
         sh_work_free(work);
     sh_prepare_close(&r->prepare);
-    sh_source_close(&r->source);
+    sh_source_close(&r->own);
     av_frame_free(&r->frame);
     av_packet_free(&r->packet);
     free(r->pending);
@@ -123,7 +129,7 @@ void sh_reader_close(sh_reader **reader)
 
 const sh_source *sh_reader_source(const sh_reader *reader)
 {
-    return &reader->source;
+    return reader->source;
 }
 
 AVRational sh_reader_time_base(const sh_reader *reader)
@@ -133,7 +139,7 @@ AVRational sh_reader_time_base(const sh_reader *reader)
 
 int64_t sh_reader_decoded(const sh_reader *reader)
 {
-    return reader->source.frames;
+    return reader->source->frames;
 }
 
 /* ---- what becomes of source frames ---- */
@@ -173,7 +179,7 @@ static int note_source(sh_reader *reader, const sh_frame_facts *facts, sh_err *e
 
 static int note_loss(sh_reader *reader, sh_err *err)
 {
-    const sh_source_loss *loss = &reader->source.loss;
+    const sh_source_loss *loss = &reader->source->loss;
     const sh_ledger_entry entry = {
         .source = -1,
         .packet = loss->packet,
@@ -239,7 +245,7 @@ static int make_ledger(sh_reader *reader, int64_t border, bool all, sh_ledger **
     reader->pending_count = left;
     ledger->next.packet = -1;
     ledger->final = all;
-    ledger->damages = reader->source.damages;
+    ledger->damages = reader->source->damages;
     if (!all)
         set_way_on(reader, ledger, border);
     *out = ledger;
@@ -325,7 +331,13 @@ static int take_source(sh_reader *reader, sh_err *err)
 
 static int read_source(sh_reader *reader, sh_err *err)
 {
-    int status = sh_source_next(&reader->source, reader->frame, reader->packet, err);
+    AVFrame *given = reader->settings.given_frame;
+    if (given) {
+        reader->settings.given_frame = NULL;
+        av_frame_move_ref(reader->frame, given);
+        return take_source(reader, err);
+    }
+    int status = sh_source_next(reader->source, reader->frame, reader->packet, err);
     if (status >= 0 && reader->settings.tick && reader->settings.tick(reader->settings.opaque) < 0)
         return sh_fail(err, SH_E_CANCELLED, "%s: interrupted", reader->settings.name);
     if (status == SH_SOURCE_FRAME)

@@ -24,6 +24,10 @@ typedef struct sh_reader_settings {
     double start, duration; /* sh_source_cut; < 0: not asked */
     const sh_plan *plan;    /* borrowed */
     int64_t piece_frames;
+    /* A source that is read once, open and cut already, and its first frame (which is moved out); NULL: it is
+     * opened here. Stays the caller's */
+    sh_source *given;
+    AVFrame *given_frame;
     int (*tick)(void *opaque); /* while reading; negative: stop (CANCELLED). NULL: none */
     void *opaque;
 } sh_reader_settings;

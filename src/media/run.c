@@ -349,6 +349,45 @@ static void *encode_stage(void *opaque)
     return NULL;
 }
 
+/* In place of stages 3 and 4: pictures as they are. */
+static int write_picture(sh_run *run, const sh_work *work, sh_err *err)
+{
+    int status = 0;
+    if (run->meter->encoded == 0)
+        status = sh_y4m_open(run->y4m, run->y4m_fd, work->frame, run->plan->rate, run->plan->sar, err);
+    if (status == 0)
+        status = sh_y4m_write(run->y4m, work->frame, err);
+    if (status < 0)
+        return status;
+    run->meter->pts = work->frame->pts;
+    run->end_pts = work->frame->pts + work->frame->pkt_duration;
+    run->next.output = run->meter->committed = ++run->meter->encoded;
+    run->meter->bytes = run->y4m->written;
+    if (work->last) {
+        run->next.source += sh_ledger_sources(work->ledger);
+        run->ledger.damages = work->ledger->damages;
+        run->finished = work->ledger->final;
+    }
+    sh_meter_report(run->meter);
+    return 0;
+}
+
+static int write_stage(sh_run *run, sh_err *err)
+{
+    struct sh_run_inner *in = run->inner;
+    sh_work *work;
+    while ((work = sh_line_pop(in->enlarged)) != NULL) {
+        const bool end = work->kind != SH_WORK_FRAME;
+        int status = end ? 0 : write_picture(run, work, err);
+        sh_work_free(work);
+        if (status < 0 || end) {
+            close_lines(in);
+            return status;
+        }
+    }
+    return SH_E_CANCELLED;
+}
+
 /* ---- stage 4: check and commit ---- */
 
 static int begin_check(sh_run *run, sh_err *err)
@@ -556,11 +595,15 @@ static int start_and_join(sh_run *run, sh_err *err)
 {
     void *(*const stages[])(void *) = {read_stage, enlarge_stage, encode_stage};
     pthread_t threads[3];
-    int started = 0;
-    while (started < 3 && pthread_create(&threads[started], NULL, stages[started], run) == 0)
+    const int count = run->y4m ? 2 : 3;
+    int started = 0, status;
+    while (started < count && pthread_create(&threads[started], NULL, stages[started], run) == 0)
         started++;
-    int status = started == 3 ? commit_stage(run, err) : sh_fail(err, SH_E_MEMORY, "no thread for a stage");
-    if (started < 3)
+    if (started == count)
+        status = run->y4m ? write_stage(run, err) : commit_stage(run, err);
+    else
+        status = sh_fail(err, SH_E_MEMORY, "no thread for a stage");
+    if (started < count)
         close_lines(run->inner);
     for (int i = 0; i < started; i++)
         pthread_join(threads[i], NULL);

@@ -19,6 +19,7 @@
 #include "media/mux.h"
 #include "media/reader.h"
 #include "media/stages.h"
+#include "media/y4m.h"
 #include <pthread.h>
 
 /* What the parent is told, from any thread. */
@@ -62,6 +63,8 @@ typedef struct sh_run {
     double tolerance;
     bool piped;    /* the source cannot be read twice */
     sh_turn *turn; /* not NULL: one piece alone is made, and committed in its turn */
+    sh_y4m *y4m;   /* not NULL: pictures go there as they are; no encoder, muxer, pieces */
+    int y4m_fd;
     /* owned, may be NULL */
     sh_encoder *spare; /* open, for the first piece */
     sh_work *first;    /* read already */

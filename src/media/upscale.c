@@ -65,11 +65,23 @@ static int receive(void *opaque, const sh_message *message, sh_err *err)
     return 0;
 }
 
+static bool is_pipe(const char *path)
+{
+    return strcmp(path, "-") == 0;
+}
+
+/* A descriptor of our own, above those that the child gives up. */
+static int copy_of(int fd, sh_err *err)
+{
+    const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    return copy < 0 ? sh_fail_errno(err, errno, "-") : copy;
+}
+
 static int open_input(const char *path, int *fd, int64_t *bytes, sh_err *err)
 {
     struct stat info;
     char name[SH_SHOWN];
-    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    *fd = is_pipe(path) ? copy_of(STDIN_FILENO, err) : open(path, O_RDONLY | O_CLOEXEC);
     if (*fd < 0 || fstat(*fd, &info) < 0)
         return sh_fail_errno(err, errno, "%s", sh_shown_path(path, name));
     if (S_ISDIR(info.st_mode))
@@ -81,13 +93,17 @@ static int open_input(const char *path, int *fd, int64_t *bytes, sh_err *err)
 static int run(receiver *to, sh_upscale_child *child, sh_err *err)
 {
     char name[SH_SHOWN];
-    const int keep[] = {child->input, child->part, child->journal, child->folder};
+    int keep[4] = {child->input, child->part}, count = 2;
+    if (child->muxer) {
+        keep[count++] = child->journal;
+        keep[count++] = child->folder;
+    }
     const sh_sandbox_job box = {
         .what = sh_shown_path(to->job->options->input, name),
         .main = sh_upscale_child_main,
         .opaque = child,
         .descriptors = keep,
-        .descriptor_count = sizeof(keep) / sizeof(keep[0]),
+        .descriptor_count = (size_t)count,
         .message = receive,
         .receiver = to,
         .may_finish = true,
@@ -174,44 +190,92 @@ static void keep_or_discard(const receiver *to, sh_unfinished *output, int statu
         to->job->log(to->job->opaque, SH_LOG_WARNING, text);
 }
 
+/* ---- the ways of writing ---- */
+
+static int to_file(receiver *to, sh_upscale_child *child, sh_err *err)
+{
+    const sh_upscale_options *options = to->job->options;
+    sh_unfinished output = SH_UNFINISHED_NONE;
+    int status = sh_unfinished_open(&output, options->output, options->overwrite, child->input, err);
+    if (status == 0) {
+        child->part = output.part;
+        child->journal = output.journal;
+        child->folder = output.folder;
+        status = run(to, child, err);
+        if (status == 0)
+            status = check_written(&output, to->result, err);
+        if (status == 0)
+            status = account(to, &output, err);
+        if (status == 0)
+            status = sh_unfinished_commit(&output, err);
+        if (status < 0 && child->piped)
+            sh_unfinished_discard(&output);
+        else if (status < 0)
+            keep_or_discard(to, &output, status);
+    }
+    sh_unfinished_close(&output);
+    return status;
+}
+
+static int to_pipe(receiver *to, sh_upscale_child *child, sh_err *err)
+{
+    child->part = copy_of(STDOUT_FILENO, err);
+    int status = child->part < 0 ? child->part : run(to, child, err);
+    if (child->part >= 0)
+        close(child->part);
+    to->result->frames_in = to->result->frames;
+    return status;
+}
+
+static int to_preview(receiver *to, sh_upscale_child *child, sh_err *err)
+{
+    const sh_upscale_options *options = to->job->options;
+    sh_output output;
+    int status = sh_output_open(&output, options->output, options->overwrite, child->input, err);
+    if (status < 0)
+        return status;
+    child->part = output.fd;
+    status = run(to, child, err);
+    if (status == 0)
+        status = sh_output_commit(&output, err);
+    sh_output_close(&output);
+    to->result->frames_in = to->result->frames;
+    return status;
+}
+
+static int work(receiver *to, sh_upscale_child *child, sh_err *err)
+{
+    const sh_upscale_options *options = to->job->options;
+    if (options->preview)
+        return to_preview(to, child, err);
+    if (is_pipe(options->output))
+        return to_pipe(to, child, err);
+    child->muxer = sh_mux_find(options->output, err);
+    return child->muxer ? to_file(to, child, err) : SH_E_ARGUMENT;
+}
+
 int sh_upscale(const sh_upscale_job *job, sh_upscale_result *result, sh_err *err)
 {
     const int64_t start = sh_monotonic_us();
     const sh_upscale_options *options = job->options;
     sh_upscale_result got = {0};
     receiver to = {.job = job, .result = &got};
-    sh_upscale_child child = {.job = job, .muxer = sh_mux_find(options->output, err), .input = -1};
-    sh_unfinished output = SH_UNFINISHED_NONE;
+    sh_upscale_child child = {.job = job, .input = -1, .part = -1, .journal = -1, .folder = -1};
     sh_buf model, restore;
-    if (!child.muxer)
-        return SH_E_ARGUMENT;
     sh_buf_init(&restore, SPYHOP_MAX_FILE_BYTES);
     int status = read_model(options->model, &model, err);
     if (status == 0)
         status = read_model(options->restore, &restore, err);
     if (status == 0)
         status = open_input(options->input, &child.input, &got.bytes_in, err);
-    if (status == 0)
-        status = sh_unfinished_open(&output, options->output, options->overwrite, child.input, err);
     if (status == 0) {
-        child.part = output.part;
-        child.journal = output.journal;
-        child.folder = output.folder;
+        child.piped = lseek(child.input, 0, SEEK_CUR) < 0;
         child.model = model.data;
         child.model_size = model.length;
         child.restore = options->restore ? restore.data : NULL;
         child.restore_size = restore.length;
-        status = run(&to, &child, err);
-        if (status == 0)
-            status = check_written(&output, &got, err);
-        if (status == 0)
-            status = account(&to, &output, err);
-        if (status == 0)
-            status = sh_unfinished_commit(&output, err);
-        if (status < 0)
-            keep_or_discard(&to, &output, status);
+        status = work(&to, &child, err);
     }
-    sh_unfinished_close(&output);
     sh_buf_free(&model);
     sh_buf_free(&restore);
     if (child.input >= 0)
