@@ -277,7 +277,7 @@ class Refused(Clips):
             file.write(data)
         done = self.upscale(late, out)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(done.stderr.count(b"track 1 begins after the start"), 1, done.stderr)
+        self.assertEqual(done.stderr.count(b"track 1 turns up at byte"), 1, done.stderr)
         self.assertEqual(len(video_frames(out)), 200)
 
     def test_time_stamps_that_are_missing(self):
