@@ -34,8 +34,7 @@ class Arch:
 
 
 ARCHITECTURES = {a.name: a for a in (
-    Arch("fast", 16, 4, 2), Arch("fast_x3", 16, 4, 3), Arch("fast_x4", 16, 4, 4),
-    Arch("fast12", 12, 7, 2),
+    Arch("fast", 12, 7, 2), Arch("fast_x3", 12, 7, 3), Arch("fast_x4", 12, 7, 4),
     Arch("balanced", 16, 11, 2), Arch("balanced_x3", 16, 11, 3), Arch("balanced_x4", 16, 11, 4),
     Arch("quality", 32, 11, 2, int8=False),
     Arch("restore", 16, 12, 1),
