@@ -3,7 +3,6 @@
 #include "cli/upscale_options.h"
 #include "cli/upscale_screen.h"
 #include "media/media.h"
-#include "media/still.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -67,7 +66,7 @@ static int run(const sh_upscale_options *options, sh_screen *screen)
     sh_err err = {0};
     sh_screen_start(screen);
     sh_media_catch_signals();
-    int status = (options->preview ? sh_still : sh_upscale)(&job, &result, &err);
+    int status = sh_upscale(&job, &result, &err);
     if (status < 0)
         return fail(screen, status, &err);
     sh_screen_result(screen, options, &result);
