@@ -13,6 +13,7 @@
 
 #define SLOWEST_MACS 5e7 /* a second, of a processor that can still be called one; for the watchdog alone */
 #define DISK_SLOW 1e6    /* bytes a second, likewise */
+#define READ_SLOW 20e6
 
 /* ---- the journal ---- */
 
@@ -97,6 +98,7 @@ static int open_journal(pipeline *p, sh_err *err)
 static int tick(void *opaque)
 {
     pipeline *p = opaque;
+    p->meter.decoded++; /* on the way to the first frame; from then on the stages tell */
     sh_meter_report(&p->meter);
     /* once frames come out the stages decide */
     return !p->working && sh_channel_stop_asked(p->channel) ? -1 : 0;
@@ -256,12 +258,23 @@ static int open_enlarge(void *opaque, const AVFrame *first, sh_enlarge **enlarge
 
 /* ---- the whole ---- */
 
-/* The engine's time for one picture has an end that is known; a decoder's has not. */
+/* The engine's time for one picture has an end that is known, and so has reading up to where a run before
+ * ended; a decoder's has not. */
 static void ask_for_patience(const pipeline *p)
 {
     const double pixels = (double)p->plan.work_width * p->plan.work_height;
     const double macs = (double)(p->model.info.macs_per_pixel + p->restore.info.macs_per_pixel);
-    sh_channel_patience(p->channel, SH_SANDBOX_PATIENCE_MS / 1000 + pixels * macs / SLOWEST_MACS);
+    const double reading = p->facts.bytes > 0 ? (double)p->facts.bytes / READ_SLOW : 0;
+    sh_channel_patience(p->channel, SH_SANDBOX_PATIENCE_MS / 1000 + pixels * macs / SLOWEST_MACS + reading);
+}
+
+/* No encoder makes more of pictures than they have samples. A length that is not known, or told too short,
+ * leaves room. */
+static void limit_file(const pipeline *p)
+{
+    const int64_t picture = (int64_t)p->plan.out_width * p->plan.out_height * 4, spare = INT64_C(1) << 34;
+    if (p->plan.frames > 0 && p->plan.frames < INT64_MAX / 4 / picture)
+        sh_channel_limit_file(p->channel, spare + 2 * p->plan.frames * picture);
 }
 
 static void start_meter(pipeline *p)
@@ -285,7 +298,8 @@ static int open_front(pipeline *p, sh_err *err)
     }
     int status = open_reader(p, &p->run.next, &p->reader, &p->run.first, err);
     if (status == 0 && p->run.next.output == 0)
-        p->run.first_pts = p->run.end_pts = p->meter.pts = p->run.first->frame->pts;
+        p->run.first_pts = p->run.end_pts = p->run.first->frame->pts;
+    p->meter.pts = p->run.end_pts;
     return status < 0 ? status : open_enlarge(p, p->run.first->frame, &p->enlarge, err);
 }
 
@@ -299,6 +313,8 @@ static int set_up(pipeline *p, sh_err *err)
         status = open_journal(p, err);
     if (status == 0) {
         ask_for_patience(p);
+        if (file)
+            limit_file(p);
         start_meter(p);
         status = open_front(p, err);
     }

@@ -361,7 +361,9 @@ static int write_picture(sh_run *run, const sh_work *work, sh_err *err)
         return status;
     run->meter->pts = work->frame->pts;
     run->end_pts = work->frame->pts + work->frame->pkt_duration;
-    run->next.output = run->meter->committed = ++run->meter->encoded;
+    run->meter->encoded++;
+    run->next.output++;
+    run->meter->committed = run->next.output;
     run->meter->bytes = run->y4m->written;
     if (work->last) {
         run->next.source += sh_ledger_sources(work->ledger);
