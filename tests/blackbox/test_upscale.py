@@ -94,16 +94,13 @@ class Kept(Clips):
         self.assertEqual(stream(source)["side_data_list"][0]["rotation"], stream(out)["side_data_list"][0]["rotation"])
 
     def test_sizes(self):
-        for width, height in ((8, 8), (9, 11), (97, 63), (10, 200)):
+        for width, height in ((1, 1), (3, 5), (9, 11), (97, 63), (2, 200)):
             source, out = self.at(f"{width}x{height}.mkv"), self.at(f"{width}x{height}-out.mp4")
             ffmpeg("-f", "lavfi", "-i", f"testsrc2=s=200x200:r=25:d=0.2", "-vf", f"crop={width}:{height}:exact=1",
                    "-c:v", "ffv1", "-pix_fmt", "yuv444p", source)
             result = self.succeed(source, out)
             self.assertEqual((result["out_width"], result["out_height"], result["frames_out"]), (2 * width, 2 * height, 5))
             self.assertEqual(len(video_frames(out)), 5)
-        tiny = self.at("1x1.mkv")
-        ffmpeg("-f", "lavfi", "-i", "color=s=2x2:r=25:d=0.2", "-vf", "crop=1:1:exact=1", "-c:v", "ffv1", "-pix_fmt", "yuv444p", tiny)
-        self.refuse(tiny, self.at("1x1.mp4"), "smaller than")
 
     def test_pixel_formats(self):
         for number, (name, wanted) in enumerate((("yuv422p", "yuv420p"), ("yuv444p", "yuv420p"), ("gray", "yuvj420p"),
