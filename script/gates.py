@@ -11,7 +11,7 @@ import sys
 MAX_FUNCTION, MAX_FILE, MAX_MEDIAN = 100, 700, 20
 BANNED = re.compile(r"(?<![\w.>])(sprintf|vsprintf|strcpy|strcat|strtok|atoi|atol|gets|system|popen)\s*\(")
 OWNED_HEADERS = {
-    r"<lib(av\w+|sw\w+)/": ("src/media/",),
+    r"<lib(av\w+|sw\w+)/": ("src/media/", "tests/media/"),
     r"<sqlite3\.h>": ("src/cloud/store/",),
     r"<microhttpd\.h>": ("src/cloud/http/",),
     r"<jansson\.h>": ("src/cloud/", "src/cli/", "src/media/facts_json.h", "src/media/report.c", "tests/"),
