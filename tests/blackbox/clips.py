@@ -38,9 +38,9 @@ def probe(path, *arguments):
     return json.loads(done.stdout)
 
 
-def video_frames(path):
+def video_frames(path, track="v:0"):
     """Time of each decoded picture, as an exact fraction of the track's time base."""
-    data = probe(path, "-select_streams", "v:0", "-show_entries", "frame=pts:stream=time_base")
+    data = probe(path, "-select_streams", track, "-show_entries", "frame=pts:stream=time_base")
     base = data["streams"][0]["time_base"].split("/")
     return [(int(f["pts"]) * int(base[0]), int(base[1])) for f in data["frames"]]
 

@@ -52,11 +52,19 @@ def what_is_wrong(source, folder, accept):
     return "" if len(line) > len(source) - len(os.path.dirname(source)) + 30 else f"says too little: {line!r}"
 
 
+def made_track(out):
+    """Number of the upscaled track. A head of another file brings a track of its own, which is copied as it is; it is not
+    as large."""
+    tracks = probe(out, "-select_streams", "v", "-show_entries", "stream=index,width")["streams"]
+    return str(max(tracks, key=lambda t: t["width"])["index"])
+
+
 def whole(out, report, said):
     told = json.loads(content(report))
-    frames, decoded = told["summary"]["frames_out"], len(video_frames(out))
+    track = made_track(out)
+    frames, decoded = told["summary"]["frames_out"], len(video_frames(out, track))
     shown = {e[3] for piece in told["pieces"] for e in piece["ledger"] if e[3]}
-    errors = run("ffmpeg", "-nostdin", "-v", "error", "-xerror", "-i", "file:" + out, "-map", "0:v", "-f", "null", "-")
+    errors = run("ffmpeg", "-nostdin", "-v", "error", "-xerror", "-i", "file:" + out, "-map", f"0:{track}", "-f", "null", "-")
     if errors.returncode or b"rror" in errors.stderr:
         return f"the result is damaged itself: {errors.stderr[-300:]}"
     if frames != decoded:
