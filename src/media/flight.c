@@ -74,13 +74,25 @@ int sh_flight_epoch(sh_flight *flight, int64_t dts, int64_t second)
     return flight->epoch;
 }
 
-static bool is_lost(const sh_flight_packet *packet, const sh_flight_packet *frame)
+void sh_flight_come(sh_flight *flight, int64_t number)
+{
+    if (number > flight->furthest)
+        flight->furthest = number;
+}
+
+static bool is_lost(const sh_flight *flight, sh_flight_packet *packet, const sh_flight_packet *frame)
 {
     if (packet->epoch != frame->epoch)
         return packet->epoch < frame->epoch;
     if (packet->pts == AV_NOPTS_VALUE || frame->pts == AV_NOPTS_VALUE)
         return frame->number >= 0 && packet->number + SH_FLIGHT_FAR < frame->number;
-    return packet->pts < frame->pts;
+    if (packet->pts >= frame->pts)
+        return false;
+    if (!packet->passed)
+        packet->before = frame->before;
+    packet->passed = true;
+    return packet->failed || packet->edit || packet->number < frame->from ||
+           packet->number + SH_FLIGHT_NEAR <= flight->furthest;
 }
 
 /* Whether a is before b: by time where both have one, else by number. */
@@ -98,7 +110,7 @@ static bool take_first(sh_flight *flight, const sh_flight_packet *frame, sh_flig
 {
     int first = -1;
     for (int i = 0; i < flight->count; i++)
-        if (!frame || is_lost(&flight->packets[i], frame))
+        if (!frame || is_lost(flight, &flight->packets[i], frame))
             if (first < 0 || before(&flight->packets[i], &flight->packets[first]))
                 first = i;
     if (first < 0)
@@ -111,6 +123,22 @@ static bool take_first(sh_flight *flight, const sh_flight_packet *frame, sh_flig
 bool sh_flight_lost(sh_flight *flight, const sh_flight_packet *frame, sh_flight_packet *out)
 {
     return take_first(flight, frame, out);
+}
+
+void sh_flight_begin(sh_flight *flight, const sh_flight_packet *frame)
+{
+    sh_flight_packet lost;
+    int64_t first = AV_NOPTS_VALUE;
+    while (take_first(flight, frame, &lost))
+        ;
+    for (int64_t i = 0; i < SH_FLIGHT_MAX && i < flight->key_count; i++)
+        if (flight->keys[i].number == frame->from)
+            first = flight->keys[i].pts;
+    if (first == AV_NOPTS_VALUE)
+        first = frame->pts;
+    for (int i = 0; i < flight->count; i++)
+        if (flight->packets[i].pts != AV_NOPTS_VALUE && flight->packets[i].pts < first)
+            flight->packets[i].gone = true;
 }
 
 bool sh_flight_rest(sh_flight *flight, sh_flight_packet *out)

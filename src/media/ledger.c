@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VERSION 1
+#define VERSION 2
 
 const char *sh_fate_name(int fate)
 {
@@ -98,10 +98,11 @@ static int64_t plus(int64_t a, int64_t b)
 
 static void put_place(sh_buf *bytes, const sh_source_place *place)
 {
-    const int64_t numbers[] = {place->key,      place->packet,    place->frame,     place->pts,
-                               place->last_pts, place->last_step, place->odd_times, place->damages,
-                               place->width,    place->height,    place->format,    place->sar_num,
-                               place->sar_den};
+    const int64_t numbers[] = {place->key,       place->packet,    place->frame,     place->pts,
+                               place->last_pts,  place->last_step, place->odd_times, place->damages,
+                               place->width,     place->height,    place->format,    place->sar_num,
+                               place->sar_den,   place->range,     place->matrix,    place->losses[1],
+                               place->losses[2], place->losses[3]};
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         put(bytes, numbers[i]);
 }
@@ -121,6 +122,10 @@ static void get_place(cursor *c, sh_source_place *place)
     place->format = (int32_t)get_within(c, -1, INT32_MAX);
     place->sar_num = (int32_t)get_within(c, 0, INT32_MAX);
     place->sar_den = (int32_t)get_within(c, 0, INT32_MAX);
+    place->range = (int32_t)get_within(c, 0, INT32_MAX);
+    place->matrix = (int32_t)get_within(c, 0, INT32_MAX);
+    for (int i = 1; i < 4; i++)
+        place->losses[i] = get_within(c, 0, INT64_MAX);
 }
 
 /* ---- the whole ---- */

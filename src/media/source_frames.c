@@ -356,7 +356,6 @@ static void go_back(sh_source *source)
 {
     struct sh_source_inner *inner = source->inner;
     const sh_source_place *place = &inner->target;
-    sh_flight_packet lost;
     source->frames = place->frame;
     source->last_pts = place->last_pts;
     source->last_step = place->last_step;
@@ -373,8 +372,7 @@ static void go_back(sh_source *source)
                                   .range = place->range,
                                   .matrix = place->matrix};
     }
-    while (sh_flight_lost(&inner->flight, &inner->waiting_of, &lost))
-        ;
+    sh_flight_begin(&inner->flight, &inner->waiting_of);
     inner->has_target = inner->waiting_first = false;
 }
 
@@ -402,8 +400,7 @@ static int note_concealed(sh_source *source, const AVFrame *frame, sh_frame_fact
 static int describe(sh_source *source, AVFrame *frame, sh_frame_facts *facts, sh_err *err)
 {
     facts->place.frame = source->frames++;
-    facts->place.key = sh_flight_from(&source->inner->flight, facts->place.packet, facts->given_pts,
-                                      source->inner->intra ? 0 : 1);
+    facts->place.key = source->inner->waiting_of.from;
     if (facts->place.key < 0)
         facts->place.packet = -1;
     say_time(source, facts);
@@ -446,16 +443,20 @@ static int choose(sh_source *source, sh_frame_facts *facts, sh_err *err)
         sh_flight_take(&inner->flight, it->number, it) || sh_flight_take_at(&inner->flight, frame->pts, it);
     const bool target = inner->has_target && it->number == inner->target.packet;
     it->pts = frame->best_effort_timestamp;
+    sh_flight_come(&inner->flight, it->number);
     facts->place.packet = it->number;
     if ((inner->has_target && !target) || (!target && is_late(source, in_flight)))
         return 0;
-    if (target)
+    it->from = sh_flight_from(&inner->flight, it->number, it->pts, inner->intra ? 0 : 1);
+    it->before = target ? inner->target.frame : source->frames;
+    if (target) {
+        it->pts = inner->target.pts;
         go_back(source);
+    }
     set_time(source, frame, facts);
     if (target && frame->pts != inner->target.pts)
         return moved(source, frame->pts, err);
-    if (facts->marks & SH_FRAME_TIME_MADE)
-        it->pts = AV_NOPTS_VALUE;
+    it->pts = frame->pts;
     const int side = side_of_cut(source, frame->pts, source->video->time_base);
     while (side < 0 && sh_flight_lost(&inner->flight, it, &lost))
         ;
@@ -527,8 +528,9 @@ static int kind_of_loss(const sh_source *source, const sh_flight_packet *packet,
 /* SH_SOURCE_LOSS, 0, or SH_E_*. */
 static int tell(sh_source *source, const sh_flight_packet *packet, int64_t before, sh_err *err)
 {
-    const int kind = kind_of_loss(source, packet, before);
-    if (kind == 0)
+    const int64_t place = packet->passed ? packet->before : before;
+    const int kind = kind_of_loss(source, packet, place);
+    if (kind == 0 || packet->gone)
         return 0;
     source->losses[kind]++;
     if (kind == SH_LOSS_LEADING && source->losses[kind] == 1)
@@ -538,10 +540,12 @@ static int tell(sh_source *source, const sh_flight_packet *packet, int64_t befor
             source->name);
     if (kind == SH_LOSS_UNDECODABLE && !packet->failed) {
         int status = sh_source_broken(
-            source, err, "frame %" PRId64 " (packet %" PRId64 ", at %.3f s) could not be decoded", before + 1,
+            source, err, "frame %" PRId64 " (packet %" PRId64 ", at %.3f s) could not be decoded", place + 1,
             packet->number, seconds(source, packet->pts));
         if (status < 0)
             return status;
+        if (source->inner->waiting->opaque_ref) /* who begins with that frame is not told again */
+            ((sh_frame_facts *)source->inner->waiting->opaque_ref->data)->place.damages++;
     }
     source->loss = (sh_source_loss){kind, packet->number, packet->pts, before};
     return source->tell_losses ? SH_SOURCE_LOSS : 0;
