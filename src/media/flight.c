@@ -125,20 +125,28 @@ bool sh_flight_lost(sh_flight *flight, const sh_flight_packet *frame, sh_flight_
     return take_first(flight, frame, out);
 }
 
+static bool is_before(const sh_flight_packet *packet, const sh_flight_packet *frame)
+{
+    return packet->pts != AV_NOPTS_VALUE && frame->pts != AV_NOPTS_VALUE && packet->epoch == frame->epoch &&
+           packet->pts < frame->pts;
+}
+
+bool sh_flight_doubts(sh_flight *flight, const sh_flight_packet *frame)
+{
+    for (int i = 0; i < flight->count; i++)
+        if (is_before(&flight->packets[i], frame) && !is_lost(flight, &flight->packets[i], frame))
+            return true;
+    return false;
+}
+
 void sh_flight_begin(sh_flight *flight, const sh_flight_packet *frame)
 {
     sh_flight_packet lost;
-    int64_t first = AV_NOPTS_VALUE;
     while (take_first(flight, frame, &lost))
         ;
-    for (int64_t i = 0; i < SH_FLIGHT_MAX && i < flight->key_count; i++)
-        if (flight->keys[i].number == frame->from)
-            first = flight->keys[i].pts;
-    if (first == AV_NOPTS_VALUE)
-        first = frame->pts;
-    for (int i = 0; i < flight->count; i++)
-        if (flight->packets[i].pts != AV_NOPTS_VALUE && flight->packets[i].pts < first)
-            flight->packets[i].gone = true;
+    for (int i = flight->count - 1; i >= 0; i--)
+        if (is_before(&flight->packets[i], frame))
+            take_at(flight, i);
 }
 
 bool sh_flight_rest(sh_flight *flight, sh_flight_packet *out)

@@ -26,7 +26,6 @@ typedef struct sh_flight_packet {
     int64_t
         before; /* of a frame: its number; of a packet: that of the first frame after its time, once passed */
     bool passed;
-    bool gone; /* not to be told when it is lost: it may refer to what was not decoded */
 } sh_flight_packet;
 
 typedef struct sh_flight {
@@ -55,7 +54,10 @@ bool sh_flight_take_at(sh_flight *flight, int64_t pts, sh_flight_packet *out);
 void sh_flight_come(sh_flight *flight, int64_t number);
 /* Takes the earliest packet that a frame shows to be lost. false: none. */
 bool sh_flight_lost(sh_flight *flight, const sh_flight_packet *frame, sh_flight_packet *out);
-/* Decoding began anew for this frame: drops what it shows to be lost. */
+/* Whether a packet of an earlier time is not given up yet: nobody can begin with such a frame, since what was
+ * told of that packet and what was not would not be known. */
+bool sh_flight_doubts(sh_flight *flight, const sh_flight_packet *frame);
+/* Decoding began anew for this frame: what is before it was told. */
 void sh_flight_begin(sh_flight *flight, const sh_flight_packet *frame);
 /* Takes the earliest of all. */
 bool sh_flight_rest(sh_flight *flight, sh_flight_packet *out);

@@ -52,7 +52,8 @@
 /* How to come back to a frame. */
 typedef struct sh_source_place {
     int64_t key;    /* number of the packet that decoding begins with */
-    int64_t packet; /* of the frame; -1: the decoder does not say, and there is no way back to it */
+    int64_t packet; /* of the frame; -1: there is no way back to it, since the decoder does not say, or
+                       it is not known yet what becomes of a packet before it */
     int64_t frame;  /* its number */
     int64_t pts;    /* its time, as delivered */
     int64_t last_pts, last_step;   /* before it */

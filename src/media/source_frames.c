@@ -401,7 +401,8 @@ static int describe(sh_source *source, AVFrame *frame, sh_frame_facts *facts, sh
 {
     facts->place.frame = source->frames++;
     facts->place.key = source->inner->waiting_of.from;
-    if (facts->place.key < 0)
+    if (facts->place.key < 0 ||
+        (source->inner->one_to_one && sh_flight_doubts(&source->inner->flight, &source->inner->waiting_of)))
         facts->place.packet = -1;
     say_time(source, facts);
     int status = note_concealed(source, frame, facts, err);
@@ -437,7 +438,7 @@ static int choose(sh_source *source, sh_frame_facts *facts, sh_err *err)
 {
     struct sh_source_inner *inner = source->inner;
     AVFrame *frame = inner->waiting;
-    sh_flight_packet *it = &inner->waiting_of, lost;
+    sh_flight_packet *it = &inner->waiting_of;
     *it = (sh_flight_packet){.number = packet_of(frame), .epoch = inner->flight.epoch};
     const bool in_flight =
         sh_flight_take(&inner->flight, it->number, it) || sh_flight_take_at(&inner->flight, frame->pts, it);
@@ -458,8 +459,8 @@ static int choose(sh_source *source, sh_frame_facts *facts, sh_err *err)
         return moved(source, frame->pts, err);
     it->pts = frame->pts;
     const int side = side_of_cut(source, frame->pts, source->video->time_base);
-    while (side < 0 && sh_flight_lost(&inner->flight, it, &lost))
-        ;
+    if (side < 0)
+        sh_flight_begin(&inner->flight, it);
     return side == 0;
 }
 
@@ -530,7 +531,7 @@ static int tell(sh_source *source, const sh_flight_packet *packet, int64_t befor
 {
     const int64_t place = packet->passed ? packet->before : before;
     const int kind = kind_of_loss(source, packet, place);
-    if (kind == 0 || packet->gone)
+    if (kind == 0)
         return 0;
     source->losses[kind]++;
     if (kind == SH_LOSS_LEADING && source->losses[kind] == 1)
