@@ -7,6 +7,7 @@
 #include "media/setup.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #define SLOWEST_MACS 5e7 /* a second, of a processor that can still be called one; for the watchdog alone */
 #define DISK_SLOW 1e6    /* bytes a second, likewise */
 #define READ_SLOW 20e6
+#define LARGE (1 << 20) /* bytes: an allocation that is given back to the system by itself */
 
 /* ---- the journal ---- */
 
@@ -460,6 +462,7 @@ static void tear_down(pipeline *p)
 int sh_upscale_child_main(void *opaque, int channel, sh_err *err)
 {
     const sh_upscale_child *child = opaque;
+    mallopt(M_MMAP_THRESHOLD, LARGE); /* fixed: else the heap is in holes after some hours of pieces */
     pipeline *p = calloc(1, sizeof(*p));
     if (!p)
         return sh_fail(err, SH_E_MEMORY, "memory is short");
