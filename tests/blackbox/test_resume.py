@@ -141,6 +141,41 @@ class Resumed(Clips):
             self.assertEqual(len(os.listdir(folder)), 2)
             self.assertGreater(self.told(self.finish(target), "result")[0]["resumed"], 0)
 
+    def test_damage_of_the_run_before_counts(self):
+        whole, source = self.at("whole.ts"), self.at("damaged.ts")
+        ffmpeg("-f", "lavfi", "-i", "testsrc2=s=160x96:r=25:d=5", "-c:v", "mpeg2video", "-g", "12", "-bf", "2", "-b:v", "600k", whole)
+        with open(whole, "rb") as file:
+            data = bytearray(file.read())
+        del data[:len(data) // 10 // 188 * 188]  # begins with pictures that cannot be shown
+        for part in range(1, 12):
+            for i in range(40):
+                data[len(data) * part // 12 + 3 * i] = self.random.randrange(256)
+        with open(source, "wb") as file:
+            file.write(data)
+
+        def result(name):
+            done = subprocess.run(command + [os.path.join(folder, name)], capture_output=True, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr.decode(errors="replace"))
+            return self.told(done.stdout, "result")[0]
+
+        folder = self.new_folder("damaged")
+        # one thread: what libavcodec makes of a damaged picture depends on how its threads meet
+        command = [PROGRAM, "upscale", "--model", MODEL, "--threads", "1", "--piece", str(PIECE), "--json", "--accept-damage", source]
+        wanted = result("wanted.mp4")
+        self.assertGreater(wanted["damages"], 5)
+        for number in (1, 2):
+            with subprocess.Popen(command + [os.path.join(folder, f"{number}.mp4")], stdout=subprocess.PIPE,
+                                  stderr=subprocess.DEVNULL) as child:
+                for line in child.stdout:
+                    if json.loads(line).get("committed", 0) >= number * PIECE:
+                        break
+                child.kill()
+            told = result(f"{number}.mp4")
+            self.assertGreater(told["resumed"], 0)
+            for key in ("damages", "lost", "frames_in", "frames_out", "pieces"):
+                self.assertEqual(told[key], wanted[key], key)
+            self.assertTrue(filecmp.cmp(os.path.join(folder, "wanted.mp4"), os.path.join(folder, f"{number}.mp4"), shallow=False))
+
     def test_full_disk(self):
         target = os.path.join(self.new_folder("full"), "out.mp4")
         limit = os.path.getsize(self.wanted["mp4"]) * 2 // 3
