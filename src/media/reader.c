@@ -68,7 +68,8 @@ static int open_source(sh_reader *reader, sh_err *err)
     reader->source->accept_damage = s->accept_damage;
     reader->source->tell_losses = true;
     reader->source->adapt = true;
-    int status = sh_source_open(reader->source, s->fd, s->threads, err);
+    /* what is concealed depends on the decoder's threads and their luck: one makes it the same each time */
+    int status = sh_source_open(reader->source, s->fd, s->accept_damage ? 1 : s->threads, err);
     if (status == 0 && (s->start >= 0 || s->duration >= 0))
         status = sh_source_cut(reader->source, s->start, s->duration, err);
     if (status == 0)
