@@ -432,11 +432,6 @@ int64_t sh_journal_torn(const sh_journal *journal)
     return journal->torn;
 }
 
-const char *sh_journal_name(const sh_journal *journal)
-{
-    return journal->name;
-}
-
 const sh_journal_piece *sh_journal_last(const sh_journal *journal)
 {
     return journal->pieces > 0 ? &journal->last : NULL;

@@ -59,10 +59,9 @@ typedef struct sh_journal sh_journal;
 int sh_journal_open(sh_journal **out, int fd, const char *name, sh_err *err);
 void sh_journal_close(sh_journal *journal); /* NULL is fine; changes nothing on disk */
 
-bool sh_journal_begun(const sh_journal *journal);       /* it has a fingerprint */
-int64_t sh_journal_pieces(const sh_journal *journal);   /* whole records */
-int64_t sh_journal_torn(const sh_journal *journal);     /* bytes cut off at opening */
-const char *sh_journal_name(const sh_journal *journal); /* as given */
+bool sh_journal_begun(const sh_journal *journal);     /* it has a fingerprint */
+int64_t sh_journal_pieces(const sh_journal *journal); /* whole records */
+int64_t sh_journal_torn(const sh_journal *journal);   /* bytes cut off at opening */
 /* The last piece, without packets and ledger (NULL, 0); NULL where there is none. Borrowed until append. */
 const sh_journal_piece *sh_journal_last(const sh_journal *journal);
 

@@ -420,13 +420,3 @@ int64_t sh_muxer_size(const sh_muxer *muxer)
 {
     return muxer->io.size;
 }
-
-int64_t sh_muxer_packets(const sh_muxer *muxer)
-{
-    return muxer->written[muxer->video->index];
-}
-
-int64_t sh_muxer_origin(const sh_muxer *muxer)
-{
-    return muxer->origin_us;
-}

@@ -89,10 +89,5 @@ int sh_muxer_finish(sh_muxer *muxer, sh_err *err);
 int sh_mux_verify(sh_muxer *muxer, sh_err *err);
 
 int64_t sh_muxer_size(const sh_muxer *muxer); /* bytes of the part file so far */
-/* What was taken from all of the source's times, microseconds: its beginning where it was cut or is a
- * transport stream (whose clock begins anywhere), or the earliest time below 0 where the container has none
- * such. */
-int64_t sh_muxer_origin(const sh_muxer *muxer);
-int64_t sh_muxer_packets(const sh_muxer *muxer); /* video packets so far, replayed ones too */
 
 #endif

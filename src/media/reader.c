@@ -133,11 +133,6 @@ const sh_source *sh_reader_source(const sh_reader *reader)
     return reader->source;
 }
 
-AVRational sh_reader_time_base(const sh_reader *reader)
-{
-    return sh_prepare_time_base(&reader->how);
-}
-
 int64_t sh_reader_decoded(const sh_reader *reader)
 {
     return reader->source->frames;

@@ -49,7 +49,6 @@ void sh_reader_close(sh_reader **reader); /* NULL in it is fine */
 int sh_reader_next(sh_reader *reader, sh_work **work, sh_err *err);
 /* Borrowed; valid until the reader is closed. For the caller of sh_reader_next only. */
 const sh_source *sh_reader_source(const sh_reader *reader);
-AVRational sh_reader_time_base(const sh_reader *reader); /* of the frames */
-int64_t sh_reader_decoded(const sh_reader *reader);      /* source frames so far */
+int64_t sh_reader_decoded(const sh_reader *reader); /* source frames so far */
 
 #endif

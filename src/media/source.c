@@ -326,17 +326,6 @@ double sh_source_duration(const sh_source *source)
     return source->format->duration > 0 ? (double)source->format->duration / AV_TIME_BASE : 0;
 }
 
-int64_t sh_source_frame_estimate(const sh_source *source)
-{
-    int64_t listed = indexed(source);
-    AVRational rate = av_guess_frame_rate(source->format, source->video, NULL);
-    if (listed > 0)
-        return listed;
-    if (source->video->nb_frames > 0)
-        return source->video->nb_frames;
-    return rate.num > 0 ? (int64_t)(sh_source_duration(source) * av_q2d(rate) + 0.5) : 0;
-}
-
 static int check_duration(sh_source *source, sh_err *err)
 {
     const AVFormatContext *format = source->format;

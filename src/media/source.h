@@ -150,9 +150,8 @@ enum { SH_SOURCE_FRAME = 1, SH_SOURCE_PACKET = 2, SH_SOURCE_END = 3, SH_SOURCE_L
  * negative SH_E_*. */
 int sh_source_next(sh_source *source, AVFrame *frame, AVPacket *packet, sh_err *err);
 
-/* Seconds, 0 when not known. Frames that the video track should give, 0 when not known. */
+/* Seconds, 0 when not known. */
 double sh_source_duration(const sh_source *source);
-int64_t sh_source_frame_estimate(const sh_source *source);
 
 /* Puts the reason in words before returning the SH_E_* that fits `error` (an AVERROR). io may be NULL; an
  * error of the operating system that it has seen has priority. */

@@ -52,8 +52,11 @@ class PowerLoss:
     def run(self, command, after=0, **options):
         """Runs the command; returns (how it ended, steps), steps None where it was killed."""
         count = os.path.join(self.state, "count")
-        environment = dict(os.environ, LD_PRELOAD=os.path.abspath(LIBRARY), SPYHOP_FAULT_FOLDER=self.folder,
-                           SPYHOP_FAULT_STATE=self.state, SPYHOP_FAULT_AFTER=str(after), SPYHOP_FAULT_COUNT=count)
+        # the library is loaded in front of a sanitizer's, which it calls as it would the C library
+        sanitizer = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
+        environment = dict(os.environ, ASAN_OPTIONS=sanitizer, LD_PRELOAD=os.path.abspath(LIBRARY),
+                           SPYHOP_FAULT_FOLDER=self.folder, SPYHOP_FAULT_STATE=self.state,
+                           SPYHOP_FAULT_AFTER=str(after), SPYHOP_FAULT_COUNT=count)
         done = subprocess.run(command, env=environment, capture_output=True, start_new_session=True, check=False,
                               **options)
         killed = done.returncode == -signal.SIGKILL
