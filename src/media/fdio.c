@@ -45,22 +45,27 @@ static int write_bytes(void *opaque, uint8_t *bytes, int size)
     return size;
 }
 
-static int64_t seek_bytes(void *opaque, int64_t offset, int whence)
+int64_t sh_fdio_seek(int64_t *position, int64_t size, int64_t offset, int whence)
 {
-    sh_fdio *io = opaque;
     int64_t base = 0;
     whence &= ~AVSEEK_FORCE;
     if (whence == AVSEEK_SIZE)
-        return io->size >= 0 ? io->size : AVERROR(ENOSYS);
+        return size >= 0 ? size : AVERROR(ENOSYS);
     if (whence == SEEK_CUR)
-        base = io->position;
+        base = *position;
     else if (whence == SEEK_END)
-        base = io->size;
+        base = size;
     else if (whence != SEEK_SET)
         return AVERROR(EINVAL);
     if (base < 0 || offset > INT64_MAX - base || base + offset < 0)
         return AVERROR(EINVAL);
-    return io->position = base + offset;
+    return *position = base + offset;
+}
+
+static int64_t seek_bytes(void *opaque, int64_t offset, int whence)
+{
+    sh_fdio *io = opaque;
+    return sh_fdio_seek(&io->position, io->size, offset, whence);
 }
 
 int sh_fdio_open(sh_fdio *io, int fd, bool writing)

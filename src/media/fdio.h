@@ -22,6 +22,9 @@ typedef struct sh_fdio {
 int sh_fdio_open(sh_fdio *io, int fd, bool writing);
 void sh_fdio_close(sh_fdio *io); /* frees the context (without writing what is buffered); all-zero is fine */
 
+/* The seek function of an AVIOContext over bytes of which `size` are there (-1: not known). */
+int64_t sh_fdio_seek(int64_t *position, int64_t size, int64_t offset, int whence);
+
 /* io_open of a context that may open nothing. */
 int sh_fdio_refuse(AVFormatContext *format, AVIOContext **out, const char *url, int flags,
                    AVDictionary **options);

@@ -157,6 +157,10 @@ void sh_probe_limits_default(sh_probe_limits *limits);
  * SH_E_FORMAT: not one picture can be decoded. *facts is untouched on failure. */
 int sh_probe_measure(sh_source *source, const sh_probe_limits *limits, sh_facts *facts, sh_err *err);
 
+/* Opens descriptor `fd` as sh_source_open does, for this alone, and measures it within the default limits. On
+ * failure *source is closed. */
+int sh_probe_open(sh_source *source, int fd, sh_facts *facts, sh_err *err);
+
 /* By measurement, or where that says nothing by the flags. */
 bool sh_facts_interlaced(const sh_facts *facts);
 

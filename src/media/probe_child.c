@@ -64,15 +64,11 @@ static int choose_container(probing *p, const sh_source *source, sh_err *err)
 
 static int look(probing *p, sh_err *err)
 {
-    sh_probe_limits limits;
     sh_source source = {.name = p->name, .channel = p->channel, .accept_damage = true};
-    sh_probe_limits_default(&limits);
-    int status = sh_source_open(&source, p->child->input, 1, err);
+    int status = sh_probe_open(&source, p->child->input, &p->facts, err);
     if (status < 0)
         return status;
-    status = sh_probe_measure(&source, &limits, &p->facts, err);
-    if (status == 0)
-        status = choose_container(p, &source, err);
+    status = choose_container(p, &source, err);
     if (status == 0 && sh_plan_make(&p->facts, p->options, &p->info, p->muxer, &p->plan, &p->refused) == 0)
         sh_plan_add_container(&p->plan, &source, p->muxer);
     sh_source_close(&source);

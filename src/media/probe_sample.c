@@ -459,3 +459,16 @@ done:
     free(made);
     return status;
 }
+
+int sh_probe_open(sh_source *source, int fd, sh_facts *facts, sh_err *err)
+{
+    sh_probe_limits limits;
+    sh_probe_limits_default(&limits);
+    int status = sh_source_open(source, fd, 1, err);
+    if (status < 0)
+        return status;
+    status = sh_probe_measure(source, &limits, facts, err);
+    if (status < 0)
+        sh_source_close(source);
+    return status;
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "media/replay.h"
 #include "base/crc32c.h"
+#include "media/fdio.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -118,19 +119,7 @@ static int write_bytes(void *opaque, uint8_t *bytes, int size)
 static int64_t seek_bytes(void *opaque, int64_t offset, int whence)
 {
     sh_replay *replay = opaque;
-    int64_t base = 0;
-    whence &= ~AVSEEK_FORCE;
-    if (whence == AVSEEK_SIZE)
-        return replay->size;
-    if (whence == SEEK_CUR)
-        base = replay->position;
-    else if (whence == SEEK_END)
-        base = replay->size;
-    else if (whence != SEEK_SET)
-        return AVERROR(EINVAL);
-    if (offset > INT64_MAX - base || base + offset < 0)
-        return AVERROR(EINVAL);
-    return replay->position = base + offset;
+    return sh_fdio_seek(&replay->position, replay->size, offset, whence);
 }
 
 int sh_replay_open(sh_replay *replay, int fd, int64_t committed, sh_err *err)

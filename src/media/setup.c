@@ -76,15 +76,11 @@ static int settle(pipeline *p, const sh_source *source, sh_err *err)
 
 static int look(pipeline *p, sh_err *err)
 {
-    sh_probe_limits limits;
     sh_source source = {.name = p->input_name, .channel = p->channel, .accept_damage = true};
-    sh_probe_limits_default(&limits);
-    int status = sh_source_open(&source, p->child->input, 1, err);
+    int status = sh_probe_open(&source, p->child->input, &p->facts, err);
     if (status < 0)
         return status;
-    status = sh_probe_measure(&source, &limits, &p->facts, err);
-    if (status == 0)
-        status = settle(p, &source, err);
+    status = settle(p, &source, err);
     sh_source_close(&source);
     return status;
 }
