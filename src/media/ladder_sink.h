@@ -55,6 +55,7 @@ typedef struct sh_sink_written {
     sh_sink_file file;
     int64_t number;
     int64_t bytes;
+    uint32_t crc;            /* CRC32C of them; MP4: 0 */
     int64_t start, duration; /* of track 0, in its time base. CMAF audio: the samples in the file, priming and
                                 all, start counted from the first of them (its tfdt). WHOLE: all */
     int64_t samples;         /* packets of track 0 */
