@@ -103,13 +103,13 @@ typedef struct sh_stream_track {
     const char *audio_group; /* video: plays with this group alone; NULL: with every group */
 } sh_stream_track;
 
-enum { SH_HLS_DECIMAL, SH_HLS_INTEGER };
+enum { SH_EXTINF_DECIMAL, SH_EXTINF_INTEGER };
 
 typedef struct sh_stream {
     const sh_stream_track *tracks; /* in the order of the manifests; see first_rate */
     size_t track_count;
     bool growing;   /* EVENT playlists without an end, a dynamic MPD */
-    int durations;  /* SH_HLS_DECIMAL or SH_HLS_INTEGER: EXTINF */
+    int durations;  /* SH_EXTINF_DECIMAL or SH_EXTINF_INTEGER: EXTINF */
     int64_t target; /* least EXT-X-TARGETDURATION in seconds; a growing stream's playlists keep the same
                        one: give what no segment will exceed when rounded. 0: from the segments */
     int64_t media_sequence; /* EXT-X-MEDIA-SEQUENCE of the first segment */
