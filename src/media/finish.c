@@ -186,7 +186,8 @@ static void place_chroma(struct SwsContext *scaler, const char *across, const ch
 
 static int make_scaler(sh_finish *finish, const AVFrame *in, int width, int height, int format, sh_err *err)
 {
-    const int full = in->color_range == AVCOL_RANGE_JPEG;
+    const bool rgb = av_pix_fmt_desc_get(in->format)->flags & AV_PIX_FMT_FLAG_RGB;
+    const int full = rgb || in->color_range == AVCOL_RANGE_JPEG;
     sws_freeContext(finish->scaler);
     finish->scaler = sws_alloc_context();
     if (!finish->scaler)
@@ -208,8 +209,8 @@ static int make_scaler(sh_finish *finish, const AVFrame *in, int width, int heig
         return sh_fail(err, SH_E_UNSUPPORTED, "libswscale cannot make %dx%d (%s) of %dx%d (%s)", width,
                        height, av_get_pix_fmt_name(format), in->width, in->height,
                        av_get_pix_fmt_name(in->format));
-    const int *table = sws_getCoefficients(in->colorspace);
-    sws_setColorspaceDetails(finish->scaler, table, full, table, full, 0, 1 << 16, 1 << 16);
+    const int *table = sws_getCoefficients(rgb ? SWS_CS_ITU709 : (int)in->colorspace);
+    sws_setColorspaceDetails(finish->scaler, table, full, table, full && !rgb, 0, 1 << 16, 1 << 16);
     finish->width = in->width;
     finish->height = in->height;
     finish->format = in->format;

@@ -14,10 +14,10 @@
  *
  * One side given, the other 0: the other from the picture's shape. Neither: the picture's own size.
  *
- * Scaling is libswscale's: bicubic where a side grows, Lanczos of three lobes where both shrink (which
- * widens with the step down, so that nothing aliases), accurate rounding; chroma from where it lies to where
- * it shall lie. A picture that is right already is passed on as it is, without a copy. RGB becomes BT.709,
- * full range becomes limited. Bit depth goes up or down to the format asked for.
+ * Scaling is finish.h's: Lanczos of three lobes (which widen with the step down, so that nothing aliases),
+ * accurate rounding, all chroma samples; range and matrix stay. A picture that is right already is passed on
+ * as it is, without a copy. RGB becomes BT.709 of limited range. Bit depth goes up or down to the format
+ * asked for.
  *
  * Bytes depend on the picture alone. One object is used by one thread at a time; several objects may read the
  * same frame at once. */
@@ -49,7 +49,6 @@ typedef struct sh_scale_settings {
     sh_scale_layout layout;
     enum AVPixelFormat format; /* of results: yuv420p or yuv420p10, or another planar YUV; NONE: as it comes,
                                   but 4:2:0 planar */
-    int sharpness;             /* 0: as above; else an SWS_ flag */
 } sh_scale_settings;
 
 typedef struct sh_scale sh_scale;
