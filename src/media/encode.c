@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The life of an encoder of one piece; its promises stand in encode.h.
+/* The life of an encoder of one piece or stream; its promises stand in encode.h.
  *
- * What goes beside the samples waits in `line`, one entry a frame in order of pts, until the packet of that
- * pts comes out: the duration (which libavcodec 5.1 does not carry) and the side data that becomes messages.
- * The encoder itself gets the frame without side data, so that no wrapper writes a message of its own. */
+ * What goes beside the samples waits in `line` until the packet of that pts comes out: the duration (which
+ * libavcodec 5.1 does not carry), the side data that becomes messages, and whether a key frame was asked for.
+ * The encoder itself gets the frame without side data, so that no wrapper writes a message of its own. An
+ * encoder that keeps a grid of key frames is ended and opened anew where one is wanted beside the grid. */
 #include "media/encode.h"
 #include "media/avlog.h"
+#include "media/encode_line.h"
 #include "media/encode_row.h"
 #include "media/plan.h"
 #include "media/sei.h"
@@ -30,19 +32,15 @@
 #define DURATION_OF(frame) ((frame)->pkt_duration)
 #endif
 
-typedef struct entry {
-    int64_t pts, duration;
-    AVFrame *beside; /* side data only; NULL: none, or taken */
-    bool out;
-} entry;
-
 struct sh_encoder {
     const sh_encoder_row *row;
-    sh_encoder_settings settings; /* strings and options are not kept */
+    sh_encoder_settings settings; /* strings and options are its own */
     AVCodecContext *codec;
     AVCodecParameters *parameters;
-    entry *line;
-    int64_t sent, received;
+    sh_encoder_line line;
+    int64_t sent, received, last_pts;
+    int64_t since_open; /* frames sent to `codec` */
+    sh_encoder_groups groups;
     int delay;
     AVFifo *ready; /* packets that came while frames were sent */
     bool ending, ended;
@@ -64,6 +62,8 @@ void sh_encoder_settings_default(sh_encoder_settings *settings)
         .threads = 1,
         .piece_frames = 250,
         .global_header = true,
+        .b_frames = -1,
+        .references = -1,
     };
 }
 
@@ -128,8 +128,9 @@ void sh_codec_tags(AVCodecContext *codec, const sh_encoder_settings *settings)
 static int check_settings(const sh_encoder_info *info, const sh_encoder_settings *settings, sh_err *err)
 {
     const double crf = settings->crf;
-    if (settings->threads < 1 || settings->piece_frames < 1 || settings->piece_frames > PIECE_MAX ||
-        settings->time_base.num <= 0 || settings->time_base.den <= 0)
+    if (settings->threads < 1 || settings->piece_frames < 0 ||
+        (settings->piece_frames > PIECE_MAX && settings->gop_frames == 0) || settings->time_base.num <= 0 ||
+        settings->time_base.den <= 0)
         return sh_fail(err, SH_E_ARGUMENT, "an encoder of %d threads for pieces of %d frames",
                        settings->threads, settings->piece_frames);
     if (!(crf >= info->crf_min && crf <= info->crf_max) || (info->crf_whole && crf != (int)crf))
@@ -140,6 +141,9 @@ static int check_settings(const sh_encoder_info *info, const sh_encoder_settings
         return sh_fail(err, SH_E_ARGUMENT, "%s wants pictures of %s as %s", info->title,
                        av_get_pix_fmt_name(settings->format),
                        av_get_pix_fmt_name(sh_encoder_format(info, settings->format)));
+    int status = sh_encoder_check_stream(settings, err);
+    if (status < 0)
+        return status;
     return sh_encoder_check_picture(info, settings->width, settings->height, settings->format, err);
 }
 
@@ -160,13 +164,14 @@ static int open_codec(sh_encoder *e, const sh_encoder_settings *settings, sh_err
     const AVCodec *codec = avcodec_find_encoder_by_name(row->info.name);
     AVDictionary *native = NULL, *own = NULL;
     char said[SAID_MAX];
-    int status = SH_E_MEMORY;
+    int status;
     if (!(e->codec = avcodec_alloc_context3(codec)))
         return sh_fail(err, SH_E_MEMORY, "memory is short");
     sh_codec_tags(e->codec, settings);
     if (settings->rate.num <= 0 || settings->rate.den <= 0)
         e->codec->framerate = (AVRational){GUESSED_RATE, 1};
-    if (row->configure(e->codec, settings, &own) == 0)
+    sh_encoder_steer(e->codec, settings);
+    if ((status = row->configure(e->codec, settings, &own, err)) == 0)
         status = sh_encoder_apply_options(e->codec, row, settings, &native, err);
     if (status == 0 && row->native &&
         (av_dict_copy(&native, own, 0) < 0 ||
@@ -223,6 +228,17 @@ static int note_parameters(sh_encoder *e, sh_err *err)
     return 0;
 }
 
+/* The encoder's own defaults where nothing was asked for. */
+static int fill_in(sh_encoder *e, sh_err *err)
+{
+    sh_encoder_settings *s = &e->settings;
+    if (!(s->crf >= 0))
+        s->crf = e->row->info.crf;
+    if (!s->preset)
+        s->preset = strdup(e->row->info.preset);
+    return s->preset ? 0 : sh_fail(err, SH_E_MEMORY, "memory is short");
+}
+
 int sh_encoder_open(sh_encoder **out, const sh_encoder_settings *settings, sh_err *err)
 {
     const sh_encoder_row *row = sh_encoder_row_of(settings->name);
@@ -233,23 +249,18 @@ int sh_encoder_open(sh_encoder **out, const sh_encoder_settings *settings, sh_er
     if (!e)
         return sh_fail(err, SH_E_MEMORY, "memory is short");
     e->row = row;
-    e->settings = *settings;
-    if (!(e->settings.crf >= 0))
-        e->settings.crf = row->info.crf;
-    if (!e->settings.preset)
-        e->settings.preset = row->info.preset;
     sh_sei_init(&e->sei, row->info.codec);
-    int status = check_settings(&row->info, &e->settings, err);
+    int status = sh_encoder_keep(&e->settings, settings, err);
+    if (status == 0)
+        status = fill_in(e, err);
+    if (status == 0)
+        status = check_settings(&row->info, &e->settings, err);
     if (status == 0) {
-        e->line = calloc((size_t)settings->piece_frames, sizeof(*e->line));
         e->ready = av_fifo_alloc2(16, sizeof(AVPacket *), AV_FIFO_FLAG_AUTO_GROW);
-        status = e->line && e->ready ? open_codec(e, &e->settings, err)
-                                     : sh_fail(err, SH_E_MEMORY, "memory is short");
+        status = e->ready ? open_codec(e, &e->settings, err) : sh_fail(err, SH_E_MEMORY, "memory is short");
     }
     if (status == 0)
         status = note_parameters(e, err);
-    e->settings.name = e->settings.preset = NULL;
-    e->settings.options = NULL;
     if (status < 0)
         sh_encoder_close(&e);
     else
@@ -286,12 +297,12 @@ static int keep_beside(AVFrame **beside, const AVFrame *frame)
     return *beside && av_frame_copy_props(*beside, frame) >= 0 ? 0 : SH_E_MEMORY;
 }
 
-static int note_frame(sh_encoder *e, const AVFrame *frame, sh_err *err)
+static int check_frame(const sh_encoder *e, const AVFrame *frame, sh_err *err)
 {
     const int64_t n = e->sent;
-    if (n >= e->settings.piece_frames)
+    if (n >= e->settings.piece_frames && e->settings.piece_frames > 0)
         return sh_fail(err, SH_E_INTERNAL, "a piece of %d frames gets one more", e->settings.piece_frames);
-    if (frame->pts == AV_NOPTS_VALUE || (n > 0 && frame->pts <= e->line[n - 1].pts))
+    if (frame->pts == AV_NOPTS_VALUE || (n > 0 && frame->pts <= e->last_pts))
         return sh_fail(err, SH_E_INTERNAL,
                        "frame %" PRId64 " of a piece has time stamp %" PRId64 ", not after the one before",
                        n + 1, frame->pts);
@@ -300,18 +311,29 @@ static int note_frame(sh_encoder *e, const AVFrame *frame, sh_err *err)
         return sh_fail(err, SH_E_INTERNAL, "frame %" PRId64 " of a piece is %dx%d (%s), not %dx%d (%s)",
                        n + 1, frame->width, frame->height, av_get_pix_fmt_name(frame->format),
                        e->settings.width, e->settings.height, av_get_pix_fmt_name(e->settings.format));
-    e->line[n] = (entry){.pts = frame->pts, .duration = DURATION_OF(frame) > 0 ? DURATION_OF(frame) : 0};
-    e->sent++;
-    return keep_beside(&e->line[n].beside, frame) < 0 ? sh_fail(err, SH_E_MEMORY, "memory is short") : 0;
+    return 0;
 }
 
-static AVFrame *bare_frame(const sh_encoder *e, const AVFrame *frame)
+static int note_frame(sh_encoder *e, const AVFrame *frame, bool key, sh_err *err)
+{
+    sh_encoder_entry *entry = sh_encoder_line_add(&e->line);
+    if (!entry)
+        return sh_fail(err, SH_E_MEMORY, "memory is short");
+    entry->pts = e->last_pts = frame->pts;
+    entry->duration = DURATION_OF(frame) > 0 ? DURATION_OF(frame) : 0;
+    entry->key = key;
+    e->sent++;
+    e->since_open++;
+    return keep_beside(&entry->beside, frame) < 0 ? sh_fail(err, SH_E_MEMORY, "memory is short") : 0;
+}
+
+static AVFrame *bare_frame(const sh_encoder *e, const AVFrame *frame, bool key)
 {
     AVFrame *bare = av_frame_clone(frame);
     if (!bare)
         return NULL;
     drop_side_data(bare);
-    bare->pict_type = AV_PICTURE_TYPE_NONE;
+    bare->pict_type = key && !e->row->grid ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
 #if LIBAVUTIL_VERSION_INT >= AV_VERSION_INT(58, 7, 100)
     bare->flags &= ~(AV_FRAME_FLAG_KEY | AV_FRAME_FLAG_INTERLACED);
 #else
@@ -344,30 +366,77 @@ static int drain(sh_encoder *e, sh_err *err)
     }
 }
 
-int sh_encoder_send(sh_encoder *e, const AVFrame *frame, sh_err *err)
+/* A frame without what is beside it, or the end; what comes out at once is taken. */
+static int feed(sh_encoder *e, const AVFrame *bare, sh_err *err)
 {
-    AVFrame *bare = NULL;
-    if (e->ending)
-        return sh_fail(err, SH_E_INTERNAL, "a piece that has ended gets a frame");
-    int status = frame ? note_frame(e, frame, err) : 0;
-    if (status < 0)
-        return status;
-    if (frame && !(bare = bare_frame(e, frame)))
-        return sh_fail(err, SH_E_MEMORY, "memory is short");
-    e->ending = !frame;
+    int status;
     for (;;) {
         int error = avcodec_send_frame(e->codec, bare);
-        if (error == AVERROR(EAGAIN) && (status = drain(e, err)) > 0)
-            continue;
-        if (error < 0 && status >= 0)
-            status = sh_av_fail(err, error, NULL, "%s refuses frame %" PRId64 " of a piece",
-                                e->row->info.title, e->sent);
-        break;
+        if (error != AVERROR(EAGAIN) && error < 0)
+            return sh_av_fail(err, error, NULL, "%s refuses frame %" PRId64 " of a piece", e->row->info.title,
+                              e->sent);
+        if ((status = drain(e, err)) < 0 || error == 0)
+            return status < 0 ? status : 0;
+        if (status == 0)
+            return sh_fail(err, SH_E_INTERNAL, "%s neither takes a frame nor gives a packet",
+                           e->row->info.title);
     }
+}
+
+/* The same encoder from here on, with a key frame. Its headers are those of before. */
+static int begin_anew(sh_encoder *e, sh_err *err)
+{
+    int status = feed(e, NULL, err);
+    if (status == 0 && !e->ended)
+        status = sh_fail(err, SH_E_INTERNAL, "%s does not end before a key frame", e->row->info.title);
+    if (status < 0)
+        return status;
+    avcodec_free_context(&e->codec);
+    e->ended = false;
+    e->since_open = 0;
+    status = open_codec(e, &e->settings, err);
+    const AVCodecParameters *p = e->parameters;
+    if (status == 0 && (e->codec->extradata_size != p->extradata_size ||
+                        (p->extradata_size > 0 &&
+                         memcmp(e->codec->extradata, p->extradata, (size_t)p->extradata_size) != 0)))
+        status =
+            sh_fail(err, SH_E_INTERNAL, "%s begins a group with other parameter sets", e->row->info.title);
+    return status;
+}
+
+static int send(sh_encoder *e, const AVFrame *frame, bool key, sh_err *err)
+{
+    if (e->ending)
+        return sh_fail(err, SH_E_INTERNAL, "a piece that has ended gets a frame");
+    if (!frame) {
+        e->ending = true;
+        return feed(e, NULL, err);
+    }
+    int status = check_frame(e, frame, err);
+    if (status == 0 && key && e->row->grid && e->since_open % e->settings.gop_frames != 0)
+        status = begin_anew(e, err);
+    if (status == 0)
+        status = note_frame(e, frame, key, err);
+    if (status < 0)
+        return status;
+    AVFrame *bare = bare_frame(e, frame, key);
+    if (!bare)
+        return sh_fail(err, SH_E_MEMORY, "memory is short");
+    status = feed(e, bare, err);
     av_frame_free(&bare);
-    if (status >= 0)
-        status = drain(e, err);
-    return status < 0 ? status : 0;
+    return status;
+}
+
+int sh_encoder_send(sh_encoder *e, const AVFrame *frame, sh_err *err)
+{
+    return send(e, frame, false, err);
+}
+
+int sh_encoder_send_key(sh_encoder *e, const AVFrame *frame, sh_err *err)
+{
+    if (e->settings.gop_frames == 0 && e->sent > 0)
+        return sh_fail(err, SH_E_INTERNAL, "a key frame is asked for inside a piece");
+    return send(e, frame, e->settings.gop_frames > 0, err);
 }
 
 /* ---- closing ---- */
@@ -391,14 +460,14 @@ static AVFrame *plain_frame(const sh_encoder *e)
 static void end_early(sh_encoder *e)
 {
     sh_err ignored;
-    if (e->sent == 0) {
+    if (e->since_open == 0) {
         AVFrame *frame = plain_frame(e);
         if (frame)
-            sh_encoder_send(e, frame, &ignored);
+            avcodec_send_frame(e->codec, frame);
         av_frame_free(&frame);
     }
     if (!e->ending)
-        sh_encoder_send(e, NULL, &ignored);
+        feed(e, NULL, &ignored);
 }
 
 void sh_encoder_close(sh_encoder **encoder)
@@ -408,54 +477,38 @@ void sh_encoder_close(sh_encoder **encoder)
         return;
     if (e->row->must_end && e->codec && avcodec_is_open(e->codec))
         end_early(e);
-    for (int64_t i = 0; e->line && i < e->sent; i++)
-        av_frame_free(&e->line[i].beside);
     for (AVPacket *left; e->ready && av_fifo_read(e->ready, &left, 1) >= 0;)
         av_packet_free(&left);
     av_fifo_freep2(&e->ready);
     avcodec_parameters_free(&e->parameters);
     avcodec_free_context(&e->codec);
     sh_sei_free(&e->sei);
-    free(e->line);
+    sh_encoder_line_free(&e->line);
+    sh_encoder_let_go(&e->settings);
     free(e);
     *encoder = NULL;
 }
 
 /* ---- packets out ---- */
 
-static entry *find_entry(sh_encoder *e, int64_t pts)
-{
-    int64_t low = 0, high = e->sent;
-    while (low < high) {
-        const int64_t middle = low + (high - low) / 2;
-        if (e->line[middle].pts < pts)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < e->sent && e->line[low].pts == pts && !e->line[low].out ? &e->line[low] : NULL;
-}
-
-static int add_messages(sh_encoder *e, entry *at, AVPacket *packet, sh_err *err)
+static int add_messages(sh_encoder *e, sh_encoder_entry *at, bool start, AVPacket *packet, sh_err *err)
 {
     const sh_encoder_settings *s = &e->settings;
     sh_sei_clear(&e->sei);
-    if (e->received == 0 && s->has_mastering)
+    if (start && s->has_mastering)
         sh_sei_mastering(&e->sei, &s->mastering);
-    if (e->received == 0 && s->has_light)
+    if (start && s->has_light)
         sh_sei_light(&e->sei, &s->light);
-    if (e->received == 0 && s->transfer == AVCOL_TRC_ARIB_STD_B67)
+    if (start && s->transfer == AVCOL_TRC_ARIB_STD_B67)
         sh_sei_preferred_transfer(&e->sei, s->transfer);
     if (at->beside)
         sh_sei_frame(&e->sei, at->beside, s->rate);
-    av_frame_free(&at->beside);
     return sh_sei_insert(&e->sei, packet, 0, err);
 }
 
 /* One place to start, at the front: whatever the encoder was told, its bytes decide. */
-static int check_start(const sh_encoder *e, const AVPacket *packet, sh_err *err)
+static int check_start(const sh_encoder *e, bool start, sh_err *err)
 {
-    const bool start = sh_sei_is_start(e->row->info.codec, packet->data, (size_t)packet->size);
     if (start == (e->received == 0))
         return 0;
     return sh_fail(err, SH_E_INTERNAL,
@@ -467,18 +520,21 @@ static int check_start(const sh_encoder *e, const AVPacket *packet, sh_err *err)
 
 static int finish_packet(sh_encoder *e, AVPacket *packet, sh_err *err)
 {
-    entry *at = find_entry(e, packet->pts);
+    sh_encoder_entry *at = sh_encoder_line_find(&e->line, packet->pts);
+    const bool start = sh_sei_is_start(e->row->info.codec, packet->data, (size_t)packet->size);
     if (!at)
         return sh_fail(err, SH_E_INTERNAL, "%s gives a packet of time stamp %" PRId64 ", which no frame had",
                        e->row->info.title, packet->pts);
-    int status = check_start(e, packet, err);
+    int status = e->settings.gop_frames > 0 ? sh_encoder_judge(&e->groups, &e->settings, e->row->info.title,
+                                                               start, at->key, packet->pts, err)
+                                            : check_start(e, start, err);
     if (status == 0)
-        status = add_messages(e, at, packet, err);
-    at->out = true;
+        status = add_messages(e, at, start, packet, err);
     packet->duration = at->duration;
     packet->time_base = e->settings.time_base;
     packet->flags &= ~AV_PKT_FLAG_KEY;
-    packet->flags |= e->received == 0 ? AV_PKT_FLAG_KEY : 0;
+    packet->flags |= start ? AV_PKT_FLAG_KEY : 0;
+    sh_encoder_line_take(&e->line, at);
     e->received++;
     return status;
 }

@@ -14,8 +14,10 @@ typedef struct sh_encoder_row {
      * options. */
     const char *native;
     /* Sets what makes pieces; `own` gets keys for the `native` dictionary, behind those of a person. */
-    int (*configure)(AVCodecContext *codec, const sh_encoder_settings *settings, AVDictionary **own);
+    int (*configure)(AVCodecContext *codec, const sh_encoder_settings *settings, AVDictionary **own,
+                     sh_err *err);
     bool must_end; /* closing it before it has given all its packets hangs */
+    bool grid;     /* key frames come every gop_frames and nowhere else, whatever it is asked */
     /* Its library's version, "" when not known; size > 0. */
     void (*version)(char *text, size_t size);
 } sh_encoder_row;
@@ -35,6 +37,29 @@ int sh_encoder_apply_options(AVCodecContext *codec, const sh_encoder_row *row,
                              const sh_encoder_settings *settings, AVDictionary **native, sh_err *err);
 /* Finds in what the libraries said during opening that a key was not taken. 0 when all were. */
 int sh_encoder_find_complaint(const sh_encoder_row *row, const char *said, sh_err *err);
+
+/* ---- encode_stream.c ---- */
+
+/* What a stream may ask of any encoder; and that a piece asks for none of it. */
+int sh_encoder_check_stream(const sh_encoder_settings *settings, sh_err *err);
+/* The most bits a second that come in: the ceiling, or the constant rate. 0: no bound. */
+int64_t sh_encoder_ceiling(const sh_encoder_settings *settings);
+double sh_encoder_fill(const sh_encoder_settings *settings);
+/* Rate, buffer, B-frames and references into the fields that the wrappers share. Nothing for a piece. */
+void sh_encoder_steer(AVCodecContext *codec, const sh_encoder_settings *settings);
+
+/* The packets of a stream as they come. */
+typedef struct sh_encoder_groups {
+    int64_t packets;
+    int since;           /* packets after the last key frame's */
+    int64_t first, last; /* pts of the last key frame; the greatest pts */
+} sh_encoder_groups;
+/* start: the packet's bytes begin a group; key: that was asked for. */
+int sh_encoder_judge(sh_encoder_groups *groups, const sh_encoder_settings *settings, const char *title,
+                     bool start, bool key, int64_t pts, sh_err *err);
+/* A copy of all strings. */
+int sh_encoder_keep(sh_encoder_settings *kept, const sh_encoder_settings *settings, sh_err *err);
+void sh_encoder_let_go(sh_encoder_settings *kept); /* frees them; blank ones are fine */
 
 /* encode_choose.c. Size and format against the row's limits. */
 int sh_encoder_check_picture(const sh_encoder_info *info, int width, int height, enum AVPixelFormat format,

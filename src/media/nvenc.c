@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* NVENC in pieces: H.264 and HEVC by the graphics card.
+/* NVENC in pieces and streams: H.264 and HEVC by the graphics card.
  *
  * Closed groups and one IDR as with the others, but no promise of bytes: they may change with driver and
  * card. It needs devices and a large address space, hence a process that is not confined. Planar 10 bits
@@ -11,14 +11,24 @@
 #include <limits.h>
 #include <stdio.h>
 
-static int configure(AVCodecContext *codec, const sh_encoder_settings *settings, AVDictionary **own)
+static int configure(AVCodecContext *codec, const sh_encoder_settings *settings, AVDictionary **own,
+                     sh_err *err)
 {
     codec->pix_fmt = sh_nvenc_format(settings->format);
-    codec->gop_size = INT_MAX;
-    codec->bit_rate = 0;
+    const bool constant = settings->rate_control == SH_ENCODER_CONSTANT;
+    codec->gop_size = settings->gop_frames > 0 ? settings->gop_frames : INT_MAX;
+    if (settings->rate_control == SH_ENCODER_QUALITY) {
+        codec->bit_rate = 0;
+        av_opt_set_double(codec->priv_data, "cq", settings->crf, 0);
+    }
+    if (settings->profile)
+        av_opt_set(codec->priv_data, "profile", settings->profile, 0);
+    if (settings->level)
+        av_opt_set(codec->priv_data, "level", settings->level, 0);
+    if (settings->delimiters)
+        av_opt_set_int(codec->priv_data, "aud", 1, 0);
     av_opt_set(codec->priv_data, "preset", settings->preset, 0);
-    av_opt_set(codec->priv_data, "rc", "vbr", 0);
-    av_opt_set_double(codec->priv_data, "cq", settings->crf, 0);
+    av_opt_set(codec->priv_data, "rc", constant ? "cbr" : "vbr", 0);
     av_opt_set_int(codec->priv_data, "no-scenecut", 1, 0);
     av_opt_set_int(codec->priv_data, "forced-idr", 1, 0);
     av_opt_set_int(codec->priv_data, "a53cc", 0, 0);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* SVT-AV1 in pieces.
+/* SVT-AV1 in pieces and streams.
  *
  * It ignores key pictures that are asked for, so the group has no end and each piece an encoder of its own.
- * lp is pinned. Its banner goes to standard error unless the environment says otherwise before it is opened.
+ * lp is pinned. In a stream it makes key pictures every gop_frames from its own beginning, and encode.c
+ * begins it anew where others are wanted. A constant rate allows no pictures of later frames (pred-struct 1).
+ * Its banner goes to standard error unless the environment says otherwise before it is opened.
  */
 #include "media/encode_row.h"
 
@@ -11,6 +13,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define RATE_MAX 240
 
@@ -19,7 +22,34 @@ static void be_quiet(void)
     setenv("SVT_LOG", "1", 0); /* errors only */
 }
 
-static int configure(AVCodecContext *codec, const sh_encoder_settings *settings, AVDictionary **own)
+static int set_level(AVCodecContext *codec, const char *level, sh_err *err)
+{
+    if (level[0] < '2' || level[0] > '7' ||
+        (level[1] && (level[1] != '.' || level[2] < '0' || level[2] > '3' || level[3])))
+        return sh_fail(err, SH_E_ARGUMENT, "AV1 has no level \"%.20s\"; it has 2.0 to 7.3", level);
+    codec->level = 10 * (level[0] - '0') + (level[1] ? level[2] - '0' : 0);
+    return 0;
+}
+
+static void set_stream(AVCodecContext *codec, const sh_encoder_settings *settings, AVDictionary **own)
+{
+    const int64_t ceiling = settings->rate_control == SH_ENCODER_CONSTANT ? 0 : settings->max_bitrate;
+    codec->gop_size = settings->gop_frames;
+    codec->bit_rate = codec->rc_max_rate = codec->rc_min_rate = 0;
+    codec->rc_buffer_size = codec->rc_initial_buffer_occupancy = 0;
+    av_dict_set_int(own, "keyint", settings->gop_frames, 0);
+    if (settings->rate_control != SH_ENCODER_QUALITY) {
+        av_dict_set_int(own, "rc", settings->rate_control == SH_ENCODER_CONSTANT ? 2 : 1, 0);
+        av_dict_set_int(own, "tbr", (settings->bitrate + 999) / 1000, 0);
+    }
+    if (settings->rate_control == SH_ENCODER_CONSTANT)
+        av_dict_set_int(own, "pred-struct", 1, 0);
+    if (ceiling > 0)
+        av_dict_set_int(own, "mbr", (ceiling + 999) / 1000, 0);
+}
+
+static int configure(AVCodecContext *codec, const sh_encoder_settings *settings, AVDictionary **own,
+                     sh_err *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, be_quiet);
@@ -28,12 +58,19 @@ static int configure(AVCodecContext *codec, const sh_encoder_settings *settings,
     if (codec->framerate.num < codec->framerate.den)
         codec->framerate = (AVRational){1, 1};
     av_opt_set(codec->priv_data, "preset", settings->preset, 0);
-    av_opt_set_int(codec->priv_data, "crf", (int64_t)settings->crf, 0);
+    if (settings->rate_control == SH_ENCODER_QUALITY)
+        av_opt_set_int(codec->priv_data, "crf", (int64_t)settings->crf, 0);
     codec->flags |= AV_CODEC_FLAG_CLOSED_GOP;
-    av_dict_set(own, "keyint", "-1", 0);
+    if (settings->gop_frames > 0)
+        set_stream(codec, settings, own);
+    else
+        av_dict_set(own, "keyint", "-1", 0);
     av_dict_set(own, "irefresh-type", "2", 0);
     av_dict_set_int(own, "lp", settings->threads, 0);
-    return 0;
+    if (settings->profile && strcmp(settings->profile, "main") != 0)
+        return sh_fail(err, SH_E_ARGUMENT, "SVT-AV1 has no profile \"%.20s\"; it has main",
+                       settings->profile);
+    return settings->level ? set_level(codec, settings->level, err) : 0;
 }
 
 static void version(char *text, size_t size)
@@ -66,5 +103,6 @@ const sh_encoder_row sh_encoder_svtav1 = {
     .native = "svtav1-params",
     .configure = configure,
     .must_end = true,
+    .grid = true,
     .version = version,
 };

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* x265 in pieces.
+/* x265 in pieces and streams.
  *
  * Key pictures further apart than any piece is long, in closed groups: the first picture is the only IDR. The
  * pool and the frames in work are pinned: x265's decisions depend on how many frames are in work. A picture
- * smaller than a coding tree unit gets smaller units. */
+ * smaller than a coding tree unit gets smaller units.
+ *
+ * A stream's key pictures are IDR without leading pictures. const-vbv: what a buffer leaves for a frame does
+ * not depend on how far other threads have come (measured: without it the bytes change with two frames in
+ * work). */
 #include "media/encode_row.h"
 
 #include <dlfcn.h>
 #include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
+#include <stdio.h>
 
 #define FAR 1000000
 
@@ -17,16 +22,50 @@ static int frames_in_work(int threads)
     return threads >= 16 ? 4 : threads >= 8 ? 3 : threads >= 3 ? 2 : 1;
 }
 
-static int configure(AVCodecContext *codec, const sh_encoder_settings *settings, AVDictionary **own)
+static void set_piece(AVCodecContext *codec, AVDictionary **own)
 {
-    const AVPixFmtDescriptor *format = av_pix_fmt_desc_get(settings->format);
-    const int side = settings->width < settings->height ? settings->width : settings->height;
-    av_opt_set(codec->priv_data, "preset", settings->preset, 0);
-    av_opt_set_double(codec->priv_data, "crf", settings->crf, 0);
     codec->gop_size = FAR;
     codec->keyint_min = FAR / 2;
     av_dict_set_int(own, "keyint", FAR, 0);
     av_dict_set_int(own, "min-keyint", FAR / 2, 0);
+}
+
+static void set_stream(AVCodecContext *codec, const sh_encoder_settings *settings, AVDictionary **own)
+{
+    char fill[32];
+    snprintf(fill, sizeof(fill), "%.3f", sh_encoder_fill(settings));
+    codec->gop_size = settings->gop_frames;
+    codec->keyint_min = 1;
+    av_dict_set_int(own, "keyint", settings->gop_frames, 0);
+    if (!settings->scene_keys)
+        av_dict_set(own, "scenecut", "0", 0);
+    if (sh_encoder_ceiling(settings) > 0) {
+        av_dict_set(own, "const-vbv", "1", 0);
+        av_dict_set(own, "vbv-init", fill, 0);
+    }
+    if (settings->rate_control == SH_ENCODER_CONSTANT)
+        av_dict_set(own, "strict-cbr", "1", 0);
+    if (settings->delimiters)
+        av_dict_set(own, "aud", "1", 0);
+    av_opt_set_int(codec->priv_data, "forced-idr", 1, 0);
+}
+
+static int configure(AVCodecContext *codec, const sh_encoder_settings *settings, AVDictionary **own,
+                     sh_err *err)
+{
+    const AVPixFmtDescriptor *format = av_pix_fmt_desc_get(settings->format);
+    const int side = settings->width < settings->height ? settings->width : settings->height;
+    av_opt_set(codec->priv_data, "preset", settings->preset, 0);
+    if (settings->rate_control == SH_ENCODER_QUALITY)
+        av_opt_set_double(codec->priv_data, "crf", settings->crf, 0);
+    if (settings->profile)
+        av_opt_set(codec->priv_data, "profile", settings->profile, 0);
+    if (settings->level)
+        av_dict_set(own, "level-idc", settings->level, 0);
+    if (settings->gop_frames > 0)
+        set_stream(codec, settings, own);
+    else
+        set_piece(codec, own);
     av_dict_set(own, "open-gop", "0", 0);
     av_dict_set(own, "repeat-headers", settings->global_header ? "0" : "1", 0);
     av_dict_set_int(own, "frame-threads", frames_in_work(settings->threads), 0);
