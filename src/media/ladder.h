@@ -100,7 +100,6 @@ typedef enum sh_ladder_kind {
     SH_LADDER_MP4,    /* one file, index at its front; a video and audios */
     SH_LADDER_VTT,    /* one text: WebVTT segments, and the whole in one file */
     SH_LADDER_FRAMES, /* one capture: JPEG files */
-    SH_LADDER_RAW,    /* one capture: pictures as planes, packed as the source's format says */
     SH_LADDER_KINDS
 } sh_ladder_kind;
 
@@ -116,6 +115,8 @@ typedef enum sh_ladder_role {
     SH_LADDER_INIT,    /* of CMAF: number 0 */
     SH_LADDER_SEGMENT, /* number from 1; also each JPEG of FRAMES, each sprite sheet */
     SH_LADDER_WHOLE,   /* the one file of MP4, the whole text of VTT: number 0. To be opened to read, too */
+    SH_LADDER_WORK,    /* of sprite sheets: what is needed until the end, and to be removed then. To be opened
+                        * to read, too, and with what a run before has left in it. Number 0 */
     SH_LADDER_ROLES
 } sh_ladder_role;
 
@@ -218,7 +219,6 @@ typedef struct sh_ladder_segment {
     int64_t number;          /* from 1 */
     int64_t start, duration; /* presentation time, ticks of the track */
     int64_t bytes, samples;  /* pictures, AAC frames, cues */
-    uint32_t crc;            /* CRC32C of the file */
     size_t first_key;        /* in the track's keys */
     int key_count;
 } sh_ladder_segment;

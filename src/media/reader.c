@@ -101,7 +101,7 @@ int sh_reader_open(sh_reader **out, const sh_reader_settings *settings, const sh
     reader->packet = av_packet_alloc();
     for (int i = 0; i < PLACES; i++)
         reader->places[i].frame = -1;
-    sh_cutter_start(&reader->cutter, settings->piece_frames);
+    sh_cutter_start(&reader->cutter, settings->begins ? 0 : settings->piece_frames);
     int status = reader->frame && reader->packet ? open_source(reader, err)
                                                  : sh_fail(err, SH_E_MEMORY, "memory is short");
     if (status < 0)
@@ -305,7 +305,8 @@ static int take_output(sh_reader *reader, int64_t number, sh_err *err)
     }
     av_frame_move_ref(work->frame, reader->frame);
     work->number = number;
-    sh_cutter_put(&reader->cutter, work);
+    const bool begins = reader->settings.begins && reader->settings.begins(reader->settings.opaque, work);
+    sh_cutter_put_border(&reader->cutter, work, begins);
     return 0;
 }
 
@@ -368,7 +369,7 @@ static int step(sh_reader *reader, sh_err *err)
 static int finish_work(sh_reader *reader, sh_work *work, sh_err *err)
 {
     const int64_t position = work->last ? reader->settings.piece_frames : reader->cutter.position - 1;
-    if (position >= reader->settings.piece_frames - SH_LEDGER_CHECKS)
+    if (reader->settings.begins || position >= reader->settings.piece_frames - SH_LEDGER_CHECKS)
         hash_output(reader, work->frame, work->number);
     work->piece = reader->piece;
     if (!work->last)

@@ -24,6 +24,9 @@ typedef struct sh_reader_settings {
     double start, duration; /* sh_source_cut; < 0: not asked */
     const sh_plan *plan;    /* borrowed */
     int64_t piece_frames;
+    /* Instead of that: whether a piece begins with this frame. Called for each in order, from the first one
+     * that is given out; may set time and length of the work, and reads it alone. NULL: none */
+    bool (*begins)(void *opaque, sh_work *work);
     /* A source that is read once, open and cut already, and its first frame (which is moved out); NULL: it is
      * opened here. Stays the caller's */
     sh_source *given;

@@ -10,7 +10,7 @@
 
 /* ---- models ---- */
 
-static int parse_model(network *n, const void *bytes, size_t size, const char *path, sh_err *err)
+int sh_network_parse(network *n, const void *bytes, size_t size, const char *path, sh_err *err)
 {
     spyhop_error error;
     sh_shown_path(path, n->name);
@@ -29,10 +29,10 @@ static int parse_model(network *n, const void *bytes, size_t size, const char *p
 int sh_setup_models(pipeline *p, sh_err *err)
 {
     const sh_upscale_child *child = p->child;
-    int status = parse_model(&p->model, child->model, child->model_size, p->options->model, err);
+    int status = sh_network_parse(&p->model, child->model, child->model_size, p->options->model, err);
     if (status < 0 || !child->restore)
         return status;
-    status = parse_model(&p->restore, child->restore, child->restore_size, p->options->restore, err);
+    status = sh_network_parse(&p->restore, child->restore, child->restore_size, p->options->restore, err);
     if (status == 0 && p->restore.info.scale != 1)
         status = sh_fail(err, SH_E_ARGUMENT, "model %s enlarges %d times: none to put in front of another",
                          p->restore.name, p->restore.info.scale);

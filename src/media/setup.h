@@ -2,7 +2,7 @@
 #ifndef SH_MEDIA_SETUP_H
 #define SH_MEDIA_SETUP_H
 /* What the work of a child consists of, and its decisions before any work: models, facts, plan, losses, and
- * the fingerprint. For pipeline.c alone. */
+ * the fingerprint. For pipeline.c, and `network` for ladders. */
 #include "base/buf.h"
 #include "media/lanes.h"
 #include "media/media.h"
@@ -15,6 +15,9 @@ typedef struct network {
     spyhop_model_info info;
     char name[SH_SHOWN];
 } network;
+
+/* path: for messages; only its name is kept. */
+int sh_network_parse(network *n, const void *bytes, size_t size, const char *path, sh_err *err);
 
 typedef struct pipeline {
     const sh_upscale_child *child;

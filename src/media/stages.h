@@ -21,8 +21,9 @@ typedef struct sh_work {
     int64_t number;   /* of the frame, of the output */
     bool first, last; /* of the piece */
     bool duplicate;
-    int level;      /* sh_fallback that made it */
-    AVFrame *frame; /* owned, like all that follow */
+    int level;            /* sh_fallback that made it */
+    int64_t time, length; /* of ladders: when it is shown, ticks of their clock */
+    AVFrame *frame;       /* owned, like all that follow */
     AVPacket *packet;
     sh_check_frame check; /* what the decoder has to find again */
     sh_ledger *ledger;    /* with the last frame of a piece */
