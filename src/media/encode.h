@@ -75,7 +75,7 @@ typedef struct sh_encoder_settings {
     AVContentLightMetadata light;
 
     /* Streams. The defaults leave a piece what it is. */
-    int gop_frames;  /* > 0: a stream, and the most frames from one key frame to the next */
+    int gop_frames;  /* > 0: a stream, and the most frames from one key frame to the next; AV1: from 2 */
     bool scene_keys; /* scenes that change may begin with a key frame (H.264, HEVC; never in AV1 and NVENC) */
     sh_encoder_rate rate_control; /* other than SH_ENCODER_QUALITY in streams only */
     int64_t bitrate;              /* bits a second; SH_ENCODER_VARIABLE and SH_ENCODER_CONSTANT */

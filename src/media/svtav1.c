@@ -67,6 +67,9 @@ static int configure(AVCodecContext *codec, const sh_encoder_settings *settings,
         av_dict_set(own, "keyint", "-1", 0);
     av_dict_set(own, "irefresh-type", "2", 0);
     av_dict_set_int(own, "lp", settings->threads, 0);
+    if (settings->gop_frames == 1)
+        return sh_fail(err, SH_E_ARGUMENT,
+                       "SVT-AV1 makes no stream of key frames alone; from 2 frames apart it does");
     if (settings->profile && strcmp(settings->profile, "main") != 0)
         return sh_fail(err, SH_E_ARGUMENT, "SVT-AV1 has no profile \"%.20s\"; it has main",
                        settings->profile);
