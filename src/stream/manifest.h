@@ -68,7 +68,7 @@ typedef struct sh_stream_sheets {
     int columns, rows;           /* of one sheet */
     int tile_width, tile_height; /* pixels */
     int64_t interval;            /* ticks from one thumbnail to the next */
-    int64_t count;               /* thumbnails in all, the last sheet's blank tiles left out */
+    int64_t count; /* thumbnails in all; every sheet is a whole grid, blank after the last one */
 } sh_stream_sheets;
 
 typedef struct sh_stream_track {
@@ -148,7 +148,7 @@ int64_t sh_stream_average(const sh_stream_track *track);
 /* The same of the I-frame playlist. */
 int64_t sh_stream_key_peak(const sh_stream_track *track);
 int64_t sh_stream_key_average(const sh_stream_track *track);
-/* The presented end of the track in ticks, and its end as a fraction is timescale. */
+/* The presented end of the track, in its ticks. */
 int64_t sh_stream_end(const sh_stream_track *track);
 /* Presented start of segment n (n = segment_count: the end), in ticks. */
 int64_t sh_stream_time(const sh_stream_track *track, size_t n);
