@@ -76,6 +76,7 @@ typedef struct sh_mp4_track {
 
 typedef struct sh_mp4_init {
     sh_mp4_brands ftyp;
+    bool has_moov; /* always, after success */
     uint64_t moov_offset;
     uint32_t timescale; /* of the movie */
     uint64_t duration;  /* mvhd */
