@@ -530,7 +530,7 @@ static void end_job(bed *b, const char *status)
     char id[64] = "";
     sh_mcjob job;
     sh_arena *arena = sh_arena_new(1 << 20);
-    assert_int_equal(sh_mcjob_list(b->cloud->db, NULL, false, 0, 1, take_job, id, NULL), 0);
+    assert_int_equal(sh_mcjob_list(b->cloud->db, &(sh_mcjob_query){.limit = 1}, take_job, id, NULL), 0);
     assert_int_equal(sh_db_begin(b->cloud->db, NULL), 0);
     assert_int_equal(sh_mcjob_get(b->cloud->db, arena, id, &job, NULL), 0);
     job.status = status;
@@ -587,7 +587,7 @@ static void test_stop_cancels_job(void **state)
     bed_pump(b);
     json_decref(bed_call(b, "states", "StopExecution", "{'executionArn':'%s'}", arn));
     assert_string_equal(b->code, "");
-    assert_int_equal(sh_mcjob_count(b->cloud->db, "CANCELED", &count, NULL), 0);
+    assert_int_equal(sh_mcjob_count(b->cloud->db, "Default", "CANCELED", &count, NULL), 0);
     assert_int_equal(count, 1);
     bed_pump(b);
     assert_string_equal(bed_status(b, arn), "ABORTED");

@@ -8,7 +8,13 @@
 
 #include <cmocka.h>
 
+#include "base/arena.h"
 #include "cloud/store/db.h"
+#include "cloud/store/mcjobs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 static int count_row(void *opaque, const sh_row *row)
 {
@@ -80,11 +86,58 @@ static void a_lost_transaction_stays_lost(void **state)
     assert_int_equal(rows(db), 1);
 }
 
+/* A data folder of version 1, whose jobs had no queue, is brought up to date with its rows. */
+static void an_older_database_is_brought_up_to_date(void **state)
+{
+    char path[] = "/tmp/spyhop-test-db-XXXXXX";
+    sh_db *db;
+    sh_err err = {0};
+    sh_mcjob job;
+    sh_arena *arena = sh_arena_new(1 << 20);
+    close(mkstemp(path));
+    assert_int_equal(sh_db_open(&db, path, &err), 0);
+    assert_int_equal(sh_db_run(db, &err, "DROP TABLE mcjobs", ""), 0);
+    assert_int_equal(
+        sh_db_run(
+            db, &err,
+            "CREATE TABLE mcjobs (sequence INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
+            " status TEXT NOT NULL, request TEXT NOT NULL, token TEXT UNIQUE, priority INTEGER NOT NULL,"
+            " created_ms INTEGER NOT NULL, started_ms INTEGER NOT NULL, finished_ms INTEGER NOT NULL,"
+            " percent INTEGER NOT NULL, phase TEXT NOT NULL, error_code INTEGER NOT NULL,"
+            " error TEXT NOT NULL, details TEXT NOT NULL)",
+            ""),
+        0);
+    assert_int_equal(
+        sh_db_run(db, &err,
+                  "INSERT INTO mcjobs VALUES (1, 'old', 'COMPLETE', '{}', NULL, 0, 1, 2, 3, 100, '', 0,"
+                  " '', '{}')",
+                  ""),
+        0);
+    assert_int_equal(sh_db_run(db, &err, "PRAGMA user_version = 1", ""), 0);
+    sh_db_close(db);
+    for (int i = 0; i < 2; i++) { /* and is left alone the next time */
+        if (sh_db_open(&db, path, &err) < 0)
+            fail_msg("%s", err.message);
+        assert_int_equal(sh_mcjob_get(db, arena, "old", &job, &err), 0);
+        assert_string_equal(job.queue, "Default");
+        assert_null(job.settings);
+        sh_db_close(db);
+    }
+    sh_arena_free(arena);
+    const char *const endings[] = {"", "-wal", "-shm"};
+    for (size_t i = 0; i < 3; i++) {
+        char name[64];
+        snprintf(name, sizeof(name), "%s%s", path, endings[i]);
+        unlink(name);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(levels, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lost_transaction_stays_lost, set_up, tear_down),
+        cmocka_unit_test(an_older_database_is_brought_up_to_date),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* MediaConvert: the table of actions, its REST paths, and the actions that look at jobs or end them. */
-#include "cloud/api/mediaconvert.h"
+#include "cloud/api/mediaconvert_kept.h"
 #include "base/size.h"
 #include "cloud/api/args.h"
 
@@ -124,18 +124,12 @@ static int read_query(sh_call *call, job_query *q)
     return 0;
 }
 
-/* There is one queue; another has no jobs. */
-static bool is_own_queue(const sh_call *call, const char *queue)
-{
-    const char *own = sh_mc_arn(call->cloud, call->arena, "queues", "Default");
-    return !queue || strcmp(queue, "Default") == 0 || (own && strcmp(queue, own) == 0);
-}
-
 static int list_jobs(sh_call *call)
 {
     job_query q = {0};
     sh_err err = {0};
     char token[32];
+    sh_mckept queue = {0};
     page p = {.cloud = call->cloud};
     int status = read_query(call, &q);
     if (status == 0)
@@ -145,10 +139,16 @@ static int list_jobs(sh_call *call)
     p.limit = q.limit;
     p.list = json_array();
     sh_put(&status, call->out, "jobs", p.list);
-    if (status < 0 || !is_own_queue(call, q.queue))
+    if (status < 0)
         return sh_out_done(call, status);
-    bool ascending = q.order && strcmp(q.order, "ASCENDING") == 0;
-    status = sh_mcjob_list(call->cloud->db, q.status, ascending, q.after, q.limit + 1, add_job, &p, &err);
+    if (q.queue && (status = sh_mc_kept_find(call, SH_MC_QUEUES, q.queue, &queue)) < 0)
+        return status;
+    const sh_mcjob_query query = {.status = q.status,
+                                  .queue = queue.name,
+                                  .ascending = q.order && strcmp(q.order, "ASCENDING") == 0,
+                                  .after = q.after,
+                                  .limit = q.limit + 1};
+    status = sh_mcjob_list(call->cloud->db, &query, add_job, &p, &err);
     if (status == SH_E_MEMORY)
         return sh_out_done(call, status);
     if (status < 0)
@@ -160,7 +160,7 @@ static int list_jobs(sh_call *call)
     return sh_out_done(call, status);
 }
 
-/* ---- endpoints, queues ---- */
+/* ---- endpoints ---- */
 
 static int describe_endpoints(sh_call *call)
 {
@@ -172,67 +172,11 @@ static int describe_endpoints(sh_call *call)
     return sh_out_done(call, status);
 }
 
-/* NULL with *status set on failure. */
-static json_t *queue_json(sh_call *call, int *status)
-{
-    sh_err err = {0};
-    int64_t submitted = 0, progressing = 0;
-    *status = sh_mcjob_count(call->cloud->db, "SUBMITTED", &submitted, &err);
-    if (*status == 0)
-        *status = sh_mcjob_count(call->cloud->db, "PROGRESSING", &progressing, &err);
-    if (*status < 0) {
-        *status = sh_call_fail_internal(call, &err);
-        return NULL;
-    }
-    json_t *queue = json_object();
-    sh_put_text(status, queue, "arn", sh_mc_arn(call->cloud, call->arena, "queues", "Default"));
-    sh_put_text(status, queue, "name", "Default");
-    sh_put_text(status, queue, "type", "SYSTEM");
-    sh_put_text(status, queue, "status", "ACTIVE");
-    sh_put_text(status, queue, "pricingPlan", "ON_DEMAND");
-    sh_put(status, queue, "submittedJobsCount", json_integer(submitted));
-    sh_put(status, queue, "progressingJobsCount", json_integer(progressing));
-    *status = sh_out_done(call, *status);
-    return queue;
-}
-
-/* Answers with the one queue, as member `name`, in the form that json_pack's `format` gives it. */
-static int answer_queue(sh_call *call, const char *name, const char *format)
-{
-    int status;
-    json_t *queue = queue_json(call, &status);
-    if (status == 0)
-        status = sh_out_new(call);
-    if (status < 0) {
-        json_decref(queue);
-        return status;
-    }
-    sh_put(&status, call->out, name, json_pack(format, queue));
-    return sh_out_done(call, status);
-}
-
-static int get_queue(sh_call *call)
-{
-    const char *name;
-    int status = sh_arg_need(call, "name", 256, &name);
-    if (status < 0)
-        return status;
-    if (!is_own_queue(call, name))
-        return sh_call_fail(call, 404, "NotFoundException", "there is no queue %s", name);
-    return answer_queue(call, "queue", "o");
-}
-
-static int list_queues(sh_call *call)
-{
-    return answer_queue(call, "queues", "[o]");
-}
-
 /* ---- the table ---- */
 
 /* Faults have other names in this service than in those of the JSON protocol. */
-static int in_own_words(sh_call *call, sh_action_fn fn)
+static int in_own_words(sh_call *call, int status)
 {
-    int status = fn(call);
     const char *code = call->error.code;
     if (status == 0 || !code)
         return status;
@@ -243,43 +187,44 @@ static int in_own_words(sh_call *call, sh_action_fn fn)
     return status;
 }
 
-static int action_create_job(sh_call *call)
-{
-    return in_own_words(call, sh_mc_create_job);
-}
+/* X(constant, name as AWS has it, what does it) */
+#define ACTIONS(X)                                                                                           \
+    X(CREATE_JOB, "CreateJob", sh_mc_create_job(call))                                                       \
+    X(GET_JOB, "GetJob", get_job(call))                                                                      \
+    X(LIST_JOBS, "ListJobs", list_jobs(call))                                                                \
+    X(CANCEL_JOB, "CancelJob", cancel_job(call))                                                             \
+    X(DESCRIBE_ENDPOINTS, "DescribeEndpoints", describe_endpoints(call))                                     \
+    X(CREATE_QUEUE, "CreateQueue", sh_mc_kept(call, SH_MC_QUEUES, SH_MC_CREATE))                             \
+    X(GET_QUEUE, "GetQueue", sh_mc_kept(call, SH_MC_QUEUES, SH_MC_GET))                                      \
+    X(LIST_QUEUES, "ListQueues", sh_mc_kept(call, SH_MC_QUEUES, SH_MC_LIST))                                 \
+    X(UPDATE_QUEUE, "UpdateQueue", sh_mc_kept(call, SH_MC_QUEUES, SH_MC_UPDATE))                             \
+    X(DELETE_QUEUE, "DeleteQueue", sh_mc_kept(call, SH_MC_QUEUES, SH_MC_DELETE))                             \
+    X(CREATE_PRESET, "CreatePreset", sh_mc_kept(call, SH_MC_PRESETS, SH_MC_CREATE))                          \
+    X(GET_PRESET, "GetPreset", sh_mc_kept(call, SH_MC_PRESETS, SH_MC_GET))                                   \
+    X(LIST_PRESETS, "ListPresets", sh_mc_kept(call, SH_MC_PRESETS, SH_MC_LIST))                              \
+    X(UPDATE_PRESET, "UpdatePreset", sh_mc_kept(call, SH_MC_PRESETS, SH_MC_UPDATE))                          \
+    X(DELETE_PRESET, "DeletePreset", sh_mc_kept(call, SH_MC_PRESETS, SH_MC_DELETE))                          \
+    X(CREATE_TEMPLATE, "CreateJobTemplate", sh_mc_kept(call, SH_MC_TEMPLATES, SH_MC_CREATE))                 \
+    X(GET_TEMPLATE, "GetJobTemplate", sh_mc_kept(call, SH_MC_TEMPLATES, SH_MC_GET))                          \
+    X(LIST_TEMPLATES, "ListJobTemplates", sh_mc_kept(call, SH_MC_TEMPLATES, SH_MC_LIST))                     \
+    X(UPDATE_TEMPLATE, "UpdateJobTemplate", sh_mc_kept(call, SH_MC_TEMPLATES, SH_MC_UPDATE))                 \
+    X(DELETE_TEMPLATE, "DeleteJobTemplate", sh_mc_kept(call, SH_MC_TEMPLATES, SH_MC_DELETE))                 \
+    X(TAG, "TagResource", sh_mc_tag(call))                                                                   \
+    X(UNTAG, "UntagResource", sh_mc_untag(call))                                                             \
+    X(LIST_TAGS, "ListTagsForResource", sh_mc_list_tags(call))
 
-static int action_get_job(sh_call *call)
-{
-    return in_own_words(call, get_job);
-}
+#define FUNCTION(constant, name, work)                                                                       \
+    static int do_##constant(sh_call *call)                                                                  \
+    {                                                                                                        \
+        return in_own_words(call, work);                                                                     \
+    }
+ACTIONS(FUNCTION)
 
-static int action_list_jobs(sh_call *call)
-{
-    return in_own_words(call, list_jobs);
-}
+#define CONSTANT(constant, name, work) constant,
+enum { ACTIONS(CONSTANT) };
 
-static int action_cancel_job(sh_call *call)
-{
-    return in_own_words(call, cancel_job);
-}
-
-static int action_get_queue(sh_call *call)
-{
-    return in_own_words(call, get_queue);
-}
-
-enum { CREATE_JOB, GET_JOB, LIST_JOBS, CANCEL_JOB, DESCRIBE_ENDPOINTS, GET_QUEUE, LIST_QUEUES };
-
-static const sh_action actions[] = {
-    [CREATE_JOB] = {"CreateJob", action_create_job},
-    [GET_JOB] = {"GetJob", action_get_job},
-    [LIST_JOBS] = {"ListJobs", action_list_jobs},
-    [CANCEL_JOB] = {"CancelJob", action_cancel_job},
-    [DESCRIBE_ENDPOINTS] = {"DescribeEndpoints", describe_endpoints},
-    [GET_QUEUE] = {"GetQueue", action_get_queue},
-    [LIST_QUEUES] = {"ListQueues", list_queues},
-    {NULL, NULL},
-};
+#define ROW(constant, name, work) [constant] = {name, do_##constant},
+static const sh_action actions[] = {ACTIONS(ROW){NULL, NULL}};
 
 const sh_service sh_service_mediaconvert = {
     .name = "mediaconvert", .target_prefix = NULL, .json_version = "1.1", .actions = actions};
@@ -299,8 +244,24 @@ static const route routes[] = {
     {"DELETE", "jobs/*", "id", CANCEL_JOB},
     {"POST", "endpoints", NULL, DESCRIBE_ENDPOINTS},
     {"GET", "endpoints", NULL, DESCRIBE_ENDPOINTS},
+    {"POST", "queues", NULL, CREATE_QUEUE},
     {"GET", "queues", NULL, LIST_QUEUES},
     {"GET", "queues/*", "name", GET_QUEUE},
+    {"PUT", "queues/*", "name", UPDATE_QUEUE},
+    {"DELETE", "queues/*", "name", DELETE_QUEUE},
+    {"POST", "presets", NULL, CREATE_PRESET},
+    {"GET", "presets", NULL, LIST_PRESETS},
+    {"GET", "presets/*", "name", GET_PRESET},
+    {"PUT", "presets/*", "name", UPDATE_PRESET},
+    {"DELETE", "presets/*", "name", DELETE_PRESET},
+    {"POST", "jobTemplates", NULL, CREATE_TEMPLATE},
+    {"GET", "jobTemplates", NULL, LIST_TEMPLATES},
+    {"GET", "jobTemplates/*", "name", GET_TEMPLATE},
+    {"PUT", "jobTemplates/*", "name", UPDATE_TEMPLATE},
+    {"DELETE", "jobTemplates/*", "name", DELETE_TEMPLATE},
+    {"POST", "tags", NULL, TAG},
+    {"GET", "tags/*", "arn", LIST_TAGS},
+    {"PUT", "tags/*", "arn", UNTAG},
 };
 
 static int hex(char c)

@@ -3,7 +3,7 @@
 #include "base/size.h"
 #include "cloud/api/args.h"
 #include "cloud/api/keys.h"
-#include "cloud/api/mediaconvert.h"
+#include "cloud/api/mediaconvert_kept.h"
 #include "cloud/jobs/mc_settings.h"
 
 #include <stdio.h>
@@ -11,10 +11,14 @@
 #include <string.h>
 
 typedef struct creating {
-    const char *role, *queue, *token;
-    const json_t *settings, *metadata, *tags;
+    const char *role, *token;
+    sh_mckept queue;
+    const json_t *metadata, *tags;
+    json_t *template; /* NULL: none; owned, like settings and presets */
+    json_t *settings; /* with those of the template under them */
+    json_t *resolved; /* with those of presets under them, or NULL */
     int64_t priority;
-    char *request; /* JSON text */
+    char *request, *made; /* JSON texts; made may be NULL */
 } creating;
 
 static int bad(sh_call *call, const char *path, const char *why)
@@ -58,14 +62,10 @@ static int refuse_unsupported(sh_call *call)
 {
     const json_t *acceleration = json_object_get(call->in, "accelerationSettings");
     const char *mode = json_string_value(json_object_get(acceleration, "mode"));
-    const char *template = json_string_value(json_object_get(call->in, "jobTemplate"));
     if (mode && strcmp(mode, "REQUIRED") == 0)
         return bad(call, "/accelerationSettings/mode", "accelerated transcoding is not offered here");
-    if (template && *template)
-        return sh_call_fail(call, 404, "NotFoundException", "/jobTemplate: there is no job template '%s'",
-                            template);
     if (json_array_size(json_object_get(call->in, "hopDestinations")) > 0)
-        return bad(call, "/hopDestinations", "there is no other queue to hop to");
+        return bad(call, "/hopDestinations", "jobs stay in their queue here");
     return 0;
 }
 
@@ -82,19 +82,43 @@ static bool is_role(const char *text)
     return strncmp(text + 18, ":role/", 6) == 0 && text[24] != '\0';
 }
 
+static int read_template(sh_call *call, creating *c)
+{
+    const char *name;
+    const json_t *settings;
+    sh_mckept row;
+    int status = sh_arg_text(call, "jobTemplate", 1024, &name);
+    if (status < 0 || (status = sh_arg_object(call, "settings", &settings)) < 0)
+        return status;
+    if (name && *name) {
+        if ((status = sh_mc_kept_find(call, SH_MC_TEMPLATES, name, &row)) < 0)
+            return status;
+        c->template = json_loads(row.body, 0, NULL);
+        c->settings = json_deep_copy(json_object_get(c->template, "settings"));
+        sh_mc_merge(c->settings, settings);
+    } else if (!settings) {
+        return bad(call, "/settings", "is a required property");
+    } else {
+        c->settings = json_deep_copy(settings);
+    }
+    return c->settings ? sh_mc_put_presets(call, c->settings, &c->resolved) : sh_out_done(call, SH_E_MEMORY);
+}
+
 static int read_queue(sh_call *call, creating *c)
 {
-    char *own = sh_mc_arn(call->cloud, call->arena, "queues", "Default");
-    int status = sh_arg_text(call, "queue", 1024, &c->queue);
+    const char *name;
+    int status = sh_arg_text(call, "queue", 1024, &name);
     if (status < 0)
         return status;
-    if (!own)
-        return sh_out_done(call, SH_E_MEMORY);
-    if (c->queue && strcmp(c->queue, "Default") != 0 && strcmp(c->queue, own) != 0)
-        return sh_call_fail(call, 404, "NotFoundException",
-                            "/queue: there is no queue '%s'; this server has %s", c->queue, own);
-    c->queue = own;
-    return 0;
+    if (!name)
+        name = json_string_value(json_object_get(c->template, "queue"));
+    return sh_mc_kept_find(call, SH_MC_QUEUES, name ? name : "Default", &c->queue);
+}
+
+static int read_priority(sh_call *call, creating *c)
+{
+    int64_t usual = json_integer_value(json_object_get(c->template, "priority"));
+    return sh_arg_int(call, "priority", -50, 50, usual, &c->priority);
 }
 
 static int check_map(sh_call *call, const char *path, const json_t *map)
@@ -113,8 +137,6 @@ static int check_settings(sh_call *call, const json_t *settings)
 {
     sh_err err = {0};
     sh_mc_job *job = NULL;
-    if (!settings)
-        return bad(call, "/settings", "is a required property");
     int status = sh_mc_job_read(&job, settings, &err);
     sh_mc_job_free(job);
     if (status == SH_E_MEMORY || status == SH_E_INTERNAL)
@@ -126,12 +148,10 @@ static int read_call(sh_call *call, creating *c)
 {
     int status;
     if ((status = check_names(call)) < 0 || (status = sh_arg_text(call, "role", 2048, &c->role)) < 0 ||
-        (status = read_queue(call, c)) < 0 ||
+        (status = read_template(call, c)) < 0 || (status = read_queue(call, c)) < 0 ||
         (status = sh_arg_text(call, "clientRequestToken", 256, &c->token)) < 0 ||
-        (status = sh_arg_object(call, "settings", &c->settings)) < 0 ||
         (status = sh_arg_object(call, "userMetadata", &c->metadata)) < 0 ||
-        (status = sh_arg_object(call, "tags", &c->tags)) < 0 ||
-        (status = sh_arg_int(call, "priority", -50, 50, 0, &c->priority)) < 0)
+        (status = sh_arg_object(call, "tags", &c->tags)) < 0 || (status = read_priority(call, c)) < 0)
         return status;
     if (!c->role)
         return bad(call, "/role", "is a required property");
@@ -142,13 +162,16 @@ static int read_call(sh_call *call, creating *c)
         return status;
     if (c->token && !*c->token)
         c->token = NULL;
-    return check_settings(call, c->settings);
+    return check_settings(call, c->resolved ? c->resolved : c->settings);
 }
 
-static void put_text_or(int *status, json_t *to, const sh_call *call, const char *name, const char *fallback)
+/* As the call says, else as the template, else `fallback`. */
+static void put_text_or(int *status, json_t *to, const sh_call *call, const creating *c, const char *name,
+                        const char *fallback)
 {
     const char *value = json_string_value(json_object_get(call->in, name));
-    sh_put_text(status, to, name, value ? value : fallback);
+    const char *usual = json_string_value(json_object_get(c->template, name));
+    sh_put_text(status, to, name, value ? value : usual ? usual : fallback);
 }
 
 static char *request_text(const sh_call *call, const creating *c)
@@ -156,14 +179,15 @@ static char *request_text(const sh_call *call, const creating *c)
     int status = 0;
     json_t *request = json_object();
     sh_put_text(&status, request, "role", c->role);
-    sh_put_text(&status, request, "queue", c->queue);
+    sh_put_text(&status, request, "queue", sh_mc_arn(call->cloud, call->arena, "queues", c->queue.name));
+    put_text_or(&status, request, call, c, "jobTemplate", NULL);
     sh_put(&status, request, "settings", json_deep_copy(c->settings));
     sh_put(&status, request, "userMetadata", c->metadata ? json_deep_copy(c->metadata) : json_object());
     sh_put(&status, request, "tags", c->tags ? json_deep_copy(c->tags) : json_object());
     sh_put(&status, request, "accelerationSettings", json_pack("{s:s}", "mode", "DISABLED"));
-    put_text_or(&status, request, call, "billingTagsSource", "JOB");
-    put_text_or(&status, request, call, "simulateReservedQueue", "DISABLED");
-    put_text_or(&status, request, call, "statusUpdateInterval", "SECONDS_60");
+    put_text_or(&status, request, call, c, "billingTagsSource", "JOB");
+    put_text_or(&status, request, call, c, "simulateReservedQueue", "DISABLED");
+    put_text_or(&status, request, call, c, "statusUpdateInterval", "SECONDS_60");
     char *text = status < 0 ? NULL : json_dumps(request, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(request);
     return text;
@@ -206,41 +230,52 @@ static int insert(sh_call *call, const creating *c, sh_mcjob *job, sh_err *err)
                       .created_ms = call->now_ms,
                       .phase = "",
                       .error = "",
-                      .details = "{}"};
+                      .details = "{}",
+                      .queue = c->queue.name,
+                      .settings = c->made};
     if (!job->id)
         return sh_fail(err, SH_E_MEMORY, "no memory for a job");
     return sh_mcjob_insert(call->cloud->db, job, err);
 }
 
-int sh_mc_create_job(sh_call *call)
+static int make_texts(sh_call *call, creating *c)
 {
-    creating c = {0};
+    c->request = request_text(call, c);
+    c->made = c->resolved ? json_dumps(c->resolved, JSON_COMPACT) : NULL;
+    return !c->request || (c->resolved && !c->made) ? sh_out_done(call, SH_E_MEMORY) : 0;
+}
+
+static int create(sh_call *call, creating *c)
+{
     sh_mcjob job;
     sh_err err = {0};
-    int status = read_call(call, &c);
-    if (status < 0)
-        return status;
-    c.request = request_text(call, &c);
-    if (!c.request)
-        return sh_out_done(call, SH_E_MEMORY);
-    status = sh_db_begin(call->cloud->db, &err);
+    int status = sh_db_begin(call->cloud->db, &err);
     if (status == 0)
-        status = sh_db_end(call->cloud->db, insert(call, &c, &job, &err), &err);
-    if (status == SH_E_CONFLICT) {
-        sh_call_fail(call, 409, "ConflictException", "%s", err.message);
-        goto done;
-    }
-    if (status < 0) {
-        status = sh_call_fail_internal(call, &err);
-        goto done;
-    }
+        status = sh_db_end(call->cloud->db, insert(call, c, &job, &err), &err);
+    if (status == SH_E_CONFLICT)
+        return sh_call_fail(call, 409, "ConflictException", "%s", err.message);
+    if (status < 0)
+        return sh_call_fail_internal(call, &err);
     sh_cloud_wake(call->cloud, SH_WAKE_MCJOBS);
     status = sh_out_new(call);
     if (status < 0)
-        goto done;
+        return status;
     sh_put(&status, call->out, "job", sh_mc_job_json(call->cloud, &job));
-    status = sh_out_done(call, status);
-done:
+    return sh_out_done(call, status);
+}
+
+int sh_mc_create_job(sh_call *call)
+{
+    creating c = {0};
+    int status = read_call(call, &c);
+    if (status == 0)
+        status = make_texts(call, &c);
+    if (status == 0)
+        status = create(call, &c);
+    json_decref(c.template);
+    json_decref(c.settings);
+    json_decref(c.resolved);
     free(c.request);
+    free(c.made);
     return status;
 }

@@ -150,17 +150,19 @@ int sh_mc_work_start(sh_mc_work *out, const sh_cloud *cloud, const sh_mcjob *job
     sh_mc_work work = {.child = SH_CHILD_NONE, .out = -1, .log = -1, .warnings = json_array()};
     sh_mc_job *checked = NULL;
     json_t *request = json_loads(job->request, 0, NULL);
+    json_t *resolved = job->settings ? json_loads(job->settings, 0, NULL) : NULL;
     snprintf(work.id, sizeof(work.id), "%s", job->id);
     snprintf(work.phase, sizeof(work.phase), "PROBING");
     sh_buf_init(&work.line, LINE_MAX_BYTES);
     sh_buf_init(&work.tail, TAIL_MAX_BYTES);
     work.news_us = sh_monotonic_us();
     *code = SH_MC_ERROR_INTERNAL;
-    int status = sh_mc_job_read(&checked, json_object_get(request, "settings"), err);
+    int status = sh_mc_job_read(&checked, resolved ? resolved : json_object_get(request, "settings"), err);
     if (status == 0)
         status = prepare(&work, cloud, checked, code, err);
     sh_mc_job_free(checked);
     json_decref(request);
+    json_decref(resolved);
     if (status < 0)
         sh_mc_work_free(&work);
     else

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,6 +63,7 @@ static int take_version(void *opaque, const sh_row *row)
 static int make_tables(sh_db *db, sh_err *err)
 {
     int64_t version = 0;
+    char pragma[64];
     int status = sh_db_each(db, err, "PRAGMA user_version", take_version, &version, "");
     if (status < 0)
         return status;
@@ -73,10 +75,15 @@ static int make_tables(sh_db *db, sh_err *err)
     status = sh_db_begin(db, err);
     if (status < 0)
         return status;
+    for (int64_t i = version; status == 0 && i > 0 && i < SH_SCHEMA_VERSION; i++)
+        status = exec(db, sh_schema_steps[i], err);
     for (int i = 0; status == 0 && sh_schema_all[i]; i++)
         status = exec(db, sh_schema_all[i], err);
-    if (status == 0 && version != SH_SCHEMA_VERSION) /* else nothing is written: a full disk can be opened */
-        status = exec(db, "PRAGMA user_version = 1", err);
+    if (status == 0 &&
+        version != SH_SCHEMA_VERSION) { /* else nothing is written: a full disk can be opened */
+        snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %d", SH_SCHEMA_VERSION);
+        status = exec(db, pragma, err);
+    }
     return sh_db_end(db, status, err);
 }
 

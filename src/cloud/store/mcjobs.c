@@ -9,22 +9,23 @@ const char sh_schema_mcjobs[] =
     " sequence INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, status TEXT NOT NULL,"
     " request TEXT NOT NULL, token TEXT UNIQUE, priority INTEGER NOT NULL, created_ms INTEGER NOT NULL,"
     " started_ms INTEGER NOT NULL, finished_ms INTEGER NOT NULL, percent INTEGER NOT NULL,"
-    " phase TEXT NOT NULL, error_code INTEGER NOT NULL, error TEXT NOT NULL, details TEXT NOT NULL);"
+    " phase TEXT NOT NULL, error_code INTEGER NOT NULL, error TEXT NOT NULL, details TEXT NOT NULL,"
+    " queue TEXT NOT NULL DEFAULT 'Default', settings TEXT);"
     "CREATE INDEX IF NOT EXISTS mcjobs_queue ON mcjobs (status, priority DESC, sequence);";
 
 #define COLUMNS                                                                                              \
     "sequence, id, status, request, token, priority, created_ms, started_ms, finished_ms, percent, phase,"   \
-    " error_code, error, details"
+    " error_code, error, details, queue, settings"
 
 int sh_mcjob_insert(sh_db *db, const sh_mcjob *job, sh_err *err)
 {
     return sh_db_run(db, err,
                      "INSERT INTO mcjobs (id, status, request, token, priority, created_ms, started_ms,"
-                     " finished_ms, percent, phase, error_code, error, details)"
-                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-                     "ssssiiiiisiss", job->id, job->status, job->request, job->token, job->priority,
+                     " finished_ms, percent, phase, error_code, error, details, queue, settings)"
+                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                     "ssssiiiiisissss", job->id, job->status, job->request, job->token, job->priority,
                      job->created_ms, job->started_ms, job->finished_ms, job->percent, job->phase,
-                     job->error_code, job->error, job->details);
+                     job->error_code, job->error, job->details, job->queue, job->settings);
 }
 
 /* Borrows the row's strings. */
@@ -43,7 +44,9 @@ static sh_mcjob read_row(const sh_row *row)
                       .phase = sh_row_text(row, 10),
                       .error_code = sh_row_int(row, 11),
                       .error = sh_row_text(row, 12),
-                      .details = sh_row_text(row, 13)};
+                      .details = sh_row_text(row, 13),
+                      .queue = sh_row_text(row, 14),
+                      .settings = sh_row_text(row, 15)};
 }
 
 typedef struct getting {
@@ -56,8 +59,8 @@ static int take(void *opaque, const sh_row *row)
 {
     getting *g = opaque;
     sh_mcjob job = read_row(row);
-    const char **const strings[] = {&job.id,    &job.status, &job.request, &job.token,
-                                    &job.phase, &job.error,  &job.details};
+    const char **const strings[] = {&job.id,    &job.status,  &job.request, &job.token,   &job.phase,
+                                    &job.error, &job.details, &job.queue,   &job.settings};
     for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
         if (!*strings[i])
             continue;
@@ -96,10 +99,12 @@ int sh_mcjob_by_token(sh_db *db, sh_arena *arena, const char *token, sh_mcjob *o
 int sh_mcjob_next(sh_db *db, sh_arena *arena, sh_mcjob *out, sh_err *err)
 {
     getting g = {arena, out, false};
-    int answer = sh_db_each(db, err,
-                            "SELECT " COLUMNS " FROM mcjobs WHERE status = 'SUBMITTED'"
-                            " ORDER BY priority DESC, sequence LIMIT 1",
-                            take, &g, "");
+    int answer =
+        sh_db_each(db, err,
+                   "SELECT " COLUMNS " FROM mcjobs WHERE status = 'SUBMITTED'"
+                   " AND NOT EXISTS (SELECT 1 FROM mckept WHERE kind = 'queues' AND name = queue"
+                   " AND json_extract(body, '$.status') = 'PAUSED') ORDER BY priority DESC, sequence LIMIT 1",
+                   take, &g, "");
     return got(answer, &g, "to be made", err);
 }
 
@@ -127,6 +132,11 @@ int sh_mcjob_save(sh_db *db, const sh_mcjob *job, const char *expected, sh_err *
     return sh_db_end(db, status, err);
 }
 
+int sh_mcjob_set_request(sh_db *db, const char *id, const char *request, sh_err *err)
+{
+    return sh_db_run(db, err, "UPDATE mcjobs SET request = ?1 WHERE id = ?2", "ss", request, id);
+}
+
 int sh_mcjob_progress(sh_db *db, const char *id, int64_t percent, const char *phase, sh_err *err)
 {
     return sh_db_run(db, err,
@@ -140,10 +150,10 @@ static int take_count(void *opaque, const sh_row *row)
     return 1;
 }
 
-int sh_mcjob_count(sh_db *db, const char *status, int64_t *count, sh_err *err)
+int sh_mcjob_count(sh_db *db, const char *queue, const char *status, int64_t *count, sh_err *err)
 {
-    return sh_db_each(db, err, "SELECT count(*) FROM mcjobs WHERE status = ?1", take_count, count, "s",
-                      status);
+    return sh_db_each(db, err, "SELECT count(*) FROM mcjobs WHERE status = ?1 AND queue = ?2", take_count,
+                      count, "ss", status, queue);
 }
 
 typedef struct listing {
@@ -158,17 +168,14 @@ static int hand_on(void *opaque, const sh_row *row)
     return l->fn(l->opaque, &job);
 }
 
-int sh_mcjob_list(sh_db *db, const char *status, bool ascending, int64_t after, int64_t limit, sh_mcjob_fn fn,
-                  void *opaque, sh_err *err)
+int sh_mcjob_list(sh_db *db, const sh_mcjob_query *q, sh_mcjob_fn fn, void *opaque, sh_err *err)
 {
     listing l = {fn, opaque};
-    if (ascending)
-        return sh_db_each(db, err,
-                          "SELECT " COLUMNS " FROM mcjobs WHERE (?1 IS NULL OR status = ?1)"
-                          " AND sequence > ?2 ORDER BY sequence LIMIT ?3",
-                          hand_on, &l, "sii", status, after, limit);
-    return sh_db_each(db, err,
-                      "SELECT " COLUMNS " FROM mcjobs WHERE (?1 IS NULL OR status = ?1)"
-                      " AND (?2 = 0 OR sequence < ?2) ORDER BY sequence DESC LIMIT ?3",
-                      hand_on, &l, "sii", status, after, limit);
+#define WHERE " FROM mcjobs WHERE (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR queue = ?2)"
+    if (q->ascending)
+        return sh_db_each(db, err, "SELECT " COLUMNS WHERE " AND sequence > ?3 ORDER BY sequence LIMIT ?4",
+                          hand_on, &l, "ssii", q->status, q->queue, q->after, q->limit);
+    return sh_db_each(
+        db, err, "SELECT " COLUMNS WHERE " AND (?3 = 0 OR sequence < ?3) ORDER BY sequence DESC LIMIT ?4",
+        hand_on, &l, "ssii", q->status, q->queue, q->after, q->limit);
 }

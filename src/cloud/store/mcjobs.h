@@ -22,28 +22,38 @@ typedef struct sh_mcjob {
     int64_t percent;
     const char *phase; /* PROBING, TRANSCODING, UPLOADING; "" before */
     int64_t error_code;
-    const char *error;   /* errorMessage; "" */
-    const char *details; /* JSON object: outputGroupDetails, warnings; "{}" */
+    const char *error;    /* errorMessage; "" */
+    const char *details;  /* JSON object: outputGroupDetails, warnings; "{}" */
+    const char *queue;    /* its name */
+    const char *settings; /* JSON object: what is to be made, where it is not the request's "settings" as they
+                             stand (presets put in their places), or NULL */
 } sh_mcjob;
 
 /* SH_E_CONFLICT: the token is taken. */
 int sh_mcjob_insert(sh_db *db, const sh_mcjob *job, sh_err *err);
 int sh_mcjob_get(sh_db *db, sh_arena *arena, const char *id, sh_mcjob *out, sh_err *err);
 int sh_mcjob_by_token(sh_db *db, sh_arena *arena, const char *token, sh_mcjob *out, sh_err *err);
-/* The SUBMITTED job whose turn it is; SH_E_NOT_FOUND: none. */
+/* The SUBMITTED job whose turn it is, of those whose queue is not PAUSED; SH_E_NOT_FOUND: none. */
 int sh_mcjob_next(sh_db *db, sh_arena *arena, sh_mcjob *out, sh_err *err);
 /* After a crash: jobs that were PROGRESSING are SUBMITTED again. */
 int sh_mcjob_requeue(sh_db *db, sh_err *err);
-/* Writes everything but id, request, token, priority and created_ms, if the status is still `expected`;
- * SH_E_CONFLICT if not. */
+/* Writes everything but id, request, settings, queue, token, priority and created_ms, if the status is still
+ * `expected`; SH_E_CONFLICT if not. */
 int sh_mcjob_save(sh_db *db, const sh_mcjob *job, const char *expected, sh_err *err);
+/* What its tags are kept in. */
+int sh_mcjob_set_request(sh_db *db, const char *id, const char *request, sh_err *err);
 /* Progress of a PROGRESSING job; of any other, nothing. */
 int sh_mcjob_progress(sh_db *db, const char *id, int64_t percent, const char *phase, sh_err *err);
-int sh_mcjob_count(sh_db *db, const char *status, int64_t *count, sh_err *err);
+int sh_mcjob_count(sh_db *db, const char *queue, const char *status, int64_t *count, sh_err *err);
 
-/* status NULL: all. after: sequence of the last job of the page before, 0 for the first page. */
+typedef struct sh_mcjob_query {
+    const char *status, *queue; /* NULL: all */
+    bool ascending;
+    int64_t after; /* sequence of the last job of the page before, 0 for the first page */
+    int64_t limit;
+} sh_mcjob_query;
+
 typedef int (*sh_mcjob_fn)(void *opaque, const sh_mcjob *job);
-int sh_mcjob_list(sh_db *db, const char *status, bool ascending, int64_t after, int64_t limit, sh_mcjob_fn fn,
-                  void *opaque, sh_err *err);
+int sh_mcjob_list(sh_db *db, const sh_mcjob_query *query, sh_mcjob_fn fn, void *opaque, sh_err *err);
 
 #endif

@@ -3,11 +3,13 @@
 #include <stddef.h>
 
 const char *const sh_schema_all[] = {
-    sh_schema_settings,
-    sh_schema_objects,
-    sh_schema_outbox,
-    sh_schema_flows,
-    sh_schema_commands,
-    sh_schema_mcjobs,
-    NULL,
+    sh_schema_settings, sh_schema_objects, sh_schema_outbox, sh_schema_flows,
+    sh_schema_commands, sh_schema_mcjobs,  sh_schema_mckept, NULL,
+};
+
+/* A database of version 0 is a new one, which the CREATE statements make. */
+const char *const sh_schema_steps[SH_SCHEMA_VERSION] = {
+    "",
+    "ALTER TABLE mcjobs ADD COLUMN queue TEXT NOT NULL DEFAULT 'Default';"
+    "ALTER TABLE mcjobs ADD COLUMN settings TEXT;",
 };

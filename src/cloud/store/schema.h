@@ -9,8 +9,11 @@ extern const char sh_schema_outbox[];   /* outbox.c: events waiting for delivery
 extern const char sh_schema_flows[];    /* flows.c: state machines, executions, history */
 extern const char sh_schema_commands[]; /* commands.c: SSM commands and invocations */
 extern const char sh_schema_mcjobs[];   /* mcjobs.c: MediaConvert jobs */
+extern const char sh_schema_mckept[];   /* mckept.c: its queues, presets, job templates */
 
 extern const char *const sh_schema_all[]; /* NULL-terminated */
-#define SH_SCHEMA_VERSION 1
+#define SH_SCHEMA_VERSION 2
+/* What brings a database of version i to i + 1, before the CREATE statements. */
+extern const char *const sh_schema_steps[SH_SCHEMA_VERSION];
 
 #endif
