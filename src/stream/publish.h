@@ -17,8 +17,10 @@
  * (the maker resumes in it), those of other versions are removed at commit.
  *
  * Live preview: the segments lie in OUT/<version> from the beginning, marked by OUT/<version>/.live, and the
- * manifests are replaced while they grow; the ones from before are kept in .live and come back when the
- * making is given up.
+ * manifests are replaced while they grow; the ones from before are kept in .live. They come back when the
+ * making is given up, and when another version is opened after a crash (its folder becomes a staging folder
+ * again, so it can be gone on with). A version that is published already has no preview: it is made anew in
+ * its staging folder.
  *
  * One maker at a time: the folder is locked (flock) while open. Files and folders that are not ours are never
  * touched. The caller syncs what it writes; commit syncs the staging folder's files again. */
@@ -43,15 +45,16 @@ typedef struct sh_publish_state {
 #define SH_PUBLISH_VERSION 16 /* characters */
 
 /* Makes OUT (mkdir -p) where it is missing, finishes what was interrupted, makes or finds the staging folder.
- * live: as above. state may be NULL. SH_E_CONFLICT: another process holds OUT; SH_E_ARGUMENT: version is not
- * 16 lower-case hex digits, or OUT/<version> is a file. */
+ * live: as above; a version that was begun with a preview goes on with it either way. state may be NULL.
+ * SH_E_CONFLICT: another process holds OUT; SH_E_ARGUMENT: version is not 16 lower-case hex digits, or
+ * OUT/<version> is a file. */
 int sh_publish_open(sh_publish **out, const char *folder, const char *version, bool live,
                     sh_publish_state *state, sh_err *err);
 /* The staging folder's path, to write into; valid until commit or close. */
 const char *sh_publish_staging(const sh_publish *publish);
 /* How a manifest names it: "<version>" (when published). */
 const char *sh_publish_version(const sh_publish *publish);
-/* Live preview: replaces these manifests, each whole, in order. */
+/* Live preview: replaces these manifests, each whole, in order. Without a preview nothing happens. */
 int sh_publish_live(sh_publish *publish, const sh_publish_manifest *manifests, size_t count, sh_err *err);
 /* Publishes. After an error before the decision the old stream stands as before and the staging folder is
  * kept; after it, the next open (or commit) finishes. count > 0. */
