@@ -219,6 +219,7 @@ typedef struct sh_ladder_segment {
     int64_t number;          /* from 1 */
     int64_t start, duration; /* presentation time, ticks of the track */
     int64_t bytes, samples;  /* pictures, AAC frames, cues */
+    uint32_t crc;            /* CRC32C of the file */
     size_t first_key;        /* in the track's keys */
     int key_count;
 } sh_ladder_segment;
@@ -228,9 +229,11 @@ typedef struct sh_ladder_track {
     int kind;                        /* of the output */
     int video, audio, text, capture; /* as in sh_ladder_file */
     int64_t id;
-    int timescale; /* CMAF video: the numerator of the frame rate, times a whole number while below 1000,
-                      where it is constant; else the time base of the source; audio: sample rate; TS: 90000;
-                      VTT, captures: 1000 */
+    /* Ticks a second. Of what holds a video: the numerator of its frame rate, times a whole number while
+     * below 1000, where the rate is constant, else the time base of the source. Of audio alone: its sample
+     * rate. VTT, captures: 1000 */
+    int timescale;
+    int priming; /* CMAF audio: samples in front of the presentation; times of segments count them (tfdt) */
     /* the video in it; codec AV_CODEC_ID_NONE: none */
     int codec; /* enum AVCodecID */
     int width, height;
