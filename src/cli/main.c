@@ -18,6 +18,7 @@ static const command commands[] = {
     {"quality", sh_cmd_quality, "measure a model on a folder of pictures (PSNR, SSIM)"},
     {"compare", sh_cmd_compare, "picture of a frame before and after"},
     {"bench", sh_cmd_bench, "measure a model's speed beside this machine's peak"},
+    {"watch", sh_cmd_watch, "make a stream of every video that arrives in a folder"},
     {"serve", sh_cmd_serve, "the local cloud: S3, Step Functions, SSM, MediaConvert, EventBridge"},
     {"agent-exec", sh_cmd_agent_exec, NULL},
     {"mediaconvert-worker", sh_cmd_mediaconvert_worker, NULL},
