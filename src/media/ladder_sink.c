@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static const sh_sink_ops *const kinds[] = {[SH_SINK_CMAF] = &sh_sink_cmaf_ops};
+static const sh_sink_ops *const kinds[] = {
+    [SH_SINK_CMAF] = &sh_sink_cmaf_ops, [SH_SINK_TS] = &sh_sink_ts_ops, [SH_SINK_MP4] = &sh_sink_mp4_ops};
 
 bool sh_sink_can_resume(sh_sink_kind kind)
 {

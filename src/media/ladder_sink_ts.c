@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* MPEG-2 TS in segments. One muxer writes into memory, and what it wrote becomes a file at each border; so
+ * continuity counters and clocks go on. Before a border all that waits in it (audio, which it gathers into
+ * larger packets) is flushed. PAT and PMT stand in front of each key picture, so that decoding may begin
+ * there with nothing else.
+ *
+ * The muxer adds twice its delay to all times; they are given that much earlier. */
+#include "media/ladder_sink_mux.h"
+#include "media/source.h"
+
+#include <inttypes.h>
+#include <libavutil/opt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CLOCK 90000
+#define DELAY_US 700000
+#define SHIFT (2 * DELAY_US * 9 / 100) /* ticks */
+#define SEGMENT_MAX (1u << 30)
+#define BUFFER_BYTES (1 << 16)
+
+typedef struct ts {
+    AVFormatContext *muxer;
+    AVIOContext *io;
+    sh_times times;
+    sh_buf bytes;      /* of the segment in hand */
+    int64_t begin;     /* where it begins in all that was written */
+    sh_sink_key *keys; /* owned */
+    size_t key_count, key_room;
+} ts;
+
+static int take_bytes(void *opaque, uint8_t *bytes, int size)
+{
+    ts *t = opaque;
+    return sh_buf_append(&t->bytes, bytes, (size_t)size) < 0 ? AVERROR(ENOMEM) : size;
+}
+
+static int open_io(sh_sink *sink, ts *t, sh_err *err)
+{
+    unsigned char *buffer = av_malloc(BUFFER_BYTES);
+    if (buffer)
+        t->io = avio_alloc_context(buffer, BUFFER_BYTES, 1, t, NULL, take_bytes, NULL);
+    if (!t->io) {
+        av_free(buffer);
+        return sh_fail(err, SH_E_MEMORY, "memory is short");
+    }
+    t->muxer->pb = t->io;
+    t->muxer->max_delay = DELAY_US;
+    t->muxer->avoid_negative_ts = 0;
+    int error = avformat_write_header(t->muxer, NULL);
+    return error < 0 ? sh_av_fail(err, error, NULL, "%s: MPEG-TS", sink->name) : 0;
+}
+
+static int open_ts(sh_sink *sink, const sh_sink_settings *settings, sh_err *err)
+{
+    ts *t = sink->state = calloc(1, sizeof(*t));
+    if (!t)
+        return sh_fail(err, SH_E_MEMORY, "memory is short");
+    sh_buf_init(&t->bytes, SEGMENT_MAX);
+    int status = 0;
+    if (sh_sink_is_video(&sink->tracks[0]))
+        status = sh_times_start(&t->times, sink->tracks[0].delay, sink->tracks[0].step, err);
+    if (status == 0 && sh_sink_is_video(&sink->tracks[0]) &&
+        sink->tracks[0].parameters->codec_id != AV_CODEC_ID_H264 &&
+        sink->tracks[0].parameters->codec_id != AV_CODEC_ID_HEVC)
+        status = sh_fail(err, SH_E_ARGUMENT, "%s: %s cannot go into MPEG-TS", sink->name,
+                         avcodec_get_name(sink->tracks[0].parameters->codec_id));
+    if (status == 0)
+        status = sh_sink_mux_open(sink, settings, "mpegts", &t->muxer, err);
+    return status < 0 ? status : open_io(sink, t, err);
+}
+
+static void close_ts(sh_sink *sink)
+{
+    ts *t = sink->state;
+    sh_sink_mux_close(&t->muxer);
+    if (t->io) {
+        av_freep(&t->io->buffer);
+        avio_context_free(&t->io);
+    }
+    sh_buf_free(&t->bytes);
+    free(t->keys);
+    free(t);
+}
+
+/* ---- segments ---- */
+
+static int64_t to_clock(const sh_sink *sink, const AVPacket *packet, int64_t time)
+{
+    return av_rescale_q(time, sink->tracks[packet->stream_index].time_base, (AVRational){1, CLOCK}) +
+           SH_SINK_TS_ZERO - SHIFT;
+}
+
+static int64_t position(const ts *t)
+{
+    return avio_tell(t->io) - t->begin;
+}
+
+static int begin_key(ts *t, int64_t time, sh_err *err)
+{
+    if (t->key_count == t->key_room) {
+        const size_t room = t->key_room ? 2 * t->key_room : 16;
+        sh_sink_key *keys = realloc(t->keys, room * sizeof(*keys));
+        if (!keys)
+            return sh_fail(err, SH_E_MEMORY, "memory is short");
+        t->keys = keys;
+        t->key_room = room;
+    }
+    t->keys[t->key_count++] = (sh_sink_key){.time = time, .offset = position(t)};
+    av_opt_set(t->muxer->priv_data, "mpegts_flags", "+resend_headers", 0);
+    return 0;
+}
+
+static int write_one(sh_sink *sink, ts *t, AVPacket *packet, sh_err *err)
+{
+    const AVRational clock = {1, CLOCK};
+    const bool key = packet->flags & AV_PKT_FLAG_KEY && sh_sink_is_video(&sink->tracks[packet->stream_index]);
+    int status = key ? begin_key(t, packet->pts, err) : 0;
+    if (status < 0)
+        return status;
+    packet->duration = av_rescale_q(packet->duration, sink->tracks[packet->stream_index].time_base, clock);
+    packet->pts = to_clock(sink, packet, packet->pts);
+    packet->dts = to_clock(sink, packet, packet->dts);
+    if (packet->dts < 0)
+        return sh_fail(err, SH_E_UNSUPPORTED, "%s: a packet is decoded %.1f s before the beginning",
+                       sink->name, (double)(SH_SINK_TS_ZERO - SHIFT - packet->dts) / CLOCK);
+    int error = av_write_frame(t->muxer, packet);
+    if (t->bytes.failed)
+        return sh_fail(err, SH_E_LIMIT, "%s: a segment of more than %u bytes", sink->name, SEGMENT_MAX);
+    if (error < 0)
+        return sh_av_fail(err, error, NULL, "%s: MPEG-TS", sink->name);
+    if (key)
+        t->keys[t->key_count - 1].size = position(t) - t->keys[t->key_count - 1].offset;
+    return 0;
+}
+
+/* Each group ends where the next one begins. */
+static void end_keys(ts *t)
+{
+    for (size_t i = 0; i < t->key_count; i++) {
+        const int64_t end = i + 1 < t->key_count ? t->keys[i + 1].offset : position(t);
+        t->keys[i].whole = end - t->keys[i].offset;
+    }
+}
+
+static int end_segment(sh_sink *sink, ts *t, const sh_sink_segment_in *segment, sh_err *err)
+{
+    int error = av_write_frame(t->muxer, NULL);
+    avio_flush(t->io);
+    if (t->bytes.failed)
+        return sh_fail(err, SH_E_LIMIT, "%s: a segment of more than %u bytes", sink->name, SEGMENT_MAX);
+    if (error < 0)
+        return sh_av_fail(err, error, NULL, "%s: segment %" PRId64, sink->name, segment->number);
+    end_keys(t);
+    t->begin = avio_tell(t->io);
+    sh_sink_written written = {.file = SH_SINK_SEGMENT,
+                               .number = segment->number,
+                               .start = segment->start,
+                               .duration = segment->end - segment->start,
+                               .samples = (int64_t)segment->tracks[0].count,
+                               .keys = t->keys,
+                               .key_count = t->key_count};
+    return sh_sink_put(sink, &t->bytes, &written, err);
+}
+
+static int segment_ts(sh_sink *sink, const sh_sink_segment_in *segment, sh_err *err)
+{
+    ts *t = sink->state;
+    sh_sink_row row = {0};
+    sh_buf_clear(&t->bytes);
+    t->key_count = 0;
+    av_opt_set(t->muxer->priv_data, "mpegts_flags", "+resend_headers", 0);
+    int status = sh_sink_row_make(&row, sink, &t->times, true, segment, err);
+    for (size_t i = 0; i < row.count && status == 0; i++)
+        status = write_one(sink, t, row.packets[i], err);
+    sh_sink_row_free(&row);
+    return status < 0 ? status : end_segment(sink, t, segment, err);
+}
+
+const sh_sink_ops sh_sink_ts_ops = {open_ts, segment_ts, NULL, close_ts};
