@@ -44,7 +44,7 @@ typedef struct worker {
         sh_segment *segments;
         sh_rendition rendition;
         bool made, written;
-    } outputs[SH_MC_MAX_OUTPUTS];
+    } outputs[SH_MC_OUTPUTS];
     bool master_written;
 } worker;
 
@@ -84,12 +84,12 @@ static void on_warning(void *opaque, const char *text)
     print_object(json_pack("{s:s,s:o}", "type", "warning", "message", safe_string(text)));
 }
 
-static void warn_of_hints(const worker *w)
+static void warn_of_notes(const worker *w)
 {
     char line[512];
-    for (const char *at = w->job->hints; at && *at;) {
+    for (const char *at = w->job->notes; at && *at;) {
         size_t length = strcspn(at, "\n");
-        snprintf(line, sizeof(line), "%.*s: a tuning hint that is not applied here", (int)length, at);
+        snprintf(line, sizeof(line), "%.*s", (int)length, at);
         on_warning(NULL, line);
         at += length + (at[length] == '\n');
     }
@@ -144,35 +144,39 @@ static double crf_of(double level)
 
 static sh_hls_job rendition_job(worker *w, size_t i)
 {
+    static const char *const presets[] = {"veryfast", "medium", "slow"};
+    const sh_mc_group *g = &w->job->groups[0];
     const sh_mc_output *o = &w->job->outputs[i];
+    const sh_mc_video *v = &w->job->videos[o->video];
+    const sh_mc_audio *a = o->audio_count ? &w->job->audios[o->audios[0]] : NULL;
     sh_hls_job job = {
         .input = w->input,
         .out_dir = w->out_dir,
         .segment_prefix = w->outputs[i].prefix,
-        .segment_ticks = (int64_t)w->job->segment_length * SH_HLS_CLOCK,
-        .min_segment_ticks = (int64_t)w->job->min_segment_length * SH_HLS_CLOCK,
-        .video = {.width = o->width,
-                  .height = o->height,
-                  .scaling = o->stretch ? SH_HLS_SCALE_STRETCH : SH_HLS_SCALE_FIT,
-                  .rate = o->rate == SH_MC_RATE_QVBR  ? SH_HLS_RATE_QUALITY
-                          : o->rate == SH_MC_RATE_CBR ? SH_HLS_RATE_CBR
-                                                      : SH_HLS_RATE_VBR,
-                  .crf = crf_of(o->quality_level),
-                  .bitrate = o->bitrate,
-                  .max_bitrate = o->rate == SH_MC_RATE_CBR ? o->bitrate : o->max_bitrate,
-                  .buffer_bits = o->hrd_buffer,
-                  .gop_frames = o->gop_in_frames ? (int)o->gop_size : 0,
-                  .gop_seconds = o->gop_in_frames ? 0 : o->gop_size,
-                  .scene_cuts = o->scene_cuts,
-                  .b_frames = o->b_frames,
-                  .references = o->references,
-                  .profile = o->profile,
-                  .level = o->level,
-                  .preset = o->preset},
-        .audio = {.wanted = o->audio,
-                  .bitrate = o->audio_bitrate,
-                  .channels = o->audio_channels,
-                  .sample_rate = o->audio_rate},
+        .segment_ticks = (int64_t)g->segment_length * SH_HLS_CLOCK,
+        .min_segment_ticks = (int64_t)(g->min_last * SH_HLS_CLOCK),
+        .video = {.width = v->width,
+                  .height = v->height,
+                  .scaling = v->scaling == SH_MC_SCALE_STRETCH ? SH_HLS_SCALE_STRETCH : SH_HLS_SCALE_FIT,
+                  .rate = v->rate_control == SH_MC_RATE_QVBR  ? SH_HLS_RATE_QUALITY
+                          : v->rate_control == SH_MC_RATE_CBR ? SH_HLS_RATE_CBR
+                                                              : SH_HLS_RATE_VBR,
+                  .crf = crf_of(v->quality_level),
+                  .bitrate = v->bitrate,
+                  .max_bitrate = v->rate_control == SH_MC_RATE_CBR ? v->bitrate : v->max_bitrate,
+                  .buffer_bits = v->hrd_buffer,
+                  .gop_frames = v->gop_frames,
+                  .gop_seconds = v->gop_seconds,
+                  .scene_cuts = v->scene_cuts,
+                  .b_frames = v->b_frames,
+                  .references = v->references,
+                  .profile = v->profile,
+                  .level = v->level,
+                  .preset = presets[v->effort]},
+        .audio = {.wanted = a != NULL,
+                  .bitrate = a ? a->bitrate : 0,
+                  .channels = a ? a->channels : 0,
+                  .sample_rate = a ? a->sample_rate : 0},
         .progress = on_progress,
         .warning = on_warning,
         .opaque = w,
@@ -182,12 +186,18 @@ static sh_hls_job rendition_job(worker *w, size_t i)
 
 static int make_names(worker *w, sh_err *err)
 {
-    int status = sh_mc_base_name(w->job, &w->base, err);
+    sh_mc_place place = {0};
+    int status = sh_mc_place_of(&place, w->job, 0, 0, err);
     if (status < 0)
         return status;
+    w->base = place.base;
+    place.base = NULL;
+    sh_mc_place_free(&place);
     bool good = asprintf(&w->master, "%s.m3u8", w->base) > 0;
     for (size_t i = 0; i < w->job->output_count && good; i++) {
         struct output *o = &w->outputs[i];
+        if (w->job->outputs[i].video < 0 || w->job->groups[0].kind != SH_MC_HLS || w->job->group_count > 1)
+            return sh_fail(err, SH_E_UNSUPPORTED, "/outputGroups: one HLS group with pictures is made here");
         good = asprintf(&o->prefix, "%s%s", w->base, w->job->outputs[i].name_modifier) > 0 &&
                asprintf(&o->playlist, "%s.m3u8", o->prefix) > 0;
         if (good && strlen(o->playlist) > 255)
@@ -237,7 +247,7 @@ static int write_file(const worker *w, const char *name, const sh_buf *text, sh_
 
 static int write_playlists(worker *w, sh_err *err)
 {
-    sh_rendition all[SH_MC_MAX_OUTPUTS];
+    sh_rendition all[SH_MC_OUTPUTS];
     sh_buf text;
     int status = 0;
     sh_buf_init(&text, PLAYLIST_MAX);
@@ -245,8 +255,8 @@ static int write_playlists(worker *w, sh_err *err)
         struct output *o = &w->outputs[i];
         sh_buf_clear(&text);
         all[i] = o->rendition;
-        status = sh_hls_write_media(&text, &o->rendition,
-                                    w->job->integer_durations ? SH_HLS_INTEGER : SH_HLS_DECIMAL, err);
+        status = sh_hls_write_media(
+            &text, &o->rendition, w->job->groups[0].integer_durations ? SH_HLS_INTEGER : SH_HLS_DECIMAL, err);
         o->written = status == 0;
         if (status == 0)
             status = write_file(w, o->playlist, &text, err);
@@ -389,7 +399,7 @@ static int code_of(int status)
 
 static void free_worker(worker *w)
 {
-    for (size_t i = 0; i < SH_MC_MAX_OUTPUTS; i++) {
+    for (size_t i = 0; i < SH_MC_OUTPUTS; i++) {
         free(w->outputs[i].prefix);
         free(w->outputs[i].playlist);
         free(w->outputs[i].segments);
@@ -418,7 +428,7 @@ int sh_cmd_mediaconvert_worker(int argc, char **argv)
     if (status == 0)
         status = sh_mc_job_read(&w->job, json_object_get(w->document, "settings"), &err);
     if (status == 0) {
-        warn_of_hints(w);
+        warn_of_notes(w);
         status = make_stream(w, &err);
     }
     if (status == 0) {

@@ -77,32 +77,52 @@ static json_t *camel(void)
     return to;
 }
 
+static void check_place(const sh_mc_job *job, size_t group, const char *bucket, const char *prefix,
+                        const char *base)
+{
+    sh_mc_place place = {0};
+    sh_err err = {0};
+    if (sh_mc_place_of(&place, job, group, 1591283128000, &err) < 0) /* 2020-06-04 15:05:28 */
+        fail_msg("%s", err.message);
+    assert_string_equal(place.bucket, bucket);
+    assert_string_equal(place.prefix, prefix);
+    assert_string_equal(place.base, base);
+    sh_mc_place_free(&place);
+}
+
 static void check_job(const json_t *settings)
 {
     sh_mc_job *job = NULL;
     sh_err err = {0};
-    char *name = NULL;
     if (sh_mc_job_read(&job, settings, &err) < 0)
         fail_msg("%s", err.message);
     assert_string_equal(job->file_input, "s3://bucket/in/a film.v2.mp4");
-    assert_string_equal(job->name, "Apple HLS");
-    assert_int_equal(job->segment_length, 10);
+    assert_int_equal(job->turn, -1);
+    assert_int_equal(job->group_count, 1);
     assert_int_equal(job->output_count, 1);
+    const sh_mc_group *g = &job->groups[0];
+    assert_string_equal(g->name, "Apple HLS");
+    assert_int_equal(g->kind, SH_MC_HLS);
+    assert_int_equal(g->segment_length, 10);
+    assert_true(g->hls && !g->dash && !g->abr.wanted);
     const sh_mc_output *o = &job->outputs[0];
     assert_string_equal(o->name_modifier, "_modifier_a.mp4");
-    assert_int_equal(o->rate, SH_MC_RATE_QVBR);
-    assert_int_equal(o->max_bitrate, 5000000);
-    assert_true(o->scene_cuts && o->audio && o->video);
-    assert_int_equal(o->audio_bitrate, 96000);
-    assert_int_equal(o->audio_channels, 2);
-    assert_int_equal(o->audio_rate, 48000);
-    assert_int_equal(o->b_frames, -1);
-    assert_int_equal(sh_mc_base_name(job, &name, NULL), 0);
-    assert_string_equal(name, "a film.v2");
-    free(name);
-    assert_int_equal(sh_mc_output_prefix(job, &name, NULL), 0);
-    assert_string_equal(name, "hls/a.mp4/");
-    free(name);
+    assert_string_equal(o->extension, "ts");
+    assert_int_equal(o->video, 0);
+    assert_int_equal(o->audio_count, 1);
+    const sh_mc_video *v = &job->videos[0];
+    assert_int_equal(v->codec, SH_MC_H264);
+    assert_int_equal(v->rate_control, SH_MC_RATE_QVBR);
+    assert_int_equal(v->max_bitrate, 5000000);
+    assert_true(v->scene_cuts);
+    assert_int_equal(v->b_frames, -1);
+    const sh_mc_audio *a = &job->audios[0];
+    assert_int_equal(a->by, SH_MC_BY_DEFAULT);
+    assert_int_equal(a->bitrate, 96000);
+    assert_int_equal(a->channels, 2);
+    assert_int_equal(a->sample_rate, 48000);
+    assert_string_equal(job->notes, "");
+    check_place(job, 0, "bucket", "hls/a.mp4/", "a film.v2");
     sh_mc_job_free(job);
 }
 
@@ -159,14 +179,47 @@ static const struct {
     {"/inputs/0/fileInput", "'/etc/passwd'", SH_E_ARGUMENT, NULL},
     {"/inputs/0/fileInput", "'https://host/a'", SH_E_ARGUMENT, NULL},
     {"/inputs/0/fileInput", "'s3://bucket/'", SH_E_ARGUMENT, NULL},
-    {"/inputs/0/inputClippings", "[]", SH_E_UNSUPPORTED, NULL},
-    {"/inputs/0/audioSelectors/Audio Selector 1/tracks", "[1]", SH_E_UNSUPPORTED, NULL},
-    {"/inputs/0/videoSelector/rotate", "'AUTO'", SH_E_UNSUPPORTED, NULL},
+    {"/inputs/0/inputClippings", "[{},{}]", SH_E_UNSUPPORTED, "/inputs/0/inputClippings/1"},
+    {"/inputs/0/inputClippings", "[{'startTimecode':'00:00:01.00'}]", SH_E_ARGUMENT,
+     "/inputs/0/inputClippings/0/startTimecode"},
+    {"/inputs/0/inputClippings", "[{'startTimecode':'00:00:61:00'}]", SH_E_ARGUMENT,
+     "/inputs/0/inputClippings/0/startTimecode"},
+    {"/inputs/0/inputClippings", "[{'startTimecode':'00:00:02:00','endTimecode':'00:00:01:00'}]",
+     SH_E_ARGUMENT, "/inputs/0/inputClippings/0/endTimecode"},
+    {"/inputs/0/timecodeSource", "'SPECIFIEDSTART'", SH_E_ARGUMENT, "/inputs/0/timecodeStart"},
+    {"/inputs/0/audioSelectors/Audio Selector 1/tracks", "[1,2]", SH_E_UNSUPPORTED, NULL},
+    {"/inputs/0/audioSelectors/Audio Selector 1/tracks", "[0]", SH_E_ARGUMENT, NULL},
+    {"/inputs/0/audioSelectors/Audio Selector 1/selectorType", "'TRACK'", SH_E_ARGUMENT,
+     "/inputs/0/audioSelectors/Audio Selector 1/tracks"},
+    {"/inputs/0/audioSelectors/Audio Selector 1/selectorType", "'LANGUAGE_CODE'", SH_E_ARGUMENT,
+     "/inputs/0/audioSelectors/Audio Selector 1/languageCode"},
+    {"/inputs/0/audioSelectors/Audio Selector 1/selectorType", "'PID'", SH_E_UNSUPPORTED, NULL},
+    {"/inputs/0/audioSelectors/Audio Selector 1/offset", "5", SH_E_UNSUPPORTED, NULL},
+    {"/inputs/0/captionSelectors", "{'A':{}}", SH_E_ARGUMENT,
+     "/inputs/0/captionSelectors/A/sourceSettings/sourceType"},
+    {"/inputs/0/captionSelectors", "{'A':{'sourceSettings':{'sourceType':'SRT'}}}", SH_E_ARGUMENT,
+     "/inputs/0/captionSelectors/A/sourceSettings/trackSourceSettings/trackNumber"},
+    {"/inputs/0/captionSelectors",
+     "{'A':{'sourceSettings':{'sourceType':'SRT','fileSourceSettings':{'sourceFile':'s3://b/c.srt'}}}}",
+     SH_E_UNSUPPORTED, "/inputs/0/captionSelectors/A/sourceSettings/fileSourceSettings"},
+    {"/inputs/0/videoSelector/rotate", "90", SH_E_ARGUMENT, NULL},
     {"/inputs/0/videoSelector/rotate", "'SIDEWAYS'", SH_E_ARGUMENT, NULL},
     {"/outputGroups", NULL, SH_E_ARGUMENT, NULL},
     {"/outputGroups/0/outputs", "[]", SH_E_ARGUMENT, NULL},
     {"/outputGroups/0/outputGroupSettings/type", NULL, SH_E_ARGUMENT, NULL},
-    {"/outputGroups/0/outputGroupSettings/type", "'DASH_ISO_GROUP_SETTINGS'", SH_E_UNSUPPORTED, NULL},
+    {"/outputGroups/0/outputGroupSettings/type", "'MS_SMOOTH_GROUP_SETTINGS'", SH_E_UNSUPPORTED, NULL},
+    {"/outputGroups/0/outputGroupSettings/type", "'DASH_ISO_GROUP_SETTINGS'", SH_E_ARGUMENT,
+     "/outputGroups/0/outputGroupSettings/dashIsoGroupSettings"},
+    {"/outputGroups/0/automatedEncodingSettings", "{'abrSettings':{}}", SH_E_ARGUMENT,
+     "/outputGroups/0/outputs"},
+    {HLS "/destination", "'s3://bucket/$w$/'", SH_E_ARGUMENT, NULL},
+    {HLS "/destinationSettings/s3Settings/accessControl", "{'cannedAcl':'PUBLIC_READ'}", SH_E_UNSUPPORTED,
+     NULL},
+    {HLS "/segmentControl", "'SINGLE_FILE'", SH_E_UNSUPPORTED, NULL},
+    {HLS "/minFinalSegmentLength", "11", SH_E_ARGUMENT, NULL},
+    {HLS "/minSegmentLength", "11", SH_E_ARGUMENT, NULL},
+    {HLS "/segmentLength", "3601", SH_E_UNSUPPORTED, NULL},
+    {HLS "/additionalManifests", "[]", SH_E_UNSUPPORTED, NULL},
     {HLS "/destination", NULL, SH_E_ARGUMENT, NULL},
     {HLS "/destination", "'file:///tmp/'", SH_E_ARGUMENT, NULL},
     {HLS "/segmentLength", NULL, SH_E_ARGUMENT, NULL},
@@ -177,11 +230,25 @@ static const struct {
     {HLS "/directoryStructure", "'SUBDIRECTORY_PER_STREAM'", SH_E_UNSUPPORTED, NULL},
     {OUT "/nameModifier", NULL, SH_E_ARGUMENT, NULL},
     {OUT "/nameModifier", "'a/b'", SH_E_ARGUMENT, NULL},
-    {OUT "/nameModifier", "'_$dt$'", SH_E_UNSUPPORTED, NULL},
+    {OUT "/nameModifier", "'_$nonesuch$'", SH_E_ARGUMENT, NULL},
+    {OUT "/nameModifier", "'_$dt'", SH_E_ARGUMENT, NULL},
+    {OUT "/nameModifier", "'_$Number$'", SH_E_ARGUMENT, NULL},
+    {OUT "/outputSettings/hlsSettings/segmentModifier", "'$nonesuch$'", SH_E_ARGUMENT, NULL},
+    {OUT "/outputSettings/hlsSettings/segmentModifier", "'a/b'", SH_E_ARGUMENT, NULL},
+    {OUT "/outputSettings/hlsSettings/iFrameOnlyManifest", "'INCLUDE'", SH_E_UNSUPPORTED, NULL},
+    {OUT "/outputSettings/hlsSettings/audioTrackType", "'AUDIO_ONLY_VARIANT_STREAM'", SH_E_UNSUPPORTED, NULL},
+    {OUT "/extension", "'mp4'", SH_E_UNSUPPORTED, NULL},
+    {OUT "/preset", "'System-Ott_Hls_Ts'", SH_E_UNSUPPORTED, NULL},
     {OUT "/containerSettings/container", NULL, SH_E_ARGUMENT, NULL},
-    {OUT "/containerSettings/container", "'MP4'", SH_E_UNSUPPORTED, NULL},
-    {OUT "/captionDescriptions", "[]", SH_E_UNSUPPORTED, NULL},
-    {OUT "/videoDescription", NULL, SH_E_UNSUPPORTED, NULL},
+    {OUT "/containerSettings/container", "'MP4'", SH_E_ARGUMENT, NULL},
+    {OUT "/containerSettings/container", "'MOV'", SH_E_UNSUPPORTED, NULL},
+    {OUT "/captionDescriptions", "[{}]", SH_E_ARGUMENT, OUT "/captionDescriptions/0"},
+    {OUT "/videoDescription", "{}", SH_E_ARGUMENT, OUT "/videoDescription/codecSettings/codec"},
+    {OUT "/videoDescription/codecSettings/codec", "'FRAME_CAPTURE'", SH_E_ARGUMENT, NULL},
+    {OUT "/videoDescription/codecSettings/codec", "'MPEG2'", SH_E_UNSUPPORTED, NULL},
+    {OUT "/videoDescription/scalingBehavior", "'SMART_CROP'", SH_E_UNSUPPORTED, NULL},
+    {OUT "/videoDescription/height", "8193", SH_E_ARGUMENT, NULL},
+    {OUT "/videoDescription/crop", "{'width':100}", SH_E_UNSUPPORTED, OUT "/videoDescription/crop/width"},
     {OUT "/videoDescription/width", "31", SH_E_ARGUMENT, NULL},
     {OUT "/videoDescription/width", "641", SH_E_ARGUMENT, NULL},
     {OUT "/videoDescription/codecSettings/codec", "'H_265'", SH_E_UNSUPPORTED, NULL},
@@ -193,8 +260,18 @@ static const struct {
     {H264 "/interlaceMode", "'TOP_FIELD'", SH_E_UNSUPPORTED, NULL},
     {H264 "/gopClosedCadence", "0", SH_E_UNSUPPORTED, NULL},
     {H264 "/qvbrSettings", "{'qvbrQualityLevel':11}", SH_E_ARGUMENT, H264 "/qvbrSettings/qvbrQualityLevel"},
+    {H264 "/qvbrSettings", "{'qvbrQualityLevel':10,'qvbrQualityLevelFineTune':0.5}", SH_E_ARGUMENT,
+     H264 "/qvbrSettings/qvbrQualityLevelFineTune"},
+    {H264 "/framerateControl", "'SPECIFIED'", SH_E_ARGUMENT, H264 "/framerateNumerator"},
+    {H264 "/gopSize", "2.5", SH_E_ARGUMENT, NULL},
+    {H264 "/gopSize", "-1", SH_E_ARGUMENT, NULL},
+    {H264 "/codecProfile", "'HIGH_422'", SH_E_UNSUPPORTED, NULL},
+    {H264 "/codecLevel", "'LEVEL_9'", SH_E_ARGUMENT, NULL},
+    {H264 "/entropyEncoding", "'CAVLC'", SH_E_UNSUPPORTED, NULL},
     {AAC "/sampleRate", "47999", SH_E_ARGUMENT, NULL},
-    {AAC "/bitrate", "1000000", SH_E_ARGUMENT, NULL},
+    {AAC "/bitrate", "97000", SH_E_ARGUMENT, NULL},
+    {AAC "/codecProfile", "'XHE'", SH_E_UNSUPPORTED, NULL},
+    {AAC "/bitrate", "1024000", SH_E_ARGUMENT, NULL},
     {AAC "/codingMode", "'CODING_MODE_1_1'", SH_E_UNSUPPORTED, NULL},
     {OUT "/audioDescriptions/0/audioSourceName", "'Audio Selector 2'", SH_E_ARGUMENT, NULL},
     /* and what is accepted */
@@ -203,7 +280,20 @@ static const struct {
     {OUT "/audioDescriptions/0/audioSourceName", "'Audio Selector 1'", 0, NULL},
     {OUT "/videoDescription/width", "640", 0, NULL},
     {H264 "/codecLevel", "'LEVEL_4_1'", 0, NULL},
-    {H264 "/gopSize", "2.5", 0, NULL},
+    {H264 "/gopSize", "90.0", 0, NULL},
+    {H264 "/gopSizeUnits", "'AUTO'", 0, NULL},
+    {OUT "/videoDescription", NULL, 0, NULL}, /* sound alone */
+    {OUT "/captionDescriptions", "[]", 0, NULL},
+    {OUT "/nameModifier", "'_$dt$_$w$x$h%04$_$rv$_$$'", 0, NULL},
+    {OUT "/outputSettings/hlsSettings/segmentModifier", "'$dt$'", 0, NULL},
+    {"/inputs/0/videoSelector/rotate", "'AUTO'", 0, NULL},
+    {"/inputs/0/audioSelectors/Audio Selector 1/tracks", "[1]", 0, NULL},
+    {"/inputs/0/inputClippings", "[]", 0, NULL},
+    {"/inputs/0/inputClippings", "[{'startTimecode':'00:00:01:00','endTimecode':'00:00:02;12'}]", 0, NULL},
+    {HLS "/destination", "'s3://bucket/$d$/$fn$/x'", 0, NULL},
+    {HLS "/adMarkers", "[]", 0, NULL},
+    {HLS "/codecSpecification", "'RFC_4281'", 0, NULL},
+    {AAC "/codecProfile", "'HEV1'", 0, NULL},
     {H264 "/adaptiveQuantization", "'HIGH'", 0, NULL},
     {HLS "/manifestDurationFormat", "'INTEGER'", 0, NULL},
 };
@@ -227,15 +317,16 @@ static void one_change_at_a_time(void **state)
     }
 }
 
-static void hints_are_listed(void **state)
+static void notes_say_what_is_made_otherwise(void **state)
 {
     json_t *settings = camel();
     sh_mc_job *job = NULL;
     change(settings, H264 "/adaptiveQuantization", "'HIGH'");
     change(settings, H264 "/slices", "2");
+    change(settings, AAC "/codecProfile", "'HEV1'");
     assert_int_equal(sh_mc_job_read(&job, settings, NULL), 0);
-    assert_non_null(strstr(job->hints, H264 "/adaptiveQuantization\n"));
-    assert_non_null(strstr(job->hints, H264 "/slices\n"));
+    assert_non_null(strstr(job->notes, ": adaptiveQuantization slices\n"));
+    assert_non_null(strstr(job->notes, AAC "/codecProfile: HEV1: the sound is AAC-LC"));
     sh_mc_job_free(job);
     json_decref(settings);
 }
@@ -278,19 +369,15 @@ static void base_names(void **state)
         {"'s3://bucket/'", "a film.v2", ""},
         {"'s3://bucket/a/name'", "name", "a/"},
         {"'s3://bucket/name'", "name", ""},
+        {"'s3://bucket/$d$/$fn$/'", "a film.v2", "20200604/a film.v2/"},
+        {"'s3://bucket/x-$dt$-$t$'", "x-20200604T150528-150528", ""},
     };
     for (size_t i = 0; i < SH_COUNT(cases); i++) {
         json_t *settings = camel();
         sh_mc_job *job = NULL;
-        char *name = NULL;
         change(settings, HLS "/destination", cases[i][0]);
         assert_int_equal(sh_mc_job_read(&job, settings, NULL), 0);
-        assert_int_equal(sh_mc_base_name(job, &name, NULL), 0);
-        assert_string_equal(name, cases[i][1]);
-        free(name);
-        assert_int_equal(sh_mc_output_prefix(job, &name, NULL), 0);
-        assert_string_equal(name, cases[i][2]);
-        free(name);
+        check_place(job, 0, "bucket", cases[i][2], cases[i][1]);
         sh_mc_job_free(job);
         json_decref(settings);
     }
@@ -299,9 +386,12 @@ static void base_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_reference_job_is_read), cmocka_unit_test(one_change_at_a_time),
-        cmocka_unit_test(hints_are_listed),          cmocka_unit_test(names_must_differ),
-        cmocka_unit_test(depth_is_bounded),          cmocka_unit_test(base_names),
+        cmocka_unit_test(the_reference_job_is_read),
+        cmocka_unit_test(one_change_at_a_time),
+        cmocka_unit_test(notes_say_what_is_made_otherwise),
+        cmocka_unit_test(names_must_differ),
+        cmocka_unit_test(depth_is_bounded),
+        cmocka_unit_test(base_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,19 +22,36 @@ typedef struct publication {
     int64_t now_ms;
 } publication;
 
+/* The group of a file or an output: its member "group", else the first. NULL: there is no such group. */
+static const sh_mc_place *place_of(const publication *p, const json_t *object)
+{
+    json_int_t group = json_integer_value(json_object_get(object, "group"));
+    return group >= 0 && group < (json_int_t)p->work->place_count ? &p->work->places[group] : NULL;
+}
+
+/* Files that name their group lie in a folder of its number. */
+static const char *staged(publication *p, const json_t *file, const char *name)
+{
+    const json_t *group = json_object_get(file, "group");
+    return group
+               ? sh_arena_printf(p->arena, "%s/%d/%s", p->work->folder, (int)json_integer_value(group), name)
+               : sh_arena_printf(p->arena, "%s/%s", p->work->folder, name);
+}
+
 static int add_file(publication *p, const json_t *file, sh_err *err)
 {
     const char *name = json_string_value(json_object_get(file, "name"));
     const char *type = json_string_value(json_object_get(file, "content_type"));
-    if (!name || !*name || name[0] == '.' || strchr(name, '/'))
+    const sh_mc_place *place = place_of(p, file);
+    if (!name || !*name || name[0] == '.' || strchr(name, '/') || !place)
         return sh_fail(err, SH_E_FORMAT, "the worker named a file that cannot be one of its own");
-    const char *key = sh_arena_printf(p->arena, "%s%s", p->work->prefix, name);
-    const char *path = sh_arena_printf(p->arena, "%s/%s", p->work->folder, name);
+    const char *key = sh_arena_printf(p->arena, "%s%s", place->prefix, name);
+    const char *path = staged(p, file, name);
     const char *content_type = type ? sh_arena_strdup(p->arena, type) : NULL;
     if (!key || !path || (type && !content_type))
         return sh_fail(err, SH_E_MEMORY, "no memory for %zu files", p->count);
     p->items[p->count++] =
-        (sh_object_new){.bucket = p->work->bucket, .key = key, .path = path, .content_type = content_type};
+        (sh_object_new){.bucket = place->bucket, .key = key, .path = path, .content_type = content_type};
     return 0;
 }
 
@@ -59,46 +76,85 @@ static int add_files(publication *p, sh_err *err)
 
 /* ---- outputGroupDetails ---- */
 
+static json_t *uri_of(const sh_mc_place *place, const char *name)
+{
+    return json_sprintf("s3://%s/%s%s", place->bucket, place->prefix, name);
+}
+
 static json_t *output_json(const publication *p, const json_t *output, bool with_paths)
 {
     int status = 0;
     json_t *json = json_object();
+    const sh_mc_place *place = place_of(p, output);
     const char *playlist = json_string_value(json_object_get(output, "playlist"));
     json_int_t width = json_integer_value(json_object_get(output, "width"));
     json_int_t height = json_integer_value(json_object_get(output, "height"));
     json_int_t duration = json_integer_value(json_object_get(output, "duration_ms"));
+    json_int_t average = json_integer_value(json_object_get(output, "average_bandwidth"));
     sh_put(&status, json, "durationInMs", json_integer(duration));
     if (width > 0)
         sh_put(&status, json, "videoDetails",
                json_pack("{s:I, s:I}", "widthInPx", width, "heightInPx", height));
-    if (with_paths && playlist)
-        sh_put(&status, json, "outputFilePaths",
-               json_pack("[o]", json_sprintf("s3://%s/%s%s", p->work->bucket, p->work->prefix, playlist)));
+    if (with_paths && width > 0 && average > 0)
+        sh_put(&status, json_object_get(json, "videoDetails"), "averageBitrate", json_integer(average));
+    if (with_paths && playlist && place)
+        sh_put(&status, json, "outputFilePaths", json_pack("[o]", uri_of(place, playlist)));
     return json;
 }
 
-static json_t *group_json(const publication *p, bool with_paths)
+/* The manifests of a group that the worker describes, else the last file of all. */
+static json_t *playlists_json(const publication *p, const json_t *described, json_int_t number)
+{
+    size_t index;
+    const json_t *name;
+    json_t *list = json_array();
+    const sh_mc_place *place = &p->work->places[number];
+    json_array_foreach(json_object_get(described, "playlists"), index, name)
+        json_array_append_new(list, uri_of(place, json_string_value(name) ? json_string_value(name) : ""));
+    if (!described) {
+        const sh_object_new *master = &p->items[p->count - 1];
+        json_array_append_new(list, json_sprintf("s3://%s/%s", master->bucket, master->key));
+    }
+    return list;
+}
+
+static json_t *group_json(const publication *p, json_int_t number, bool with_paths)
 {
     int status = 0;
     size_t index;
     const json_t *output;
-    json_t *group = json_object(), *outputs = json_array();
+    json_t *group = json_object(), *outputs = json_array(), *playlists;
+    const json_t *described = json_array_get(json_object_get(p->work->final, "groups"), (size_t)number);
+    const char *type = json_string_value(json_object_get(described, "type"));
     json_array_foreach(json_object_get(p->work->final, "outputs"), index, output)
-        json_array_append_new(outputs, output_json(p, output, with_paths));
+    {
+        if (json_integer_value(json_object_get(output, "group")) == number)
+            json_array_append_new(outputs, output_json(p, output, with_paths));
+    }
     sh_put(&status, group, "outputDetails", outputs);
-    if (with_paths) { /* the master playlist is the last file */
-        const sh_object_new *master = &p->items[p->count - 1];
-        sh_put(&status, group, "playlistFilePaths",
-               json_pack("[o]", json_sprintf("s3://%s/%s", master->bucket, master->key)));
-        sh_put_text(&status, group, "type", "HLS_GROUP");
+    if (with_paths) {
+        playlists = playlists_json(p, described, number);
+        if (json_array_size(playlists) > 0)
+            sh_put(&status, group, "playlistFilePaths", playlists);
+        else
+            json_decref(playlists);
+        sh_put_text(&status, group, "type", type ? type : "HLS_GROUP");
     }
     return group;
 }
 
+static json_t *groups_json(const publication *p, bool with_paths)
+{
+    json_t *groups = json_array();
+    for (size_t i = 0; i < p->work->place_count; i++)
+        json_array_append_new(groups, group_json(p, (json_int_t)i, with_paths));
+    return groups;
+}
+
 static int make_details(publication *p, sh_err *err)
 {
-    json_t *details = json_pack("{s:[o], s:[o], s:O}", "outputGroupDetails", group_json(p, false),
-                                "eventGroupDetails", group_json(p, true), "warnings", p->work->warnings);
+    json_t *details = json_pack("{s:o, s:o, s:O}", "outputGroupDetails", groups_json(p, false),
+                                "eventGroupDetails", groups_json(p, true), "warnings", p->work->warnings);
     p->details = details ? json_dumps(details, JSON_COMPACT) : NULL;
     json_decref(details);
     return p->details ? 0 : sh_fail(err, SH_E_MEMORY, "no memory for a job's details");

@@ -45,28 +45,39 @@ static int open_input(const sh_cloud *cloud, const sh_mc_job *job, int *fd, int 
     return status;
 }
 
-static int find_destination(sh_mc_work *work, const sh_cloud *cloud, const sh_mc_job *job, int *code,
+static int find_destination(const sh_cloud *cloud, const char *destination, const sh_mc_place *place,
                             sh_err *err)
 {
-    const char *rest;
     sh_bucket bucket;
     sh_err why = {0};
     sh_objects objects = sh_cloud_objects(cloud);
-    *code = SH_MC_ERROR_OUTPUT;
-    int status = sh_mc_s3_uri(job->destination, work->bucket, sizeof(work->bucket), &rest, &why);
+    int status = sh_bucket_get(&objects, place->bucket, &bucket, &why);
     if (status == 0)
-        status = sh_bucket_get(&objects, work->bucket, &bucket, &why);
-    if (status == 0)
-        return sh_mc_output_prefix(job, &work->prefix, err);
-    return sh_fail(err, status, "Unable to write to output destination [%s]: [%s%s]", job->destination,
+        return 0;
+    return sh_fail(err, status, "Unable to write to output destination [%s]: [%s%s]", destination,
                    status == SH_E_NOT_FOUND ? "404 Not Found: " : "", why.message);
 }
 
-/* The worker's stdin: a file in memory, so that nobody waits for a pipe. */
-static int settings_file(const sh_mc_work *work, const sh_mc_job *job, int *out, sh_err *err)
+static int find_destinations(sh_mc_work *work, const sh_cloud *cloud, const sh_mc_job *job, int64_t time_ms,
+                             int *code, sh_err *err)
 {
-    json_t *document =
-        json_pack("{s:O, s:s, s:s}", "settings", job->settings, "input", INPUT_PATH, "out_dir", work->folder);
+    int status = 0;
+    *code = SH_MC_ERROR_OUTPUT;
+    for (size_t i = 0; i < job->group_count && status == 0; i++) {
+        status = sh_mc_place_of(&work->places[i], job, i, time_ms, err);
+        if (status < 0)
+            break;
+        work->place_count++;
+        status = find_destination(cloud, job->groups[i].destination, &work->places[i], err);
+    }
+    return status;
+}
+
+/* The worker's stdin: a file in memory, so that nobody waits for a pipe. */
+static int settings_file(const sh_mc_work *work, const sh_mc_job *job, int64_t time_ms, int *out, sh_err *err)
+{
+    json_t *document = json_pack("{s:O, s:s, s:s, s:I}", "settings", job->settings, "input", INPUT_PATH,
+                                 "out_dir", work->folder, "time_ms", (json_int_t)time_ms);
     char *text = document ? json_dumps(document, JSON_COMPACT) : NULL;
     json_decref(document);
     if (!text)
@@ -124,18 +135,19 @@ static int prepare(sh_mc_work *work, const sh_cloud *cloud, const sh_mc_job *job
 {
     char name[96];
     int settings = -1, input = -1;
+    const int64_t time_ms = sh_now_ms(cloud->clock); /* of $dt$ and the like, here and in the worker */
     sh_objects objects = sh_cloud_objects(cloud);
     int status = open_input(cloud, job, &input, code, err);
     if (status < 0)
         return status;
-    status = find_destination(work, cloud, job, code, err);
+    status = find_destinations(work, cloud, job, time_ms, code, err);
     if (status < 0)
         goto done;
     *code = SH_MC_ERROR_INTERNAL;
     snprintf(name, sizeof(name), "mc-%s", work->id);
     status = sh_stage_folder(&objects, name, work->folder, err);
     if (status == 0)
-        status = settings_file(work, job, &settings, err);
+        status = settings_file(work, job, time_ms, &settings, err);
     if (status == 0)
         status = spawn(work, cloud, settings, input, err);
 done:
@@ -184,7 +196,8 @@ void sh_mc_work_free(sh_mc_work *work)
     sh_buf_free(&work->tail);
     json_decref(work->final);
     json_decref(work->warnings);
-    free(work->prefix);
+    for (size_t i = 0; i < SH_MC_GROUPS; i++)
+        sh_mc_place_free(&work->places[i]);
     *work = (sh_mc_work){.child = SH_CHILD_NONE, .out = -1, .log = -1};
 }
 

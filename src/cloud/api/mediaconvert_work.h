@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #ifndef SH_API_MEDIACONVERT_WORK_H
 #define SH_API_MEDIACONVERT_WORK_H
-/* One job being made: its worker process, and what the worker has said so far (media/hls_job.h describes the
- * messages). */
+/* One job being made: its worker process, and what the worker has said so far (docs/mediaconvert.md describes
+ * the messages). */
 #include "base/buf.h"
 #include "cloud/api/mediaconvert.h"
 #include "cloud/jobs/child.h"
@@ -16,13 +16,13 @@
 typedef struct sh_mc_work {
     char id[64];
     sh_child child;
-    int out, log;          /* read ends of the worker's stdout and stderr; -1: at their end */
-    int wait_status;       /* once child.pid is 0 */
-    sh_buf line;           /* of stdout, not complete yet */
-    sh_buf tail;           /* of stderr: its last line */
-    char folder[PATH_MAX]; /* staging; "": none */
-    char bucket[64];       /* of the destination */
-    char *prefix;
+    int out, log;                     /* read ends of the worker's stdout and stderr; -1: at their end */
+    int wait_status;                  /* once child.pid is 0 */
+    sh_buf line;                      /* of stdout, not complete yet */
+    sh_buf tail;                      /* of stderr: its last line */
+    char folder[PATH_MAX];            /* staging; "": none */
+    sh_mc_place places[SH_MC_GROUPS]; /* where the files of each output group go */
+    size_t place_count;
     json_t *final;    /* the "result" or "error" message */
     json_t *warnings; /* array of texts */
     int percent;
