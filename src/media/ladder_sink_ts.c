@@ -2,7 +2,7 @@
 /* MPEG-2 TS in segments. One muxer writes into memory, and what it wrote becomes a file at each border; so
  * continuity counters and clocks go on. Before a border all that waits in it (audio, which it gathers into
  * larger packets) is flushed. PAT and PMT stand in front of each key picture, so that decoding may begin
- * there with nothing else.
+ * there with nothing else; the muxer's table of services is left out, so that they are the first.
  *
  * The muxer adds twice its delay to all times; they are given that much earlier. */
 #include "media/ladder_sink_mux.h"
@@ -17,14 +17,15 @@
 #define DELAY_US 700000
 #define SHIFT (2 * DELAY_US * 9 / 100) /* ticks */
 #define SEGMENT_MAX (1u << 30)
-#define BUFFER_BYTES (1 << 16)
+#define PACKET 188
+#define BUFFER_BYTES (PACKET * 300) /* whole packets reach take_bytes */
+#define SDT 0x11                    /* names of services: nothing that HLS has a use for */
 
 typedef struct ts {
     AVFormatContext *muxer;
     AVIOContext *io;
     sh_times times;
     sh_buf bytes;      /* of the segment in hand */
-    int64_t begin;     /* where it begins in all that was written */
     sh_sink_key *keys; /* owned */
     size_t key_count, key_room;
 } ts;
@@ -32,7 +33,13 @@ typedef struct ts {
 static int take_bytes(void *opaque, uint8_t *bytes, int size)
 {
     ts *t = opaque;
-    return sh_buf_append(&t->bytes, bytes, (size_t)size) < 0 ? AVERROR(ENOMEM) : size;
+    if (size % PACKET != 0)
+        return AVERROR(EINVAL);
+    for (int i = 0; i < size; i += PACKET) {
+        if (((bytes[i + 1] & 0x1f) << 8 | bytes[i + 2]) != SDT)
+            sh_buf_append(&t->bytes, bytes + i, PACKET);
+    }
+    return t->bytes.failed ? AVERROR(ENOMEM) : size;
 }
 
 static int open_io(sh_sink *sink, ts *t, sh_err *err)
@@ -91,9 +98,11 @@ static int64_t to_clock(const sh_sink *sink, const AVPacket *packet, int64_t tim
            SH_SINK_TS_ZERO - SHIFT;
 }
 
+/* In the segment's file, of what is written next. */
 static int64_t position(const ts *t)
 {
-    return avio_tell(t->io) - t->begin;
+    avio_flush(t->io);
+    return (int64_t)t->bytes.length;
 }
 
 static int begin_key(ts *t, int64_t time, sh_err *err)
@@ -152,7 +161,6 @@ static int end_segment(sh_sink *sink, ts *t, const sh_sink_segment_in *segment, 
     if (error < 0)
         return sh_av_fail(err, error, NULL, "%s: segment %" PRId64, sink->name, segment->number);
     end_keys(t);
-    t->begin = avio_tell(t->io);
     sh_sink_written written = {.file = SH_SINK_SEGMENT,
                                .number = segment->number,
                                .start = segment->start,
