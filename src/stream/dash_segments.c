@@ -136,10 +136,12 @@ int sh_dash_put_segments(sh_dash_xml *x, const sh_stream_track *t, sh_err *err)
         put_initialization(x, t);
     put_template(x, t, &n);
     sh_dash_xml_number(x, "startNumber", n.first);
-    if (t->kind == SH_STREAM_SHEETS)
+    if (t->kind == SH_STREAM_SHEETS) {
+        sh_dash_xml_number(x, "endNumber", n.first + (int64_t)t->segment_count - 1);
         sh_dash_xml_number(x, "duration", t->sheets.interval * t->sheets.columns * t->sheets.rows);
-    else
+    } else {
         put_timeline(x, t);
+    }
     sh_dash_xml_close(x);
     return 0;
 }

@@ -99,8 +99,8 @@ static void put_attributes(sh_dash_xml *x, const sh_dash_set *set, int number)
     sh_dash_xml_number(x, "id", number);
     sh_dash_xml_attribute(x, "contentType", content[t->kind]);
     sh_dash_xml_attribute(x, "mimeType", types[t->kind]);
-    if (*tag && t->kind != SH_STREAM_SHEETS)
-        sh_dash_xml_attribute(x, "lang", tag);
+    if (*tag || t->kind == SH_STREAM_AUDIO || t->kind == SH_STREAM_TEXT)
+        sh_dash_xml_attribute(x, "lang", *tag ? tag : "und");
     if (t->kind == SH_STREAM_VIDEO)
         put_largest(x, set);
     if (t->kind == SH_STREAM_VIDEO || t->kind == SH_STREAM_AUDIO) {

@@ -127,8 +127,7 @@ static void put_media(sh_buf *out, const sh_stream *stream, const sh_stream_trac
     sh_buf_printf(out, "#EXT-X-MEDIA:TYPE=%s", text ? "SUBTITLES" : "AUDIO");
     put_quoted(out, ",GROUP-ID", group_of(t));
     put_quoted(out, ",NAME", name);
-    if (*tag)
-        put_quoted(out, ",LANGUAGE", tag);
+    put_quoted(out, ",LANGUAGE", *tag ? tag : "und"); /* Apple asks for one */
     sh_buf_printf(out, ",DEFAULT=%s,AUTOSELECT=%s", default_of(stream, t) == t ? "YES" : "NO",
                   is_autoselected(stream, t) ? "YES" : "NO");
     if (text)

@@ -131,6 +131,8 @@ static int check_sheets(const sh_stream_track *t, sh_err *err)
     if (s->interval <= 0 || s->interval > TICKS_MAX / 10000 || s->count <= 0)
         return bad(err, t, "there are no thumbnails, or no time between them");
     int64_t tiles = (int64_t)s->columns * s->rows;
+    if (s->interval > UINT32_MAX / tiles)
+        return bad(err, t, "a sheet of thumbnails lasts more ticks than 32 bits hold");
     return s->count / tiles + (s->count % tiles > 0) != (int64_t)t->segment_count
                ? bad(err, t, "the number of sheets is not what the thumbnails need")
                : 0;

@@ -95,11 +95,11 @@ typedef struct sh_stream_track {
     int channels, sample_rate;
     sh_stream_sheets sheets;
 
-    const char *language; /* BCP 47, or ISO 639-2 as in containers ("eng" is written "en"); NULL or "und" */
-    const char *label;    /* for people; NULL: made from language and role; made unique in its group */
-    bool is_default;      /* at most one a group; none at all: the first of audio, none of text */
-    const char *group;    /* audio: HLS group, one a quality ("aac-128"), every language in each;
-                             NULL: "audio". Text is one group */
+    const char *language;    /* BCP 47, or ISO 639-2 as in containers ("eng" is written "en"); NULL: "und" */
+    const char *label;       /* for people; NULL: made from language and role; made unique in its group */
+    bool is_default;         /* at most one a group; none at all: the first of audio, none of text */
+    const char *group;       /* audio: HLS group, one a quality ("aac-128"), every language in each;
+                                NULL: "audio". Text is one group */
     const char *audio_group; /* video: plays with this group alone; NULL: with every group */
 } sh_stream_track;
 
@@ -116,8 +116,11 @@ typedef struct sh_stream {
     int64_t first_rate;     /* HLS: the variant with the highest BANDWIDTH up to this (else the lowest) comes
                                first, as the one players begin with; 0: as given */
     bool captions_unsaid;   /* leave CLOSED-CAPTIONS=NONE out (else every variant says it) */
-    int64_t epoch_ms; /* wall clock of presentation time 0 (milliseconds since 1970): EXT-X-PROGRAM-DATE-TIME
-                         where date_every > 0; availabilityStartTime of a dynamic MPD (obligatory there) */
+    /* Wall clock of presentation time 0 (milliseconds since 1970): EXT-X-PROGRAM-DATE-TIME where date_every >
+     * 0; availabilityStartTime of a dynamic MPD (obligatory there, and the same in all of a stream's MPDs).
+     * Players take no segment that ends after their clock: what is made faster than it plays begins as much
+     * before the making as the film lasts. */
+    int64_t epoch_ms;
     int64_t date_every;    /* seconds between EXT-X-PROGRAM-DATE-TIME; 0: none */
     int64_t now_ms;        /* dynamic MPD: publishTime, clock for players */
     int64_t min_buffer_ms; /* MPD@minBufferTime at least; 0: the longest segment */
