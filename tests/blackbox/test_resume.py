@@ -3,7 +3,7 @@
 left alone, byte for byte.
 
 SPYHOP_KILLS says how often (6). The full measure is a minute of film, killed 30 times, and as many losses of power:
-SPYHOP_KILLS=30 SPYHOP_KILL_FRAMES=1501 SPYHOP_KILL_PIECE=250 SPYHOP_KILL_SIZE=640x480 test_resume.py
+SPYHOP_KILLS=30 SPYHOP_KILL_FRAMES=1501 SPYHOP_KILL_PIECE=250 SPYHOP_KILL_SIZE=320x240 test_resume.py
 Resumed.test_killed_at_random_moments Resumed.test_loss_of_power
 It prints the most frames that were encoded in vain before one of the kills."""
 import filecmp
