@@ -97,7 +97,10 @@ static int set_up(ladder *l, sh_err *err)
         status = ladder_open_captures(l, err);
     if (status == 0)
         status = ladder_open_rungs(l, err);
-    return status < 0 ? status : ladder_open_outputs(l, err);
+    bool settled = true;
+    for (int i = 0; i < l->job.video_count && status == 0; i++)
+        settled = settled && l->rungs[i].settled;
+    return status < 0 || !settled ? status : ladder_open_outputs(l, err);
 }
 
 static int send_result(const ladder *l, sh_err *err)

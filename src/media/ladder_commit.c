@@ -335,13 +335,24 @@ static void ask_for_time(const ladder *l, const sh_bundle *pictures, sh_bundle *
                         SH_SANDBOX_PATIENCE_MS / 1000 + (double)(l->output_count + 1) * bytes / DISK_SLOW);
 }
 
+/* What is known of the videos only when there are packets of them is there now. */
+static int open_late(ladder *l, sh_bundle *const *videos, sh_err *err)
+{
+    int status = 0;
+    for (int i = 0; i < l->job.video_count && status == 0; i++)
+        status = sh_rung_settle(&l->rungs[i], videos[i]->packets[0], err);
+    return status < 0 ? status : ladder_open_outputs(l, err);
+}
+
 int ladder_commit(ladder *l, sh_bundle *pictures, sh_bundle *const *videos, sh_err *err)
 {
     int64_t end = pictures->end;
     const bool final = pictures->ledger->final;
     ask_for_time(l, pictures, videos);
     drop_rows(l);
-    int status = final ? settle_end(l, pictures, &end, err) : 0;
+    int status = l->output_count == 0 ? open_late(l, videos, err) : 0;
+    if (status == 0 && final)
+        status = settle_end(l, pictures, &end, err);
     if (status == 0)
         status = take_sounds(l, final ? INT64_MAX : end, err);
     for (int i = 0; i < l->job.video_count && end > pictures->end; i++)

@@ -45,7 +45,7 @@ typedef struct ladder_output {
     const sh_ladder_output *asked;
     sh_ladder_track track; /* as told */
     sh_sink *sink;         /* CMAF, TS, MP4 */
-    int64_t segments;      /* files so far */
+    char name[24];         /* for messages */
 } ladder_output;
 
 typedef struct ladder_sound {

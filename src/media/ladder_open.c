@@ -284,7 +284,7 @@ static int set_video(const ladder *l, sh_ladder_track *t, sh_err *err)
     t->colour.siting = e->siting;
     t->hdr = rung->settings.sdr ? SH_HDR_NONE : l->plan.hdr;
     t->bits = e->format == AV_PIX_FMT_YUV420P10 ? 10 : 8;
-    return set_config(t, rung->parameters, err);
+    return set_config(t, rung->shown, err);
 }
 
 static void set_audio(const ladder *l, sh_ladder_track *t)
@@ -335,7 +335,7 @@ static void video_of_sink(const ladder *l, int video, sh_sink_track *t)
     const sh_encoder_settings *e = &rung->encoder;
     const AVStream *stream = sh_rung_stream(rung);
     *t = (sh_sink_track){
-        .parameters = rung->parameters,
+        .parameters = rung->shown,
         .time_base = e->time_base,
         .rate = l->plan.rate,
         .sar = rung->layout.sar,
@@ -370,16 +370,15 @@ static int open_sink(ladder *l, ladder_output *o, sh_err *err)
     const sh_ladder_output *asked = o->asked;
     sh_sink_track tracks[1 + SH_LADDER_OUTPUT_AUDIOS];
     size_t count = 0;
-    char name[32];
     if (asked->kind > SH_LADDER_MP4)
         return 0;
-    snprintf(name, sizeof(name), "output %d", (int)(o - l->outputs) + 1);
+    snprintf(o->name, sizeof(o->name), "output %d", (int)(o - l->outputs) + 1);
     if (asked->video >= 0)
         video_of_sink(l, asked->video, &tracks[count++]);
     for (int i = 0; i < asked->audio_count; i++)
         audio_of_sink(l, asked->audios[i], &tracks[count++]);
     const sh_sink_settings settings = {.kind = kinds[asked->kind],
-                                       .name = name,
+                                       .name = o->name,
                                        .host = ladder_host(o),
                                        .tracks = tracks,
                                        .track_count = count};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "media/ladder_rung.h"
+#include "stream/codec_config.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -126,8 +127,11 @@ static int open_encoder(sh_rung *rung, sh_err *err)
     rung->parameters = avcodec_parameters_alloc();
     rung->holder = avformat_alloc_context();
     AVStream *stream = rung->holder ? avformat_new_stream(rung->holder, NULL) : NULL;
-    if (!rung->parameters || !stream ||
-        avcodec_parameters_copy(rung->parameters, sh_encoder_parameters(rung->spare)) < 0)
+    rung->shown = avcodec_parameters_alloc();
+    rung->settled = rung->info->codec != AV_CODEC_ID_AV1;
+    if (!rung->parameters || !rung->shown || !stream ||
+        avcodec_parameters_copy(rung->parameters, sh_encoder_parameters(rung->spare)) < 0 ||
+        avcodec_parameters_copy(rung->shown, rung->parameters) < 0)
         return sh_fail(err, SH_E_MEMORY, "memory is short");
     return sh_encoder_describe(rung->spare, stream, err);
 }
@@ -153,8 +157,35 @@ void sh_rung_close(sh_rung *rung)
     sh_encoder_close(&rung->spare);
     sh_scale_close(&rung->scale);
     avcodec_parameters_free(&rung->parameters);
+    avcodec_parameters_free(&rung->shown);
     avformat_free_context(rung->holder);
     rung->holder = NULL;
+}
+
+int sh_rung_settle_as(sh_rung *rung, const void *config, size_t size, sh_err *err)
+{
+    uint8_t *copy = av_mallocz(size + AV_INPUT_BUFFER_PADDING_SIZE);
+    if (!copy)
+        return sh_fail(err, SH_E_MEMORY, "memory is short");
+    memcpy(copy, config, size);
+    av_freep(&rung->shown->extradata);
+    rung->shown->extradata = copy;
+    rung->shown->extradata_size = (int)size;
+    rung->settled = true;
+    return 0;
+}
+
+int sh_rung_settle(sh_rung *rung, const AVPacket *first, sh_err *err)
+{
+    sh_buf config;
+    if (rung->settled)
+        return 0;
+    sh_buf_init(&config, SH_LADDER_CONFIG);
+    int status = sh_av1c_make(&config, first->data, (size_t)first->size, err);
+    if (status == 0)
+        status = sh_rung_settle_as(rung, config.data, config.length, err);
+    sh_buf_free(&config);
+    return status;
 }
 
 AVStream *sh_rung_stream(const sh_rung *rung)

@@ -38,7 +38,9 @@ typedef struct sh_rung {
     sh_rung_settings settings;
     sh_encoder_settings encoder;
     const sh_encoder_info *info;
-    AVCodecParameters *parameters;
+    AVCodecParameters *parameters; /* as the encoder says */
+    AVCodecParameters *shown;      /* for the containers: with the headers that are really in the packets */
+    bool settled;                  /* `shown` is what it will be */
     AVFormatContext *holder; /* of the side data that becomes boxes */
     int delay;
     sh_scale_layout layout;
@@ -66,6 +68,10 @@ void sh_rung_close(sh_rung *rung); /* all-zero is fine */
 int sh_rung_start(sh_rung *rung, int64_t piece, sh_err *err);
 void sh_rung_stop(sh_rung *rung);              /* closes lines and queue: from any thread, at once */
 void sh_rung_join(sh_rung *rung);              /* and frees what belongs to the run */
+/* SVT-AV1 1.4 tells another sequence header than it writes: `shown` gets the one of a packet. */
+int sh_rung_settle(sh_rung *rung, const AVPacket *first, sh_err *err);
+/* Or as a run before knew it. */
+int sh_rung_settle_as(sh_rung *rung, const void *config, size_t size, sh_err *err);
 AVStream *sh_rung_stream(const sh_rung *rung); /* that sh_encoder_describe has filled. Borrowed */
 
 #endif
