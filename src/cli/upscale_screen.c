@@ -21,7 +21,7 @@ static void clear_line(sh_screen *s)
     s->line_open = false;
 }
 
-static void print_object(json_t *object)
+void sh_screen_object(json_t *object)
 {
     char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
     if (text)
@@ -29,6 +29,11 @@ static void print_object(json_t *object)
     fflush(stdout);
     free(text);
     json_decref(object);
+}
+
+static const char *name_of(const sh_screen *s)
+{
+    return s->command ? s->command : "upscale";
 }
 
 /* ---- speed ---- */
@@ -126,7 +131,7 @@ static void print_progress_object(const sh_screen *s, int64_t now, const sh_upsc
 {
     const double to_go = left(p, fps);
     json_t *rest = to_go >= 0 ? json_real(to_go) : json_null();
-    print_object(json_pack(
+    sh_screen_object(json_pack(
         "{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:o}", "type", "progress", "frames", (json_int_t)p->encoded,
         "expected", (json_int_t)p->expected, "bytes", (json_int_t)p->bytes, "resumed", (json_int_t)p->resumed,
         "committed", (json_int_t)p->committed, "pieces", (json_int_t)p->pieces, "out_time_us",
@@ -162,16 +167,16 @@ void sh_screen_log(void *opaque, int level, const char *text)
     clear_line(s);
     if (s->json) {
         json_t *words = json_string(text);
-        print_object(json_pack("{s:s,s:i,s:o}", "type", "log", "level", level, "message",
-                               words ? words : json_string("(not UTF-8)")));
+        sh_screen_object(json_pack("{s:s,s:i,s:o}", "type", "log", "level", level, "message",
+                                   words ? words : json_string("(not UTF-8)")));
     } else if (!s->quiet || level <= SH_LOG_WARNING) {
-        fprintf(stderr, "spyhop upscale: %s%s\n", level <= SH_LOG_WARNING ? "warning: " : "", text);
+        fprintf(stderr, "spyhop %s: %s%s\n", name_of(s), level <= SH_LOG_WARNING ? "warning: " : "", text);
     }
 }
 
 static void print_result_object(const sh_screen *s, const char *name, const sh_upscale_result *r, double fps)
 {
-    print_object(json_pack(
+    sh_screen_object(json_pack(
         "{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i,s:i,s:i,s:i,s:I,s:I,s:f,s:f,s:f}", "type", "result",
         "output", name, "frames_in", (json_int_t)r->frames_in, "frames_out", (json_int_t)r->frames, "lost",
         (json_int_t)r->lost, "duplicates", (json_int_t)r->duplicates, "pieces", (json_int_t)r->pieces,
@@ -200,16 +205,21 @@ static void print_remarks(FILE *out, const sh_screen *s, const sh_upscale_result
     fputc('\n', out);
 }
 
+void sh_screen_end(sh_screen *s, int64_t frames, int64_t bytes, double duration)
+{
+    clear_line(s);
+    s->last.encoded = frames;
+    s->last.bytes = bytes;
+    s->last.out_time_us = (int64_t)(duration * 1e6);
+    print_keys(s, sh_monotonic_us(), &s->last, true);
+}
+
 void sh_screen_result(sh_screen *s, const sh_upscale_options *options, const sh_upscale_result *r)
 {
     const double fps = r->seconds > 0 ? (double)(r->frames - s->last.resumed) / r->seconds : 0;
     FILE *out = s->stdout_taken ? stderr : stdout;
     char name[SH_SHOWN];
-    clear_line(s);
-    s->last.encoded = r->frames;
-    s->last.bytes = r->bytes_out;
-    s->last.out_time_us = (int64_t)(r->duration * 1e6);
-    print_keys(s, sh_monotonic_us(), &s->last, true);
+    sh_screen_end(s, r->frames, r->bytes_out, r->duration);
     sh_shown_path(options->output, name);
     if (s->json) {
         print_result_object(s, name, r, fps);
@@ -227,8 +237,8 @@ void sh_screen_error(sh_screen *s, int status, const char *message)
 {
     clear_line(s);
     print_keys(s, sh_monotonic_us(), &s->last, true);
-    fprintf(stderr, "spyhop upscale: %s\n", message);
+    fprintf(stderr, "spyhop %s: %s\n", name_of(s), message);
     if (s->json)
-        print_object(json_pack("{s:s,s:s,s:s}", "type", "error", "status", sh_status_name(status), "message",
-                               message));
+        sh_screen_object(json_pack("{s:s,s:s,s:s}", "type", "error", "status", sh_status_name(status),
+                                   "message", message));
 }

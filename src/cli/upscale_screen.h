@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #ifndef SH_CLI_UPSCALE_SCREEN_H
 #define SH_CLI_UPSCALE_SCREEN_H
-/* What `upscale` tells while it works and at its end.
+/* What `upscale` and `stream` tell while they work and at their end.
  *
  *   a terminal    one line on stderr that is written over
  *   none          a line on stderr every 5 s
@@ -18,7 +18,10 @@
 
 #define SH_SCREEN_SAMPLES 64
 
+struct json_t;
+
 typedef struct sh_screen {
+    const char *command; /* for messages; NULL: "upscale" */
     bool json, quiet, verbose, terminal;
     bool stdout_taken; /* by the video: words go to stderr */
     FILE *keys;        /* of --progress; NULL: none */
@@ -36,6 +39,10 @@ void sh_screen_start(sh_screen *screen);
 void sh_screen_progress(void *screen, const sh_upscale_progress *progress);
 void sh_screen_log(void *screen, int level, const char *text);
 void sh_screen_result(sh_screen *screen, const sh_upscale_options *options, const sh_upscale_result *result);
+/* The last block of keys, and the terminal's line is closed: for commands with a result of their own. */
+void sh_screen_end(sh_screen *screen, int64_t frames, int64_t bytes, double duration);
+/* One line of JSON on stdout; takes the reference. */
+void sh_screen_object(struct json_t *object);
 void sh_screen_error(sh_screen *screen, int status, const char *message);
 
 #endif

@@ -14,7 +14,6 @@
 #define BUFFER 1.5      /* seconds of the ceiling */
 #define BUFFER_FILL 0.5 /* each segment has an encoder of its own */
 #define TILE 160        /* longer side of a thumbnail */
-#define GRID 5          /* thumbnails across and down a sheet */
 
 typedef struct codec_row {
     const char *encoder, *words;
@@ -294,8 +293,8 @@ static int add_thumbnails(sh_ladder_choice *c, sh_err *err)
                                    .scaling = SH_LADDER_STRETCH,
                                    .rate = {1, seconds_apart(c->duration)},
                                    .quality = 75,
-                                   .across = GRID,
-                                   .down = GRID};
+                                   .across = SH_LADDER_GRID,
+                                   .down = SH_LADDER_GRID};
     int status = add_output(job, SH_LADDER_FRAMES, &output, err);
     if (status == 0)
         output->capture = job->capture_count++;

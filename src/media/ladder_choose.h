@@ -38,7 +38,7 @@ typedef struct sh_ladder_wish {
     bool no_thumbnails, no_text, no_audio;
 } sh_ladder_wish;
 
-enum { SH_LADDER_STEPS = 8 };
+enum { SH_LADDER_STEPS = 8, SH_LADDER_GRID = 5 /* thumbnails across and down a sheet */ };
 
 typedef struct sh_ladder_step {
     int width, height; /* even */

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef SH_CLI_STREAM_TRACKS_H
+#define SH_CLI_STREAM_TRACKS_H
+/* What a ladder has made (media/ladder.h), described for the manifests (stream/manifest.h), and the names
+ * that its files have:
+ *
+ *     v0/init.mp4  v0/seg_00001.m4s  v0/index.m3u8  v0/iframes.m3u8      each video, the largest first
+ *     a0/...                                                             each audio track
+ *     s0/seg_00001.vtt  s0/all.vtt  s0/index.m3u8                        each text track
+ *     thumbs/sprite_001.jpg  thumbs/thumbs.vtt */
+#include "base/arena.h"
+#include "base/err.h"
+#include "media/ladder.h"
+#include "stream/manifest.h"
+
+#define SH_STREAM_NAME 48
+
+/* The folder of what the file holds: "v0". */
+void sh_stream_folder_of(const sh_ladder_file *file, char name[SH_STREAM_NAME]);
+/* The file in it: "seg_00001.m4s". What only the work needs has a name with a dot in front, and no folder. */
+void sh_stream_name_of(const sh_ladder_file *file, char name[SH_STREAM_NAME]);
+
+typedef struct sh_stream_book {
+    sh_stream stream;
+    sh_stream_track
+        *tracks; /* stream.tracks; in the order of the result's, those without a segment left out */
+    size_t count;
+    sh_arena *arena; /* all of it lies here */
+} sh_stream_book;
+
+/* prefix: the folder before all tracks' folders, "" for none. title: NULL, or the film's. *book is all-zero
+ * before; strings are copied. SH_E_INTERNAL: there is no segment of a video yet. */
+int sh_stream_book_make(sh_stream_book *book, const sh_ladder_result *result, const char *prefix,
+                        const char *title, sh_err *err);
+void sh_stream_book_free(sh_stream_book *book);
+
+#endif
