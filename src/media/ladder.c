@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "media/ladder_child.h"
+#include "media/ladder_record.h"
 #include "media/ladder_wire.h"
 #include "media/media.h"
 
@@ -390,6 +391,8 @@ int sh_ladder_make(sh_ladder_result *result, const sh_ladder_job *job, sh_err *e
         status = read_model(job->options.restore, &restore, &child.restore, &child.restore_size, err);
     if (status == 0)
         status = open_input(job, &child.input, err);
+    if (status == 0)
+        status = sh_record_verify(job, err);
     if (status == 0)
         status = run(&to, &child, err);
     sh_buf_free(&model);

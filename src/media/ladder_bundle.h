@@ -9,6 +9,7 @@
  * point, and no queue waits for another in a circle. A queue of bundles without packets is then never full;
  * where there is no video it has room for SH_BUNDLES. */
 #include "base/buf.h"
+#include "media/ladder.h"
 #include "media/ledger.h"
 #include <libavcodec/avcodec.h>
 #include <stdbool.h>
@@ -37,7 +38,7 @@ typedef struct sh_bundle {
     bool *duplicate; /* of each frame */
     sh_taken *taken;
     size_t taken_count;
-    int64_t tiles[8]; /* of sprite sheets, so far, by capture */
+    int64_t due[SH_LADDER_CAPTURES], tiles[SH_LADDER_CAPTURES]; /* sh_record.taken, tiles */
     /* of a video; owned */
     AVPacket **packets; /* decoding order */
     size_t packet_count, packet_capacity, duplicate_capacity;

@@ -97,6 +97,8 @@ static int set_up(ladder *l, sh_err *err)
         status = ladder_open_captures(l, err);
     if (status == 0)
         status = ladder_open_rungs(l, err);
+    if (status == 0)
+        status = ladder_go_on(l, err);
     bool settled = true;
     for (int i = 0; i < l->job.video_count && status == 0; i++)
         settled = settled && l->rungs[i].settled;

@@ -7,7 +7,7 @@
  * ladder_open.c    the renditions, outputs and what else is open while it works
  * ladder_run.c     the stages and their end
  * ladder_commit.c  segments put together, written, told
- * ladder_record.c  the journal: what a segment's record holds, and going on
+ * ladder_resume.c  the journal: adding a segment (ladder_record.h), and going on
  *
  * Threads: read, pictures (enlarging, tone mapping, captures), two a video (ladder_rung.h), and the commit,
  * which is the child's main thread. The commit alone writes files, reads audio, and sends anything but
@@ -18,6 +18,7 @@
 #include "media/ladder_bundle.h"
 #include "media/ladder_child.h"
 #include "media/ladder_frames.h"
+#include "media/ladder_record.h"
 #include "media/ladder_rung.h"
 #include "media/ladder_sink.h"
 #include "media/ladder_text.h"
@@ -76,6 +77,11 @@ struct ladder {
     int64_t heard_us; /* first audio sample on it; AV_NOPTS_VALUE: none */
     bool hdr;         /* the pictures are */
     sh_journal *journal;
+    /* of a run before */
+    sh_record *known; /* rows alone */
+    int64_t first_pts, known_sound[SH_LADDER_AUDIOS];
+    int64_t known_taken[SH_LADDER_CAPTURES], known_tiles[SH_LADDER_CAPTURES];
+    sh_buf known_config[SH_LADDER_VIDEOS];
     /* the front */
     sh_reader *reader;
     sh_work *first; /* read already */
@@ -176,8 +182,11 @@ int ladder_tell_commit(const ladder *l, bool resumed, sh_err *err);
 int ladder_sound_until(ladder *l, int index, int64_t until, sh_bundle *to, sh_err *err);
 void ladder_sum(sh_report_sums *sums, const sh_ledger *ledger, int64_t frames, int level);
 
-/* ladder_record.c */
+/* ladder_resume.c */
 int ladder_journal_open(ladder *l, sh_err *err); /* takes what is there */
+void ladder_journal_close(ladder *l);
+int ladder_go_on(ladder *l, sh_err *err);      /* the videos are open: they and the audio as they were */
+int ladder_tell_known(ladder *l, sh_err *err); /* the tracks are told: what there is of them */
 /* What `pictures` and the rows say. Syncs names first. */
 int ladder_journal_append(ladder *l, const sh_bundle *pictures, int64_t end, sh_err *err);
 

@@ -398,7 +398,7 @@ int ladder_open_outputs(ladder *l, sh_err *err)
     }
     for (int i = 0; i < l->output_count && status == 0; i++)
         status = open_sink(l, &l->outputs[i], err);
-    return status;
+    return status < 0 ? status : ladder_tell_known(l, err);
 }
 
 /* ---- the end ---- */
@@ -433,7 +433,7 @@ void ladder_close(ladder *l)
     sh_work_free(l->first);
     sh_reader_close(&l->reader);
     sh_ledger_free(&l->ledger);
-    sh_journal_close(l->journal);
+    ladder_journal_close(l);
     av_frame_free(&l->like);
     av_frame_free(&l->like_sdr);
     spyhop_model_free(&l->model.model);
