@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a player should have seen, and the words for whatever differs.
+
+Exact on a machine of any speed: the number of decoded pictures, and that no picture comes to the screen at a time that the
+source has none for. Not asked: that every picture came to the screen, which a busy machine cannot promise."""
+import bisect
+import dataclasses
+
+RATES = {"play": 2, "smooth": 1, "switch": 1, "seek": 2}
+
+
+@dataclasses.dataclass
+class Stream:
+    """`sizes`: of the renditions, the smallest first, as "WxH". `slack`: seconds that a time may differ by."""
+    name: str
+    clip: object
+    hls: str
+    dash: str
+    sizes: list
+    segment: float
+    cues: int = 0
+    slack: float = 0.002
+
+    def runs(self, players, scenarios):
+        """Every player with every scenario, as drive.mjs takes them, without the address."""
+        made = []
+        for player, path in players:
+            for scenario in scenarios:
+                if scenario in ("switch", "smooth") and len(self.sizes) < 2:
+                    continue
+                made.append(self.run(player, path, scenario))
+        return made
+
+    def run(self, player, path, scenario):
+        top, half = len(self.sizes) - 1, self.segment / 2
+        run = {"player": player, "url": path, "scenario": scenario, "rate": RATES[scenario], "sizes": self.sizes, "first": -1,
+               "ahead": 30}
+        if scenario == "seek":
+            # dash.js 5.2 loads no more of a short stream once it has the last segment and is sent back (its maxAppendedIndex)
+            run["parts"] = [0, 0.5, 0.99] if player == "dash.js" else [0.5, 0.99, 0]
+        elif scenario in ("switch", "smooth"):
+            # up and down, each asked for in the middle of a segment
+            smooth = scenario == "smooth"
+            run.update(first=0, now=not smooth, ahead=0.4 * self.segment if smooth else 30,
+                       switches=[[0.4 * half, top], [self.segment + half, 0]])
+        return run
+
+
+def words_of(run):
+    return f"{run['player']} {run['scenario']} {run['url'].rsplit('/', 1)[-1]}"
+
+
+class Judge:
+    def __init__(self, stream, run, seen):
+        self.stream, self.run, self.seen = stream, run, seen
+        self.expected = [float(t) for t in stream.clip.times]
+        self.faults = []
+
+    def fault(self, words):
+        self.faults.append(f"{self.stream.name}: {words_of(self.run)}: {words}")
+
+    def same(self, what, got, wanted):
+        if got != wanted:
+            self.fault(f"{what} {got}, not {wanted}")
+
+    def near(self, time):
+        """Index of the picture at this time, or None."""
+        at = bisect.bisect_left(self.expected, time - self.stream.slack)
+        return at if at < len(self.expected) and self.expected[at] <= time + self.stream.slack else None
+
+    def __call__(self):
+        for words in self.seen.get("errors", []) + self.seen.get("console", []):
+            self.fault(words)
+        if not self.seen.get("ended"):
+            self.fault("did not come to the end")
+            return self.faults
+        self.same("renditions", self.seen["renditions"], [int(s.split("x")[1]) for s in self.stream.sizes])
+        self.same("corrupted pictures", self.seen["corrupted"], 0)
+        self.duration()
+        self.pictures()
+        self.sound()
+        if self.run["scenario"] == "seek":
+            self.found()
+        return self.faults
+
+    def duration(self):
+        if abs(self.seen["duration"] - self.stream.clip.seconds) > 0.1:
+            self.fault(f"duration {self.seen['duration']}, not {self.stream.clip.seconds:.3f}")
+
+    def pictures(self):
+        scenario, top = self.run["scenario"], self.stream.sizes[-1]
+        for time in self.seen["times"]:
+            if self.near(time) is None:
+                self.fault(f"a picture at {time}, where the source has none")
+                break
+        if not self.seen["times"] or self.near(self.seen["times"][-1]) != len(self.expected) - 1:
+            self.fault(f"the last picture shown is at {self.seen['times'][-1:]}, not at {self.expected[-1]}")
+        if scenario in ("play", "smooth"):
+            self.same("decoded pictures", self.seen["decoded"], len(self.expected))
+        if scenario != "switch":
+            self.same("jumps", self.seen["seeks"], len(self.run.get("parts", [])))
+            if self.run.get("parts", [0])[-1] == 0:
+                self.whole()
+        # the first size is not always told before the second
+        wanted = [top] if scenario in ("play", "seek") else [top, self.stream.sizes[0]]
+        self.same("sizes", self.seen["sizes"][-len(wanted):], wanted)
+
+    def whole(self):
+        """One range of the buffer, without a hole. At a smooth switch hls.js throws away what was played, too."""
+        ranges = self.seen["buffered"]
+        late = self.run["scenario"] != "smooth" and ranges and ranges[0][0] > 0.05 + self.expected[0]
+        if len(ranges) != 1 or late or ranges[0][1] < self.expected[-1]:
+            self.fault(f"the buffer has {ranges}")
+
+    def sound(self):
+        if bool(self.seen["audioBytes"]) != self.stream.clip.audio:
+            self.fault(f"{self.seen['audioBytes']} bytes of sound decoded")
+
+    def found(self):
+        for at in self.seen["found"]:
+            index = bisect.bisect_right(self.expected, at["asked"] + 1e-6) - 1
+            near = self.near(at["got"])
+            border = any(abs(at["asked"] - t) <= self.stream.slack for t in self.expected)
+            if near is None or (near != index and not (border and abs(near - index) == 1)):
+                self.fault(f"at {at['asked']:.4f} the picture of {at['got']:.4f} is shown, not that of {self.expected[index]:.4f}")
+                continue
+            self.looks(near, at["grey"])
+
+    def looks(self, number, grey):
+        """HDR is left out: the browser brings it to the screen in a way of its own."""
+        if self.stream.clip.hdr:
+            return
+        wanted = self.stream.clip.grey(number)
+        off = sum(abs(a - b) for a, b in zip(grey, wanted)) / len(wanted)
+        if off > 10:
+            self.fault(f"picture {number} looks otherwise than the source's: {off:.1f} grey values on average")
