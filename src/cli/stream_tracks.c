@@ -78,14 +78,17 @@ static sh_codec codec_of(const sh_ladder_track *t)
     case AV_CODEC_ID_AV1:
         return SH_CODEC_AV1;
     default:
-        return SH_CODEC_AAC;
+        return SH_CODEC_NONE;
     }
 }
 
 static int put_codecs(const maker *m, sh_stream_track *to, const sh_ladder_track *t)
 {
+    const bool audio = t->video < 0;
     char words[96];
-    int status = sh_codecs_string(words, sizeof(words), codec_of(t), t->config, t->config_size, m->err);
+    int status = sh_codecs_string(words, sizeof(words), audio ? SH_CODEC_AAC : codec_of(t),
+                                  audio ? t->audio_config : t->config,
+                                  audio ? t->audio_config_size : t->config_size, m->err);
     if (status < 0)
         return status;
     to->codecs = sh_arena_strdup(m->arena, words);
