@@ -186,11 +186,12 @@ static void put_styp(sh_buf *out)
     sh_box_close(out, place);
 }
 
-static size_t reserve_for(const sh_cmaf_sample *samples, size_t count)
+/* The most that a segment can take: styp, 108 bytes of boxes a fragment, 12 bytes of trun a sample. */
+static size_t most_bytes(const sh_cmaf_track *track, const sh_cmaf_sample *samples, size_t count)
 {
-    size_t bytes = 4096;
+    size_t bytes = 28;
     for (size_t i = 0; i < count; i++)
-        bytes += samples[i].size + 16u + (samples[i].sync ? 128u : 0u);
+        bytes += samples[i].size + 12u + (begins_fragment(track, samples, i) ? 108u : 0u);
     return bytes;
 }
 
@@ -208,7 +209,7 @@ int sh_cmaf_write_segment(sh_buf *out, const sh_cmaf_track *track, uint32_t firs
         return sh_fail(err, SH_E_ARGUMENT,
                        "a segment needs a sequence number above 0 and room for its index");
     times = malloc(count * sizeof(*times));
-    if (!times || sh_buf_reserve(out, reserve_for(samples, count))) {
+    if (!times || sh_buf_reserve(out, most_bytes(track, samples, count))) {
         rc = sh_fail(err, SH_E_MEMORY, "no memory for a segment of %zu samples", count);
         goto done;
     }

@@ -250,6 +250,7 @@ static void test_avc_samples(void **state)
     assert_non_null(strstr(err.message, "does not hold"));
     sh_buf_free(&out);
     assert_int_equal(convert(&out, SH_CODEC_AVC, &config, START "0605aa80", &err), SH_E_FORMAT);
+    sh_buf_free(&out);
     assert_int_equal(convert(&out, SH_CODEC_AVC, &config, "000000036588", &err), SH_E_FORMAT);
     sh_buf_free(&out);
     sh_sample_look look = look_at(SH_CODEC_AVC, &config, "0000000206800000000265880000000241e0");
