@@ -118,8 +118,8 @@ typedef struct sh_stream_finding {
 
 typedef struct sh_stream_checked { /* one track */
     char *name;                    /* "v0/index.m3u8", "index.mpd#v0" */
-    char kind;       /* 'v' video, 'a' audio, 'm' both in one, 't' text, 'i' I-frames, 'p' pictures */
-    char codecs[96]; /* from the bytes */
+    char kind;        /* 'v' video, 'a' audio, 'm' both in one, 't' text, 'i' I-frames, 'p' pictures */
+    char codecs[136]; /* from the bytes */
     int width, height;
     size_t segments;
     int64_t samples;       /* pictures, or audio access units */
