@@ -140,6 +140,14 @@ static int add_keys(sh_ladder_track *t, const sh_ladder_segment *s, const void *
     return 0;
 }
 
+/* Pictures may be missing: where the film has none for longer than they are apart. */
+static bool in_order(const sh_ladder_track *t, int64_t number)
+{
+    if (t->kind != SH_LADDER_FRAMES || t->across > 1 || t->down > 1)
+        return number == (int64_t)t->segment_count + 1;
+    return number > 0 && (t->segment_count == 0 || number > t->segments[t->segment_count - 1].number);
+}
+
 static int take_segment(receiver *to, int index, sh_err *err)
 {
     sh_ladder_result *r = to->result;
@@ -149,8 +157,8 @@ static int take_segment(receiver *to, int index, sh_err *err)
     sh_ladder_track *t = &r->tracks[index];
     memcpy(&s, to->bytes.data, sizeof(s));
     s.first_key = t->key_count;
-    if (s.number != (int64_t)t->segment_count + 1 || s.bytes <= 0 || s.duration < 0 || s.samples < 0 ||
-        s.start < 0 || s.duration > INT64_MAX / 4 - s.start || s.key_count < 0 ||
+    if (!in_order(t, s.number) || s.bytes <= 0 || s.duration < 0 || s.samples < 0 || s.start < 0 ||
+        s.duration > INT64_MAX / 4 - s.start || s.key_count < 0 ||
         to->bytes.length != sizeof(s) + (size_t)s.key_count * sizeof(sh_ladder_key))
         return nonsense("a segment", err);
     if (t->segment_count >= SH_LADDER_SEGMENTS_MAX)

@@ -251,7 +251,9 @@ typedef struct sh_ladder_track {
     int64_t audio_bitrate;    /* as asked of the encoder */
     uint8_t audio_config[64]; /* AudioSpecificConfig */
     size_t audio_config_size;
-    char language[4];                /* of the audio or text */
+    int across, down; /* of captures; > 1: sprite sheets, of pictures of width x height at `rate` */
+    int64_t tiles;    /* in all sheets */
+    char language[4]; /* of the audio or text */
     int64_t init_bytes, whole_bytes; /* of those files, 0: none */
     sh_ladder_segment *segments;     /* owned by the result */
     size_t segment_count;

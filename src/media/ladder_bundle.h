@@ -22,6 +22,7 @@ enum { SH_BUNDLES = 2, SH_BUNDLE_PACKETS = 1024 };
 typedef struct sh_taken {
     int capture;
     int64_t number; /* from 0 */
+    int64_t time;   /* ticks */
     char *bytes;    /* owned */
     size_t size;
 } sh_taken;

@@ -94,9 +94,11 @@ static int set_up(ladder *l, sh_err *err)
     if (status == 0)
         status = ladder_open_texts(l, err);
     if (status == 0)
-        status = ladder_open_captures(l, err);
-    if (status == 0)
         status = ladder_open_rungs(l, err);
+    if (status == 0)
+        status = ladder_describe_outputs(l, err);
+    if (status == 0)
+        status = ladder_open_captures(l, err);
     if (status == 0)
         status = ladder_go_on(l, err);
     bool settled = true;

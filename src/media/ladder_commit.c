@@ -308,6 +308,8 @@ static void advance(ladder *l, sh_bundle *pictures, int64_t end)
     l->last = pictures->last;
     l->end = end;
     l->damages = l->ledger.damages;
+    memcpy(l->known_taken, pictures->due, sizeof(l->known_taken));
+    memcpy(l->known_tiles, pictures->tiles, sizeof(l->known_tiles));
     l->finished = l->ledger.final;
     for (int i = 0; i < l->job.audio_count; i++)
         l->sounds[i].before += (int64_t)l->sounds[i].bundle->packet_count;
@@ -350,7 +352,7 @@ int ladder_commit(ladder *l, sh_bundle *pictures, sh_bundle *const *videos, sh_e
     const bool final = pictures->ledger->final;
     ask_for_time(l, pictures, videos);
     drop_rows(l);
-    int status = l->output_count == 0 ? open_late(l, videos, err) : 0;
+    int status = !l->outputs_open ? open_late(l, videos, err) : 0;
     if (status == 0 && final)
         status = settle_end(l, pictures, &end, err);
     if (status == 0)

@@ -57,6 +57,7 @@ typedef struct ladder_sound {
 
 typedef struct ladder_capture {
     const sh_ladder_capture *asked;
+    sh_scale_layout layout;
     sh_scale *scale;
     sh_jpeg *jpeg;
     sh_capture due;
@@ -80,6 +81,7 @@ struct ladder {
     /* of a run before */
     sh_record *known; /* rows alone */
     int64_t first_pts, known_sound[SH_LADDER_AUDIOS];
+    /* of what is committed */
     int64_t known_taken[SH_LADDER_CAPTURES], known_tiles[SH_LADDER_CAPTURES];
     sh_buf known_config[SH_LADDER_VIDEOS];
     /* the front */
@@ -97,6 +99,7 @@ struct ladder {
     ladder_capture captures[SH_LADDER_CAPTURES];
     ladder_output outputs[SH_LADDER_OUTPUTS];
     int output_count;
+    bool outputs_open;
     /* where it is: the next segment, and what is committed */
     sh_reader_start next;
     sh_ledger ledger;         /* that next.from points to */
@@ -142,7 +145,8 @@ int ladder_check(const ladder *l, sh_err *err); /* the job as chosen */
 int ladder_open_reader(ladder *l, sh_err *err); /* at l->next; reads the first frame */
 int ladder_open_front(ladder *l, sh_err *err);
 int ladder_open_rungs(ladder *l, sh_err *err);
-int ladder_open_outputs(ladder *l, sh_err *err);
+int ladder_describe_outputs(ladder *l, sh_err *err); /* tells the tracks, as far as they are known */
+int ladder_open_outputs(ladder *l, sh_err *err);     /* when the videos are settled */
 void ladder_close(ladder *l);
 
 /* ladder_run.c */
@@ -155,6 +159,8 @@ void ladder_again(ladder *l, int64_t piece, sh_fallback level, const char *reaso
 
 /* ladder_capture.c */
 int ladder_open_captures(ladder *l, sh_err *err);
+/* To where the committed segments end. */
+int ladder_rewind_captures(ladder *l, sh_err *err);
 /* The pictures' stage: takes it into the bundle where one of the captures wants it. */
 int ladder_capture_frame(ladder *l, sh_bundle *bundle, const AVFrame *frame, int64_t time, sh_err *err);
 

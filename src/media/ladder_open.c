@@ -320,6 +320,14 @@ static int set_track(ladder *l, ladder_output *o, sh_err *err)
         set_audio(l, t);
     if (t->kind == SH_LADDER_TS)
         t->timescale = l->time.timescale;
+    if (t->capture >= 0) {
+        const ladder_capture *c = &l->captures[t->capture];
+        t->width = c->layout.width;
+        t->height = c->layout.height;
+        t->rate = l->job.captures[t->capture].rate;
+        t->across = l->job.captures[t->capture].across;
+        t->down = l->job.captures[t->capture].down;
+    }
     if (t->text >= 0) {
         const char *language = l->job.texts[t->text].language;
         snprintf(t->language, sizeof(t->language), "%s", language[0] ? language : l->texts[t->text].language);
@@ -370,9 +378,9 @@ static int open_sink(ladder *l, ladder_output *o, sh_err *err)
     const sh_ladder_output *asked = o->asked;
     sh_sink_track tracks[1 + SH_LADDER_OUTPUT_AUDIOS];
     size_t count = 0;
+    snprintf(o->name, sizeof(o->name), "output %d", (int)(o - l->outputs) + 1);
     if (asked->kind > SH_LADDER_MP4)
         return 0;
-    snprintf(o->name, sizeof(o->name), "output %d", (int)(o - l->outputs) + 1);
     if (asked->video >= 0)
         video_of_sink(l, asked->video, &tracks[count++]);
     for (int i = 0; i < asked->audio_count; i++)
@@ -385,7 +393,7 @@ static int open_sink(ladder *l, ladder_output *o, sh_err *err)
     return sh_sink_open(&o->sink, &settings, err);
 }
 
-int ladder_open_outputs(ladder *l, sh_err *err)
+int ladder_describe_outputs(ladder *l, sh_err *err)
 {
     int status = 0;
     l->output_count = l->job.output_count;
@@ -396,6 +404,13 @@ int ladder_open_outputs(ladder *l, sh_err *err)
         if (status == 0)
             status = ladder_tell_track(l, i, err);
     }
+    return status;
+}
+
+int ladder_open_outputs(ladder *l, sh_err *err)
+{
+    int status = ladder_describe_outputs(l, err);
+    l->outputs_open = true;
     for (int i = 0; i < l->output_count && status == 0; i++)
         status = open_sink(l, &l->outputs[i], err);
     return status < 0 ? status : ladder_tell_known(l, err);
@@ -410,7 +425,7 @@ static void close_captures(ladder *l)
         sh_scale_close(&c->scale);
         sh_jpeg_close(&c->jpeg);
         sh_thumbs_close(&c->thumbs);
-        if (c->work > 0)
+        if (c->asked && c->work >= 0)
             close(c->work);
     }
 }

@@ -346,8 +346,10 @@ static int run_once(ladder *l, sh_err *err)
     l->failure = (sh_err){0};
     l->run_piece = l->next.piece;
     l->run_base = l->next.output;
+    int status = ladder_rewind_captures(l, err);
     l->working = true;
-    int status = start_and_join(l, err);
+    if (status == 0)
+        status = start_and_join(l, err);
     l->level = SH_FALLBACK_NONE;
     if (status < 0 && status != SH_E_CANCELLED)
         return status;
