@@ -15,6 +15,7 @@ int sh_cmd_upscale(int argc, char **argv);
 int sh_cmd_probe(int argc, char **argv);
 int sh_cmd_quality(int argc, char **argv);
 int sh_cmd_compare(int argc, char **argv);
+int sh_cmd_check(int argc, char **argv);
 int sh_cmd_bench(int argc, char **argv);
 int sh_cmd_watch(int argc, char **argv);
 int sh_cmd_serve(int argc, char **argv);

@@ -17,6 +17,7 @@ static const command commands[] = {
     {"probe", sh_cmd_probe, "what a video file is, and what upscale would do to it and why"},
     {"quality", sh_cmd_quality, "measure a model on a folder of pictures (PSNR, SSIM)"},
     {"compare", sh_cmd_compare, "picture of a frame before and after"},
+    {"check", sh_cmd_check, "hold an HLS or DASH stream against the rules of its formats"},
     {"bench", sh_cmd_bench, "measure a model's speed beside this machine's peak"},
     {"watch", sh_cmd_watch, "make a stream of every video that arrives in a folder"},
     {"serve", sh_cmd_serve, "the local cloud: S3, Step Functions, SSM, MediaConvert, EventBridge"},
