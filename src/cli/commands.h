@@ -12,6 +12,7 @@ enum {
 };
 
 int sh_cmd_upscale(int argc, char **argv);
+int sh_cmd_stream(int argc, char **argv);
 int sh_cmd_probe(int argc, char **argv);
 int sh_cmd_quality(int argc, char **argv);
 int sh_cmd_compare(int argc, char **argv);

@@ -14,6 +14,7 @@ typedef struct command {
 
 static const command commands[] = {
     {"upscale", sh_cmd_upscale, "enlarge or restore a video file"},
+    {"stream", sh_cmd_stream, "a video file to an adaptive stream (HLS and DASH)"},
     {"probe", sh_cmd_probe, "what a video file is, and what upscale would do to it and why"},
     {"quality", sh_cmd_quality, "measure a model on a folder of pictures (PSNR, SSIM)"},
     {"compare", sh_cmd_compare, "picture of a frame before and after"},
