@@ -30,6 +30,8 @@ typedef struct sh_capture {
     int64_t maximum; /* pictures; 0: any number */
     int64_t next;    /* number of the next one, from 0 */
 } sh_capture;
+/* After a crash: frames up to this one were looked at before. */
+void sh_capture_seen(sh_capture *capture, int64_t pts, AVRational base);
 /* True: the frame at `pts` (in `base`, the presentation's zero being 0) is picture *number (from 0). */
 bool sh_capture_wants(sh_capture *capture, int64_t pts, AVRational base, int64_t *number);
 

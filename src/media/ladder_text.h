@@ -5,9 +5,10 @@
  *
  * They are small: all of a track is read before the work begins, in one pass over the file that decodes
  * nothing else. mov_text, subrip, webvtt, ass, ssa and plain text are understood; pictures (PGS, DVD, DVB)
- * are not text, and sh_text_fits says so. Styling becomes WebVTT's own: b, i, u; the rest goes. `&`, `<` and
- * `>` are escaped, empty lines (which would end a cue) become lines with a no-break space. A cue that ends
- * before it begins is dropped and told; a cue that says nothing ends the one before it (mov_text).
+ * are not text, and sh_text_fits says so. Styling becomes WebVTT's own: b, i, u; the rest goes, drawings too.
+ * `&`, `<` and `>` are escaped, empty lines (which would end a cue) go. A cue without an end lasts until the
+ * next one, one that says nothing is no cue. What cannot be decoded, or ends before it begins, is dropped and
+ * told.
  *
  * Closed captions (CEA-608 in the pictures' side data) come out of sh_captions, which is given the frames in
  * the order of display. */
@@ -19,7 +20,7 @@
 #include <stdint.h>
 
 #define SH_TEXT_CUES_MAX 100000
-#define SH_TEXT_BYTES_MAX (16 << 20) /* of a track */
+#define SH_TEXT_LAST_US INT64_C(5000000) /* that a last cue without an end stays */
 
 typedef struct sh_text_cue {
     int64_t start_us, end_us; /* of the presentation; start >= 0, end > start */
@@ -41,7 +42,7 @@ typedef struct sh_text_settings {
     const char *name; /* of the source; borrowed */
     int channel;
     int64_t zero_us, end_us; /* the presentation on the file's clock; end AV_NOPTS_VALUE: not cut */
-    const int *tracks;       /* of the file */
+    const int *tracks;       /* of the file; -1: not one of the file's, its text stays empty */
     size_t count;
 } sh_text_settings;
 
