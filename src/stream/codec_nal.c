@@ -113,7 +113,7 @@ static bool sets_hold(const sh_sets *sets, sh_nal nal)
 
 static int sets_add(sh_sets *sets, sh_nal nal, sh_err *err)
 {
-    int id;
+    int id = 0;
     const int type = nal_type(sets->codec, nal);
     if (sets_hold(sets, nal))
         return 0;

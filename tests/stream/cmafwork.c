@@ -102,21 +102,26 @@ static void clip_add(clip *c, const uint8_t *data, size_t size)
     c->sample[c->count++] = (sh_cmaf_sample){.data = data, .size = (uint32_t)size};
 }
 
-/* Access units begin at delimiters, which the bitstream filter has put before each. */
+/* Delimiters stand before each access unit (but not always the first), parameter sets sometimes before them.
+ */
 static void cut_annexb(clip *c)
 {
-    const uint8_t delimiter = c->codec == SH_CODEC_AVC ? 9 : 35;
-    size_t from = SIZE_MAX;
+    const bool avc = c->codec == SH_CODEC_AVC;
+    size_t from = 0, sets = SIZE_MAX, coded = 0;
     for (size_t i = 0; i + 4 < c->raw_size; i++) {
         const uint8_t *p = c->raw + i;
-        const int type = c->codec == SH_CODEC_AVC ? p[4] & 31 : p[4] >> 1 & 63;
-        if (p[0] || p[1] || p[2] || p[3] != 1 || type != delimiter)
+        if (p[0] || p[1] || p[2] != 1)
             continue;
-        if (from != SIZE_MAX)
-            clip_add(c, c->raw + from, i - from);
-        from = i;
+        const int type = avc ? p[3] & 31 : p[3] >> 1 & 63;
+        const size_t begin = sets == SIZE_MAX ? i : sets;
+        sets = (avc ? type == 7 || type == 8 : type >= 32 && type <= 34) ? begin : SIZE_MAX;
+        coded += avc ? type < 6 : type < 32;
+        if (type != (avc ? 9 : 35) || coded == 0)
+            continue;
+        clip_add(c, c->raw + from, begin - from);
+        from = begin;
+        coded = 0;
     }
-    assert_int_not_equal(from, SIZE_MAX);
     clip_add(c, c->raw + from, c->raw_size - from);
 }
 
@@ -209,10 +214,10 @@ static uint32_t read_timescale(const char *name)
 
 void clip_video(clip *c, sh_codec codec, const char *name, const char *source, const char *options)
 {
-    static const char *const raw[] = {
-        [SH_CODEC_AVC] = "-bsf:v h264_mp4toannexb,h264_metadata=aud=insert -f h264",
-        [SH_CODEC_HEVC] = "-bsf:v hevc_mp4toannexb,hevc_metadata=aud=insert -f hevc",
-        [SH_CODEC_AV1] = "-f ivf"};
+    static const char *const raw[] = {[SH_CODEC_AVC] =
+                                          "-bsf:v h264_mp4toannexb,h264_metadata=aud=insert -f h264",
+                                      [SH_CODEC_HEVC] = "-bsf:v hevc_mp4toannexb -f hevc",
+                                      [SH_CODEC_AV1] = "-f ivf"};
     char line[1024];
     sh_err err = {0};
     *c = (clip){.codec = codec};

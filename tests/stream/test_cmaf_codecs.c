@@ -182,7 +182,7 @@ static void test_hevc_hdr(void **state)
         &c, SH_CODEC_HEVC, "hevc", "testsrc2=s=98x70:r=25:d=2",
         "-c:v libx265 -preset ultrafast -pix_fmt yuv420p10le -g 12 -force_key_frames 1 -color_primaries "
         "bt2020 -color_trc smpte2084 -colorspace bt2020nc -tag:v hvc1 -x265-params "
-        "open-gop=0:bframes=3:pools=1:log-level=none:hdr10=1:repeat-headers=1:"
+        "open-gop=0:aud=1:bframes=3:pools=1:log-level=none:hdr10=1:repeat-headers=1:"
         "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1)");
     assert_int_equal(sh_video_config_read(&video, c.codec, (uint8_t *)c.config.data, c.config.length, NULL),
                      0);
@@ -261,6 +261,68 @@ static void test_aac(void **state)
     clip_free(&c);
 }
 
+/* What encoders do beyond the common: each clip's configuration read against ffprobe, its pictures decoded.
+ */
+static const struct {
+    sh_codec codec;
+    const char *name, *source, *options;
+    int depth, chroma;
+    const char *codecs;
+} variants[] = {
+    {SH_CODEC_AVC, "v422", "testsrc2=s=98x50:r=50:d=0.4",
+     "-c:v libx264 -preset medium -pix_fmt yuv422p10le -x264-params cqm=jvt:bframes=5:b-pyramid=normal:ref=6",
+     10, 2, "avc1.7a000a"},
+    {SH_CODEC_AVC, "gray", "testsrc2=s=96x64:r=25:d=0.4", "-c:v libx264 -preset ultrafast -pix_fmt gray", 8,
+     0, "avc1.64000a"},
+    {SH_CODEC_HEVC, "v444", "testsrc2=s=98x70:r=24:d=0.4",
+     "-c:v libx265 -preset medium -pix_fmt yuv444p12le -tag:v hvc1 -x265-params "
+     "log-level=none:aud=1:pools=1:bframes=4:b-pyramid=1:ref=5:open-gop=0:scaling-list=default:vui-timing-"
+     "info=0",
+     12, 3, "hvc1.4.10.L30.98.8"},
+    {SH_CODEC_HEVC, "layers", "testsrc2=s=128x96:r=60:d=0.6",
+     "-c:v libx265 -preset fast -pix_fmt yuv420p -tag:v hvc1 -color_range pc -x265-params "
+     "log-level=none:aud=1:pools=1:temporal-layers=1:open-gop=0:hrd=1:vbv-maxrate=500:vbv-bufsize=500:high-"
+     "tier=1:"
+     "level-idc=4.1",
+     8, 1, NULL},
+    {SH_CODEC_AV1, "aom", "testsrc2=s=98x50:r=30:d=0.3",
+     "-c:v libaom-av1 -cpu-used 8 -row-mt 0 -usage realtime -pix_fmt yuv444p -color_range pc", 8, 3,
+     "av01.1.00M.08.0.000.02.02.02.1"},
+    {SH_CODEC_AV1, "mono", "testsrc2=s=64x64:r=30:d=0.2",
+     "-c:v libaom-av1 -cpu-used 8 -usage realtime -pix_fmt gray", 8, 0, "av01.0.00M.08.1.110.02.02.02.1"},
+    {SH_CODEC_AV1, "rav1e", "testsrc2=s=64x64:r=30:d=0.2", "-c:v librav1e -speed 10 -pix_fmt yuv420p10le", 10,
+     1, "av01.0.31M.10"},
+};
+
+static void variant(size_t i)
+{
+    char expected[64], ours[64], theirs[64];
+    sh_video_config video;
+    clip c;
+    clip_video(&c, variants[i].codec, variants[i].name, variants[i].source, variants[i].options);
+    assert_int_equal(sh_video_config_read(&video, c.codec, (uint8_t *)c.config.data, c.config.length, NULL),
+                     0);
+    assert_int_equal(video.bit_depth, variants[i].depth);
+    assert_int_equal(video.chroma, variants[i].chroma);
+    if (variants[i].codecs)
+        codecs_are(&c, variants[i].codecs);
+    const sh_cmaf_track track = clip_track(&c);
+    snprintf(ours, sizeof(ours), "%s.cmfv", variants[i].name);
+    snprintf(theirs, sizeof(theirs), "%s.mp4", variants[i].name);
+    snprintf(expected, sizeof(expected), "%d,%d,%d", video.width, video.height, video.level);
+    clip_write(&c, &track, c.timescale, ours);
+    probe_tells(ours, "stream=width,height,level", expected);
+    same_pictures(ours, theirs);
+    read_back(&c, ours);
+    clip_free(&c);
+}
+
+static void test_variants(void **state)
+{
+    for (size_t i = 0; i < sizeof(variants) / sizeof(variants[0]); i++)
+        variant(i);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +332,7 @@ int main(void)
         cmocka_unit_test(test_hevc_hdr),
         cmocka_unit_test(test_av1),
         cmocka_unit_test(test_aac),
+        cmocka_unit_test(test_variants),
     };
     return cmocka_run_group_tests(tests, open_folder, close_folder);
 }
