@@ -36,8 +36,8 @@ static void add_track(json_t *plan, const sh_ladder_result *r, const sh_ladder_t
         return;
     if (t->kind == SH_LADDER_FRAMES)
         put(plan, "thumbnails",
-            json_pack("{s:s,s:I,s:i,s:i}", "name", name, "pictures", (json_int_t)t->pictures, "width",
-                      t->width, "height", t->height));
+            json_pack("{s:s,s:I,s:i,s:i}", "name", name, "pictures", (json_int_t)t->tiles, "width", t->width,
+                      "height", t->height));
     else if (t->kind == SH_LADDER_VTT)
         json_array_append_new(json_object_get(plan, "text"),
                               json_pack("{s:s,s:s}", "name", name, "language", t->language));

@@ -97,20 +97,19 @@ static int put_codecs(const maker *m, sh_stream_track *to, const sh_ladder_track
 
 static int put_segments(const maker *m, sh_stream_track *to, const sh_ladder_track *t)
 {
-    const int64_t shift = to->priming;
     sh_stream_segment *segments = sh_arena_alloc(m->arena, t->segment_count * sizeof(*segments));
     sh_stream_key *keys = sh_arena_alloc(m->arena, t->key_count * sizeof(*keys));
     if (!segments || !keys)
         return short_of_memory(m);
     for (size_t i = 0; i < t->key_count; i++)
         keys[i] = (sh_stream_key){
-            .time = t->keys[i].time + shift, .offset = t->keys[i].offset, .size = t->keys[i].key_size};
+            .time = t->keys[i].time, .offset = t->keys[i].offset, .size = t->keys[i].key_size};
     for (size_t i = 0; i < t->segment_count; i++) {
         const sh_ladder_segment *s = &t->segments[i];
         char name[SH_STREAM_NAME];
         segment_name(t->kind, s->number, name);
         segments[i] = (sh_stream_segment){.name = sh_arena_strdup(m->arena, name),
-                                          .start = s->start + shift,
+                                          .start = s->start,
                                           .duration = s->duration,
                                           .bytes = s->bytes,
                                           .keys = s->key_count > 0 ? keys + s->first_key : NULL,
@@ -176,7 +175,7 @@ static int audio_track(maker *m, sh_stream_track *to, const sh_ladder_track *t)
     to->init = "init.mp4";
     to->channels = t->channels;
     to->sample_rate = t->sample_rate;
-    to->priming = t->first < 0 ? -t->first : 0;
+    to->priming = t->priming;
     to->is_default = flags & SH_LADDER_IS_DEFAULT && !m->audio_default;
     m->audio_default |= to->is_default;
     to->label = title_of(m, t->id);
@@ -197,17 +196,16 @@ static int text_track(const maker *m, sh_stream_track *to, const sh_ladder_track
 
 static int sheets_track(sh_stream_track *to, const sh_ladder_track *t)
 {
-    const int grid = SH_LADDER_GRID;
     to->kind = SH_STREAM_SHEETS;
     to->sheets = (sh_stream_sheets){
-        .columns = grid,
-        .rows = grid,
+        .columns = t->across,
+        .rows = t->down,
         .tile_width = t->width,
         .tile_height = t->height,
         .interval = t->rate.num > 0 ? av_rescale(t->timescale, t->rate.den, t->rate.num) : t->timescale,
-        .count = t->pictures};
-    to->width = t->width * grid;
-    to->height = t->height * grid;
+        .count = t->tiles};
+    to->width = t->width * t->across;
+    to->height = t->height * t->down;
     return 0;
 }
 
