@@ -296,6 +296,7 @@ static void set_audio(const ladder *l, sh_ladder_track *t)
     t->channels = p->ch_layout.nb_channels;
     t->sample_rate = p->sample_rate;
     t->audio_bitrate = p->bit_rate;
+    t->priming = t->kind == SH_LADDER_CMAF ? sh_sound_priming(l->sound, rendition) : 0;
     if (t->video < 0)
         t->timescale = p->sample_rate;
     snprintf(t->language, sizeof(t->language), "%s",
