@@ -332,13 +332,35 @@ static void test_segment_memory(void **state)
     sh_buf_free(&out);
 }
 
+/* Memory ends at every byte in turn: told each time, and the index is not called made. */
+static void test_every_maximum(void **state)
+{
+    const sh_cmaf_track track = video_track();
+    const sh_cmaf_sample samples[] = {sample(0, 9, 0, 1, true), sample(0, 9, 1, 2, false),
+                                      sample(0, 9, 3, 1, true)};
+    sh_cmaf_fragment index[3];
+    for (size_t most = 0, done = 0; !done; most++) {
+        size_t made = 3;
+        sh_buf out;
+        sh_buf_init(&out, most);
+        const int rc = sh_cmaf_write_init(&out, &track, NULL);
+        const int more = rc ? rc : sh_cmaf_write_segment(&out, &track, 1, samples, 3, index, &made, NULL);
+        if (more)
+            assert_int_equal(more, SH_E_MEMORY);
+        assert_int_equal(made, more ? 3 : 2);
+        done = more == 0;
+        assert_true(most < 4096);
+        sh_buf_free(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_segment_bytes),    cmocka_unit_test(test_gops_and_durations),
         cmocka_unit_test(test_audio_init_bytes), cmocka_unit_test(test_video_init_fields),
         cmocka_unit_test(test_init_refused),     cmocka_unit_test(test_segment_refused),
-        cmocka_unit_test(test_segment_memory),
+        cmocka_unit_test(test_segment_memory),   cmocka_unit_test(test_every_maximum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
