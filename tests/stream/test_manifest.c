@@ -217,6 +217,20 @@ static void test_mpd_durations(void **state)
     }
 }
 
+/* What sound has behind the pictures is silence of its last frame, or content. */
+static void test_mpd_end(void **state)
+{
+    test_stream t;
+    test_stream_make(&t);
+    t.stream.track_count = 3;
+    test_stream_segments(&t, 2, "seg_%05d.m4s", 2, 288768, 288768 + 1024, 96000); /* 12.032 s */
+    contains(&t, MPD, 0, "mediaPresentationDuration=\"PT12.012S\"");
+    test_stream_segments(&t, 2, "seg_%05d.m4s", 2, 288768, 288768 + 2048, 96000);
+    contains(&t, MPD, 0, "mediaPresentationDuration=\"PT12.053333334S\"");
+    t.tracks[2].codecs = "mp4a.40.5";
+    contains(&t, MPD, 0, "mediaPresentationDuration=\"PT12.012S\"");
+}
+
 /* ---- versions and kinds ---- */
 
 static void test_transport(void **state)
@@ -759,17 +773,18 @@ static void test_full_buffer(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole),        cmocka_unit_test(test_sums),
-        cmocka_unit_test(test_priming),      cmocka_unit_test(test_integer),
-        cmocka_unit_test(test_target),       cmocka_unit_test(test_mpd_durations),
-        cmocka_unit_test(test_transport),    cmocka_unit_test(test_dates),
-        cmocka_unit_test(test_audio_groups), cmocka_unit_test(test_names),
-        cmocka_unit_test(test_text_groups),  cmocka_unit_test(test_order),
-        cmocka_unit_test(test_audio_alone),  cmocka_unit_test(test_range),
-        cmocka_unit_test(test_rates),        cmocka_unit_test(test_short_tail),
-        cmocka_unit_test(test_templates),    cmocka_unit_test(test_uris),
-        cmocka_unit_test(test_well_formed),  cmocka_unit_test(test_languages),
-        cmocka_unit_test(test_refused),      cmocka_unit_test(test_full_buffer),
+        cmocka_unit_test(test_whole),       cmocka_unit_test(test_sums),
+        cmocka_unit_test(test_priming),     cmocka_unit_test(test_integer),
+        cmocka_unit_test(test_target),      cmocka_unit_test(test_mpd_durations),
+        cmocka_unit_test(test_mpd_end),     cmocka_unit_test(test_transport),
+        cmocka_unit_test(test_dates),       cmocka_unit_test(test_audio_groups),
+        cmocka_unit_test(test_names),       cmocka_unit_test(test_text_groups),
+        cmocka_unit_test(test_order),       cmocka_unit_test(test_audio_alone),
+        cmocka_unit_test(test_range),       cmocka_unit_test(test_rates),
+        cmocka_unit_test(test_short_tail),  cmocka_unit_test(test_templates),
+        cmocka_unit_test(test_uris),        cmocka_unit_test(test_well_formed),
+        cmocka_unit_test(test_languages),   cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_full_buffer),
     };
     folder = argc > 1 ? argv[1] : "manifests";
     return cmocka_run_group_tests(tests, NULL, NULL);
