@@ -323,6 +323,50 @@ static void test_variants(void **state)
         variant(i);
 }
 
+/* A file in fragments of another make: sidx and styp between them, trex in use, sound and pictures apart. */
+static void test_other_makes(void **state)
+{
+    static const char *const flags[] = {"frag_keyframe+empty_moov+default_base_moof",
+                                        "frag_keyframe+empty_moov",
+                                        "dash+delay_moov+frag_keyframe+negative_cts_offsets"};
+    for (size_t i = 0; i < 3; i++) {
+        char line[512];
+        size_t size;
+        sh_err err = {0};
+        sh_mp4_segment segment;
+        sh_mp4_init *init = calloc(1, sizeof(*init));
+        snprintf(
+            line, sizeof(line),
+            "-nostdin -v error -y -f lavfi -i %s -c:v libx264 -preset ultrafast -g 10 -bf 2 -pix_fmt yuv420p "
+            "-movflags %s @other.mp4",
+            SOURCE, flags[i]);
+        work_run("ffmpeg", line, NULL);
+        uint8_t *bytes = work_read("other.mp4", &size);
+        assert_non_null(init);
+        if (sh_mp4_read_init(init, bytes, size, &err) ||
+            sh_mp4_read_segment(&segment, &init->tracks[0], bytes, size, &err))
+            fail_msg("%s: %s", flags[i], err.message);
+        assert_int_equal(segment.sample_count, 50);
+        assert_int_equal(segment.fragment_count, 5);
+        assert_int_equal(segment.duration, 2 * (int64_t)init->tracks[0].timescale);
+        assert_int_equal(segment.fragments[0].base_is_moof, i != 1);
+        assert_int_equal(segment.fragments[0].base_data_offset, i == 1);
+        for (size_t n = 0; n < segment.sample_count; n++) {
+            const sh_mp4_sample *s = &segment.samples[n];
+            sh_sample_look look;
+            assert_false(s->outside);
+            assert_int_equal(s->sync, n % 10 == 0);
+            assert_int_equal(sh_sample_look_at(&look, SH_CODEC_AVC, init->tracks[0].config,
+                                               init->tracks[0].config_size, bytes + s->offset, s->size, NULL),
+                             0);
+            assert_int_equal(look.idr, s->sync);
+        }
+        sh_mp4_segment_free(&segment);
+        free(init);
+        free(bytes);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,6 +377,7 @@ int main(void)
         cmocka_unit_test(test_av1),
         cmocka_unit_test(test_aac),
         cmocka_unit_test(test_variants),
+        cmocka_unit_test(test_other_makes),
     };
     return cmocka_run_group_tests(tests, open_folder, close_folder);
 }
