@@ -13,7 +13,7 @@ typedef struct sh_dash_set {
 } sh_dash_set;
 
 /* Whether the track is in the MPD at all. */
-bool sh_dash_takes(const sh_stream_track *track);
+bool sh_dash_takes(const sh_stream *stream, const sh_stream_track *track);
 /* Whether two tracks belong in one set. */
 bool sh_dash_alike(const sh_stream_track *a, const sh_stream_track *b);
 /* hdr_choice: the MPD offers SDR pictures beside HDR ones. */

@@ -138,7 +138,8 @@ static void gather(const sh_stream *stream, bool *taken, size_t first, sh_dash_s
     set->count = 0;
     for (size_t i = first; i < stream->track_count; i++) {
         const sh_stream_track *t = &stream->tracks[i];
-        if (taken[i] || !sh_dash_takes(t) || (i != first && !sh_dash_alike(&stream->tracks[first], t)))
+        if (taken[i] || !sh_dash_takes(stream, t) ||
+            (i != first && !sh_dash_alike(&stream->tracks[first], t)))
             continue;
         taken[i] = true;
         set->members[set->count++] = t;
@@ -158,7 +159,8 @@ static int put_sets(sh_dash_xml *x, const sh_stream *stream, const measures *m, 
         for (int pass = 0; pass < 2; pass++) {
             for (size_t i = 0; i < stream->track_count && status == 0; i++) {
                 const sh_stream_track *t = &stream->tracks[i];
-                if (taken[i] || (int)t->kind != kind || !sh_dash_takes(t) || (pass == 0 && !t->is_default))
+                if (taken[i] || (int)t->kind != kind || !sh_dash_takes(stream, t) ||
+                    (pass == 0 && !t->is_default))
                     continue;
                 gather(stream, taken, i, set);
                 status = sh_dash_put_set(x, stream, set, number++, buffer_ms, m->sdr && m->hdr, err);

@@ -15,9 +15,10 @@
 #define ROLES "urn:mpeg:dash:role:2011"
 #define CICP "urn:mpeg:mpegB:cicp:"
 
-bool sh_dash_takes(const sh_stream_track *t)
+/* The file of all cues is there when all cues are. */
+bool sh_dash_takes(const sh_stream *stream, const sh_stream_track *t)
 {
-    return t->kind != SH_STREAM_TEXT || t->whole;
+    return t->kind != SH_STREAM_TEXT || (t->whole && !stream->growing);
 }
 
 static bool same_text(const char *a, const char *b)

@@ -136,7 +136,7 @@ int sh_hls_media(sh_buf *out, const sh_stream *stream, const sh_stream_track *tr
 int sh_hls_iframes(sh_buf *out, const sh_stream *stream, const sh_stream_track *track, sh_err *err);
 /* MPD. Segments of CMAF tracks must be named prefix + number + suffix, the number going up by one (any
  * padding with zeroes to a fixed width); transport-stream tracks are SH_E_UNSUPPORTED. A text track is there
- * with its `whole` file. */
+ * with its `whole` file, once the stream does not grow any more. */
 int sh_dash_mpd(sh_buf *out, const sh_stream *stream, sh_err *err);
 
 /* ---- what was measured ---- */

@@ -334,6 +334,10 @@ static void test_text_groups(void **state)
     t.tracks[4].is_default = true;
     contains(&t, MASTER, 0, "NAME=\"French\",LANGUAGE=\"fr\",DEFAULT=YES,AUTOSELECT=YES,FORCED=NO,URI");
     contains(&t, MPD, 0, "value=\"subtitle\"/>");
+    contains(&t, MPD, 0, "text/vtt");
+    t.stream.growing = true;
+    lacks(&t, MPD, 0, "text/vtt");
+    t.stream.growing = false;
     t.tracks[4].whole = NULL;
     lacks(&t, MPD, 0, "text/vtt");
 }
