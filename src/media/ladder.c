@@ -103,9 +103,11 @@ static int take_track(receiver *to, int index, sh_err *err)
     track.key_count = old->key_count;
     track.init_bytes = old->init_bytes;
     track.whole_bytes = old->whole_bytes;
-    track.pictures = old->pictures;
-    track.first = old->first;
-    track.duration = old->duration;
+    if (old->segment_count > 0) {
+        track.pictures = old->pictures;
+        track.first = old->first;
+        track.duration = old->duration;
+    }
     *old = track;
     return 0;
 }

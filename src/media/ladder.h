@@ -61,7 +61,7 @@ typedef struct sh_ladder_video {
     int width, height; /* even. Both 0: as it comes; one 0: by the picture's shape. Pixels become square */
     int scaling;       /* SH_LADDER_*, when both are given */
     bool sdr;          /* HDR is tone mapped to BT.709, 8 bits; without effect on SDR */
-    AVRational rate;   /* frames are left out or repeated to come to it; 0/1: the source's */
+    AVRational rate;   /* frames are left out or repeated to come to it; 0/1: the source's. One for all */
     /* name, preset, crf, rate control, gop_frames or gop_seconds below, profile, level, ... as encode.h says.
      * Set here, whatever stands in it: size, format, time base, rate, SAR, colour, threads, piece_frames,
      * global_header, tag, delimiters, mastering and light level. */
@@ -108,6 +108,8 @@ typedef struct sh_ladder_output {
     int video, text, capture; /* index of the rendition, -1: none */
     int audios[SH_LADDER_OUTPUT_AUDIOS];
     int audio_count;
+    int64_t
+        mpegts; /* VTT: time 0 of the presentation on the 90 kHz clock of the group's TS segments; 0: CMAF */
     int64_t id; /* the caller's, handed back */
 } sh_ladder_output;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "media/ladder_bundle.h"
+#include "media/ladder_record.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -9,8 +10,10 @@
 sh_bundle *sh_bundle_new(int64_t piece)
 {
     sh_bundle *bundle = calloc(1, sizeof(*bundle));
-    if (bundle)
+    if (bundle) {
         bundle->piece = piece;
+        sh_buf_init(&bundle->captions, SH_RECORD_CAPTIONS_MAX);
+    }
     return bundle;
 }
 
@@ -25,6 +28,7 @@ void sh_bundle_free(sh_bundle *bundle)
     if (bundle->ledger)
         sh_ledger_free(bundle->ledger);
     free(bundle->ledger);
+    sh_buf_free(&bundle->captions);
     free(bundle->packets);
     free(bundle->taken);
     free(bundle->duplicate);

@@ -85,6 +85,8 @@ static int set_up(ladder *l, sh_err *err)
         ask_for_patience(l);
         status = open_sound(l, err);
     }
+    if (status == 0)
+        status = ladder_open_captions(l, err);
     if (status == 0 && l->job.journal_fd >= 0)
         status = ladder_journal_open(l, err);
     if (status == 0)

@@ -236,7 +236,7 @@ static int write_output(ladder *l, ladder_output *o, const sh_bundle *pictures, 
     if (!o->sink)
         return 0;
     if (asked->video >= 0)
-        tracks[count++] = packets_of(videos[asked->video], l->next.output);
+        tracks[count++] = packets_of(videos[asked->video], l->shown);
     for (int i = 0; i < asked->audio_count; i++)
         tracks[count++] = packets_of(l->sounds[asked->audios[i]].bundle, l->sounds[asked->audios[i]].before);
     const sh_sink_segment_in segment = {
@@ -298,6 +298,7 @@ static void advance(ladder *l, sh_bundle *pictures, int64_t end)
     ladder_sum(&l->sums, pictures->ledger, pictures->frames, pictures->level);
     l->next.piece++;
     l->next.output += pictures->frames;
+    l->shown += pictures->shown;
     l->next.source += sh_ledger_sources(pictures->ledger);
     l->next.linear = false;
     sh_ledger_free(&l->ledger);
@@ -315,7 +316,7 @@ static void advance(ladder *l, sh_bundle *pictures, int64_t end)
         l->sounds[i].before += (int64_t)l->sounds[i].bundle->packet_count;
     for (size_t i = 0; i < l->row_count; i++)
         l->bytes += l->rows[i].segment.bytes;
-    l->committed = l->next.output;
+    l->committed = l->shown;
     l->pieces = l->next.piece;
 }
 
@@ -364,6 +365,9 @@ int ladder_commit(ladder *l, sh_bundle *pictures, sh_bundle *const *videos, sh_e
         status = write_outputs(l, pictures, videos, end, err);
     if (status == 0 && l->journal)
         status = ladder_journal_append(l, pictures, end, err);
+    if (status == 0)
+        status = ladder_caption_commit(l, pictures->captions.data, pictures->captions.length, pictures->start,
+                                       end, err);
     if (status < 0)
         return status;
     advance(l, pictures, end);
@@ -379,9 +383,9 @@ int ladder_finish(ladder *l, sh_err *err)
         if (status == 0 && l->outputs[i].asked->kind == SH_LADDER_MP4)
             status = ladder_tell_track(l, i, err);
     }
+    drop_rows(l);
     if (status == 0)
         status = ladder_text_finish(l, err);
-    drop_rows(l);
     if (status == 0)
         status = ladder_capture_finish(l, err);
     return status < 0 || l->row_count == 0 ? status : tell_all(l, err);

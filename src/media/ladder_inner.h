@@ -96,6 +96,11 @@ struct ladder {
     sh_sound *sound;
     ladder_sound sounds[SH_LADDER_AUDIOS];
     sh_text texts[SH_LADDER_TEXTS];
+    sh_captions *captions; /* where a text is made of those in the pictures */
+    struct {
+        int64_t start, end;
+    } * borders; /* of committed segments, for those texts */
+    size_t border_count, border_capacity;
     ladder_capture captures[SH_LADDER_CAPTURES];
     ladder_output outputs[SH_LADDER_OUTPUTS];
     int output_count;
@@ -105,6 +110,7 @@ struct ladder {
     sh_ledger ledger;         /* that next.from points to */
     int64_t start, last, end; /* ticks, of the segment committed last: its first and last picture, its end */
     bool finished, resumed;
+    int64_t shown; /* pictures that the videos have got */
     sh_report_sums sums;
     int64_t redone, checked, damages;
     ladder_row *rows; /* of the segment at hand */
@@ -118,6 +124,7 @@ struct ladder {
     char reason[200];
     bool stopping, stopped;
     atomic_bool working;         /* the stages are */
+    bool first_due;              /* the next picture that is shown is the first of its segment */
     int64_t run_piece, run_base; /* piece and picture that it began with */
     sh_fallback made_level;      /* of the piece at hand in the pictures' stage */
     char made_reason[240];
@@ -169,7 +176,12 @@ int ladder_capture_commit(ladder *l, const sh_bundle *pictures, sh_err *err);
 int ladder_capture_finish(ladder *l, sh_err *err); /* sprite sheets */
 
 /* ladder_cues.c */
+int ladder_open_captions(ladder *l, sh_err *err); /* before the journal */
 int ladder_open_texts(ladder *l, sh_err *err);
+/* The pictures' stage: closed captions of a picture go into the bundle. */
+int ladder_caption_frame(const ladder *l, sh_bundle *bundle, const AVFrame *frame, int64_t time, sh_err *err);
+/* What was in a segment that is committed. */
+int ladder_caption_commit(ladder *l, const char *bytes, size_t size, int64_t start, int64_t end, sh_err *err);
 int ladder_text_commit(ladder *l, int64_t start, int64_t end, int64_t number, sh_err *err);
 int ladder_text_finish(ladder *l, sh_err *err);
 

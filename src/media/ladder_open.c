@@ -442,6 +442,8 @@ void ladder_close(ladder *l)
     for (size_t i = 0; i < l->row_count; i++)
         free(l->rows[i].keys);
     free(l->rows);
+    free(l->borders);
+    sh_captions_close(&l->captions);
     close_captures(l);
     sh_sound_close(&l->sound);
     sh_tonemap_close(&l->tonemap);

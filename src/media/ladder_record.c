@@ -66,6 +66,9 @@ int sh_record_write(const sh_record *record, const sh_ledger *ledger, sh_buf *by
         put(bytes, (int64_t)record->config[i].size);
         sh_buf_append(bytes, record->config[i].bytes, record->config[i].size);
     }
+    put(bytes, record->shown);
+    put(bytes, (int64_t)record->captions_size);
+    sh_buf_append(bytes, record->captions ? record->captions : "", record->captions_size);
     put(bytes, (int64_t)record->row_count);
     for (size_t i = 0; i < record->row_count; i++)
         put_row(bytes, &record->rows[i]);
@@ -152,6 +155,21 @@ static int get_row(reading *c, sh_record *record, sh_err *err)
     return sh_record_add(record, &file, &s, keys, err);
 }
 
+static int get_captions(reading *c, sh_record *record, sh_err *err)
+{
+    record->shown = get(c, 0, INT64_MAX / 4);
+    const int64_t size = get(c, 0, SH_RECORD_CAPTIONS_MAX);
+    const uint8_t *bytes = get_bytes(c, size);
+    if (!bytes || size == 0)
+        return 0;
+    record->captions = malloc((size_t)size);
+    if (!record->captions)
+        return sh_fail(err, SH_E_MEMORY, "memory is short");
+    memcpy(record->captions, bytes, (size_t)size);
+    record->captions_size = (size_t)size;
+    return 0;
+}
+
 static int get_rest(reading *c, sh_record *record, sh_err *err)
 {
     record->video_count = (int)get(c, 0, SH_LADDER_VIDEOS);
@@ -161,8 +179,8 @@ static int get_rest(reading *c, sh_record *record, sh_err *err)
         if (bytes)
             memcpy(record->config[i].bytes, bytes, record->config[i].size);
     }
+    int status = get_captions(c, record, err);
     const int64_t rows = get(c, 0, ROWS_MAX);
-    int status = 0;
     for (int64_t i = 0; i < rows && status == 0 && !c->bad; i++)
         status = get_row(c, record, err);
     if (status < 0 || c->bad)
@@ -217,6 +235,7 @@ void sh_record_free(sh_record *record)
     for (size_t i = 0; i < record->row_count; i++)
         free(record->rows[i].keys);
     free(record->rows);
+    free(record->captions);
     sh_ledger_free(&record->ledger);
     memset(record, 0, sizeof(*record));
 }

@@ -9,6 +9,8 @@
 #include "media/ladder.h"
 #include "media/ledger.h"
 
+#define SH_RECORD_CAPTIONS_MAX (8u << 20)
+
 typedef struct sh_record_row {
     sh_ladder_file file;
     sh_ladder_segment segment;
@@ -26,6 +28,11 @@ typedef struct sh_record {
         size_t size;
     } config[SH_LADDER_VIDEOS]; /* extradata */
     int video_count;
+    int64_t shown; /* pictures that the videos got, so far */
+    /* closed captions of the segment: for each picture that has any its time (64 bits), their size (64 bits)
+     * and bytes. Owned, but when it is written */
+    char *captions;
+    size_t captions_size;
     sh_record_row *rows; /* owned */
     size_t row_count, row_capacity;
     sh_ledger ledger; /* owned */

@@ -145,6 +145,7 @@ static void take_state(ladder *l, const sh_journal_piece *piece, sh_record *reco
     l->last = record->last;
     l->end = record->end;
     l->damages = l->ledger.damages;
+    l->shown = record->shown;
     memcpy(l->known_sound, record->sound, sizeof(l->known_sound));
     memcpy(l->known_taken, record->taken, sizeof(l->known_taken));
     memcpy(l->known_tiles, record->tiles, sizeof(l->known_tiles));
@@ -188,14 +189,17 @@ static int take_all(ladder *l, sh_err *err)
         }
         if (status == 0)
             status = keep_rows(l, record, err);
+        if (status == 0)
+            status = ladder_caption_commit(l, record->captions, record->captions_size, record->start,
+                                           record->end, err);
         sh_record_free(record);
     }
     free(record);
     if (status < 0 || l->next.output == 0)
         return status;
     l->resumed = true;
-    l->resumed_frames = l->next.output;
-    l->committed = l->next.output;
+    l->resumed_frames = l->shown;
+    l->committed = l->shown;
     l->pieces = l->next.piece;
     sh_timeline_begin(&l->time, l->first_pts, l->zero_us);
     sh_channel_log(l->channel, SH_LOG_INFO,
@@ -314,6 +318,9 @@ static int fill(const ladder *l, const sh_bundle *pictures, int64_t end, sh_reco
     record->start = pictures->start;
     record->last = pictures->last;
     record->end = end;
+    record->shown = l->shown + pictures->shown;
+    record->captions = pictures->captions.data;
+    record->captions_size = pictures->captions.length;
     record->video_count = l->job.video_count;
     for (int i = 0; i < l->job.video_count; i++) {
         const AVCodecParameters *p = l->rungs[i].shown;
@@ -382,8 +389,10 @@ int ladder_journal_append(ladder *l, const sh_bundle *pictures, int64_t end, sh_
         status = sync_names(l, err);
     if (status == 0)
         status = append(l, pictures, &bytes, end, err);
-    if (record)
+    if (record) {
+        record->captions = NULL; /* the bundle's */
         sh_record_free(record);
+    }
     free(record);
     sh_buf_free(&bytes);
     return status;

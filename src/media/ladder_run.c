@@ -85,6 +85,10 @@ static int64_t last_length(const ladder *l, const sh_work *work)
     const AVRational ticks = {1, l->time.timescale};
     const int64_t told = av_rescale_q(work->frame->pkt_duration, l->plan.time_base, ticks);
     const int64_t beside = llabs(told - l->time.step);
+    if (l->time.converts) {
+        const int64_t slots = (told + l->time.step / 2) / l->time.step;
+        return (slots > 0 ? slots : 1) * l->time.step;
+    }
     return told <= 0 || (l->time.constant && beside <= l->time.slack) ? l->time.step : told;
 }
 
@@ -140,8 +144,6 @@ static int enlarge(ladder *l, sh_work *work, sh_err *err)
 {
     char reason[200], text[240];
     int status = 0;
-    if (work->first)
-        status = go_to_level(l, work->piece == l->run_piece ? l->level : SH_FALLBACK_NONE, l->reason, err);
     while (status == 0) {
         status = sh_enlarge_frame(l->enlarge, &work->frame, work->number, &work->duplicate, reason,
                                   sizeof(reason), err);
@@ -159,8 +161,10 @@ static int enlarge(ladder *l, sh_work *work, sh_err *err)
     return status;
 }
 
-static int give(ladder *l, const sh_work *work, const AVFrame *sdr, sh_err *err)
+static int give(ladder *l, const sh_work *work, const AVFrame *sdr, int64_t time, int64_t length, sh_err *err)
 {
+    const bool first = l->first_due;
+    l->first_due = false;
     for (int i = 0; i < l->job.video_count; i++) {
         sh_work *own = sh_work_new(SH_WORK_FRAME);
         if (own)
@@ -171,15 +175,35 @@ static int give(ladder *l, const sh_work *work, const AVFrame *sdr, sh_err *err)
         }
         own->piece = work->piece;
         own->number = work->number;
-        own->first = work->first;
-        own->last = work->last;
+        own->first = first;
         own->level = work->level;
-        own->time = work->time;
-        own->length = work->length;
+        own->time = time;
+        own->length = length;
         if (!sh_line_push(l->rungs[i].in, own))
             return 1; /* that one takes no more; it has said why */
     }
     return 0;
+}
+
+/* At another rate a picture may be shown more than once, or never. */
+static int64_t times_shown(const ladder *l, const sh_work *work)
+{
+    return l->time.converts ? work->length / l->time.step : 1;
+}
+
+static int show(ladder *l, sh_bundle *bundle, const sh_work *work, const AVFrame *sdr, sh_err *err)
+{
+    const int64_t times = times_shown(l, work);
+    const int64_t length = times > 1 ? l->time.step : work->length;
+    int status = 0;
+    for (int64_t i = 0; i < times && status == 0; i++) {
+        const int64_t time = work->time + i * length;
+        status = ladder_capture_frame(l, bundle, sdr ? sdr : work->frame, time, err);
+        if (status == 0)
+            status = give(l, work, sdr, time, length, err);
+        bundle->shown++;
+    }
+    return status;
 }
 
 static int note(ladder *l, sh_bundle **bundle, sh_work *work, sh_err *err)
@@ -199,8 +223,12 @@ static int note(ladder *l, sh_bundle **bundle, sh_work *work, sh_err *err)
     return 0;
 }
 
-static void push_pictures(ladder *l, sh_bundle **bundle, sh_work *work)
+/* 1: a video takes no more. */
+static int push_pictures(ladder *l, sh_bundle **bundle, sh_work *work)
 {
+    for (int i = 0; i < l->job.video_count; i++)
+        if (!sh_line_push(l->rungs[i].in, sh_work_new(SH_WORK_PIECE)))
+            return 1;
     sh_bundle *whole = *bundle;
     *bundle = NULL;
     whole->ledger = work->ledger;
@@ -208,6 +236,7 @@ static void push_pictures(ladder *l, sh_bundle **bundle, sh_work *work)
     whole->ledger->duplicates = whole->duplicates;
     snprintf(whole->ledger->reason, sizeof(whole->ledger->reason), "%.199s", l->made_reason);
     sh_queue_push(l->pictures, whole);
+    return 0;
 }
 
 /* 0: done, 1: nothing more can be taken. */
@@ -217,23 +246,26 @@ static int make_picture(ladder *l, sh_bundle **bundle, sh_work *work, sh_err *er
     if (work->first) {
         l->began_us = sh_monotonic_us();
         l->position = 0;
+        l->first_due = true;
     }
-    int status = l->enlarge ? enlarge(l, work, err) : 0;
+    int status = 0;
+    if (work->first && l->enlarge)
+        status = go_to_level(l, work->piece == l->run_piece ? l->level : SH_FALLBACK_NONE, l->reason, err);
+    if (status == 0 && l->enlarge && times_shown(l, work) > 0)
+        status = enlarge(l, work, err);
     if (status != 0)
         return status;
     work->frame->sample_aspect_ratio = l->plan.sar;
     status = note(l, bundle, work, err);
-    if (status == 0 && l->tonemap)
+    if (status == 0)
+        status = ladder_caption_frame(l, *bundle, work->frame, work->time, err);
+    if (status == 0 && l->tonemap && times_shown(l, work) > 0)
         status = sh_tonemap_run(l->tonemap, work->frame, &sdr, err);
     if (status == 0)
-        status = ladder_capture_frame(l, *bundle, sdr ? sdr : work->frame, work->time, err);
-    if (status == 0)
-        status = give(l, work, sdr, err);
+        status = show(l, *bundle, work, sdr, err);
     av_frame_free(&sdr);
     l->position++;
-    if (status == 0 && work->last)
-        push_pictures(l, bundle, work);
-    return status;
+    return status == 0 && work->last ? push_pictures(l, bundle, work) : status;
 }
 
 static void end_pictures(ladder *l)
@@ -345,7 +377,7 @@ static int run_once(ladder *l, sh_err *err)
     l->again = l->mistaken = l->stopping = false;
     l->failure = (sh_err){0};
     l->run_piece = l->next.piece;
-    l->run_base = l->next.output;
+    l->run_base = l->shown;
     int status = ladder_rewind_captures(l, err);
     l->working = true;
     if (status == 0)

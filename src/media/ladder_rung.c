@@ -243,7 +243,6 @@ static int announce(sh_rung *rung, const sh_work *work, const AVFrame *picture)
         return SH_E_MEMORY;
     check->piece = work->piece;
     check->first = work->first;
-    check->last = work->last;
     check->level = work->level;
     check->check.pts = picture->pts;
     sh_signature_make(&check->check.signature, picture, 1);
@@ -274,7 +273,7 @@ static int encode(sh_rung *rung, sh_encoder **encoder, const sh_work *work, sh_e
         rung->frames++;
         rung->settings.encoded(rung->settings.opaque);
     }
-    return status == 0 && work->last && !whole ? finish_encoder(rung, encoder, SH_WORK_PIECE, err) : status;
+    return status;
 }
 
 static void *encode_main(void *opaque)
@@ -285,9 +284,13 @@ static void *encode_main(void *opaque)
     sh_work *work;
     int status = 0;
     while (status == 0 && (work = sh_line_pop(rung->in)) != NULL) {
-        const bool end = work->kind != SH_WORK_FRAME;
-        if (!end)
+        const bool end = work->kind == SH_WORK_STOP;
+        if (work->kind == SH_WORK_FRAME)
             status = encode(rung, &encoder, work, &err);
+        else if (!end && !rung->settings.whole)
+            status = finish_encoder(rung, &encoder, SH_WORK_PIECE, &err);
+        else if (!end)
+            status = 0;
         else if (rung->settings.whole)
             status = finish_encoder(rung, &encoder, SH_WORK_STOP, &err);
         else

@@ -41,7 +41,7 @@ typedef struct sh_rung {
     AVCodecParameters *parameters; /* as the encoder says */
     AVCodecParameters *shown;      /* for the containers: with the headers that are really in the packets */
     bool settled;                  /* `shown` is what it will be */
-    AVFormatContext *holder; /* of the side data that becomes boxes */
+    AVFormatContext *holder;       /* of the side data that becomes boxes */
     int delay;
     sh_scale_layout layout;
     sh_scale *scale;
@@ -66,8 +66,8 @@ int sh_rung_open(sh_rung *rung, const sh_rung_settings *settings, sh_err *err);
 void sh_rung_close(sh_rung *rung); /* all-zero is fine */
 /* Threads, lines and queue, for a run that begins with `piece`. */
 int sh_rung_start(sh_rung *rung, int64_t piece, sh_err *err);
-void sh_rung_stop(sh_rung *rung);              /* closes lines and queue: from any thread, at once */
-void sh_rung_join(sh_rung *rung);              /* and frees what belongs to the run */
+void sh_rung_stop(sh_rung *rung); /* closes lines and queue: from any thread, at once */
+void sh_rung_join(sh_rung *rung); /* and frees what belongs to the run */
 /* SVT-AV1 1.4 tells another sequence header than it writes: `shown` gets the one of a packet. */
 int sh_rung_settle(sh_rung *rung, const AVPacket *first, sh_err *err);
 /* Or as a run before knew it. */

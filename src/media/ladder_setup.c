@@ -104,16 +104,32 @@ static int choose(ladder *l, sh_err *err)
     return l->job.choose ? l->job.choose(l->job.opaque, &choice, err) : 0;
 }
 
+/* The rate that pictures are brought to, where that is not theirs. */
+static AVRational rate_to(const ladder *l)
+{
+    const AVRational to = l->job.video_count > 0 ? l->job.videos[0].rate : (AVRational){0, 1};
+    const bool own = !l->plan.vfr && l->plan.rate.num > 0 && av_cmp_q(to, l->plan.rate) == 0;
+    return to.num <= 0 || own ? (AVRational){0, 1} : to;
+}
+
 static int open_time(ladder *l, sh_err *err)
 {
+    const AVRational to = rate_to(l);
     const sh_timeline_settings settings = {
         .source = l->plan.time_base,
         .rate = l->plan.rate,
         .vfr = l->plan.vfr,
+        .to = to,
         .segment_seconds = l->job.segment_seconds,
         .min_last_seconds = l->job.min_last_seconds,
         .duration = duration_of(l),
     };
+    if (to.num > 0) {
+        if (l->plan.rate.num > 0)
+            l->plan.frames = (int64_t)((double)l->plan.frames * av_q2d(to) / av_q2d(l->plan.rate));
+        l->plan.rate = to;
+        l->plan.vfr = false;
+    }
     const double fps = l->plan.rate.num > 0 ? av_q2d(l->plan.rate) : 25;
     if (settings.duration > 0 && l->facts.duration_us > 0)
         l->plan.frames =
@@ -156,6 +172,12 @@ static int check_counts(const sh_ladder_job *j, sh_err *err)
         return sh_fail(err, SH_E_ARGUMENT,
                        "%d videos, %d audios, %d texts, %d captures, %d outputs: none or too many",
                        j->video_count, j->audio_count, j->text_count, j->capture_count, j->output_count);
+    for (int i = 1; i < j->video_count; i++)
+        if (av_cmp_q(j->videos[i].rate, j->videos[0].rate) != 0)
+            return sh_fail(err, SH_E_UNSUPPORTED,
+                           "videos 1 and %d have different frame rates: segments of one ladder "
+                           "have the same pictures",
+                           i + 1);
     for (int i = 0; i < j->video_count; i++)
         if (steered(&j->videos[i]) && !j->whole)
             return sh_fail(err, SH_E_ARGUMENT,

@@ -10,8 +10,9 @@
 
 static int choose_clock(sh_timeline *t, const sh_timeline_settings *s, sh_err *err)
 {
-    AVRational rate = s->rate, base = s->source;
-    t->constant = !s->vfr && rate.num > 0 && rate.den > 0;
+    AVRational rate = s->to.num > 0 ? s->to : s->rate, base = s->source;
+    t->converts = s->to.num > 0 && s->to.den > 0;
+    t->constant = (t->converts || !s->vfr) && rate.num > 0 && rate.den > 0;
     if (base.num <= 0 || base.den <= 0)
         return sh_fail(err, SH_E_UNSUPPORTED, "the source has no time base");
     if (t->constant && !av_reduce(&rate.num, &rate.den, rate.num, rate.den, 1 << 24))
@@ -72,6 +73,8 @@ static int64_t time_of(const sh_timeline *t, int64_t pts)
     const int64_t told = av_rescale_q(pts - t->first_pts, t->source, ticks);
     if (!t->constant)
         return told;
+    if (t->converts)
+        return (told - t->slack + t->step - 1) / t->step * t->step;
     const int64_t grid = (told + t->step / 2) / t->step * t->step;
     const int64_t beside = told > grid ? told - grid : grid - told;
     return beside <= t->slack ? grid : told;
@@ -81,7 +84,7 @@ int64_t sh_timeline_take(sh_timeline *t, int64_t pts, bool *begins)
 {
     int64_t time = time_of(t, pts);
     if (t->last != INT64_MIN && time + t->offset <= t->last)
-        time = t->last + 1 - t->offset;
+        time = t->last + (t->converts ? 0 : 1) - t->offset;
     const bool first = t->last == INT64_MIN;
     const bool tail = t->total > 0 && t->total - time < t->min_last;
     *begins = first || (time >= t->next * t->length && t->since >= 2 && !tail);

@@ -9,6 +9,10 @@
  * its time, to a tick. Where the rate varies, ticks are those of the source's time base, made 1000 a second
  * or more.
  *
+ * Another rate. A picture is shown from the first slot of the new rate at or after its time to the slot of
+ * the next one: never, where that is the same. So pictures are left out or repeated, and none is moved by a
+ * slot or more.
+ *
  * Borders. A segment begins with the first picture at or after n * length, counted from the first picture,
  * and has two pictures at least; what is left at the end of the film, as far as its length is known, is
  * not made a segment of its own when it is shorter than min_last. All of it is a function of the time
@@ -24,6 +28,7 @@ typedef struct sh_timeline {
     int timescale;
     int64_t step;             /* ticks of a frame; where the rate varies a guess */
     bool constant;            /* there is a grid */
+    bool converts;            /* to another rate: times are those of the first slot at or after the picture */
     int64_t slack;            /* ticks by which a time stamp may lie beside it */
     int64_t length, min_last; /* of segments, ticks */
     int64_t total;            /* of all pictures, ticks from the first; 0: not known */
@@ -39,6 +44,7 @@ typedef struct sh_timeline {
 typedef struct sh_timeline_settings {
     AVRational source, rate; /* rate 0/1: not known */
     bool vfr;
+    AVRational to; /* the rate that pictures are brought to; 0/1: they stay */
     double segment_seconds, min_last_seconds;
     double duration; /* of the pictures, seconds; 0: not known */
 } sh_timeline_settings;
