@@ -47,6 +47,7 @@ static void set_stream(AVCodecContext *codec, const sh_encoder_settings *setting
         av_dict_set(own, "strict-cbr", "1", 0);
     if (settings->delimiters)
         av_dict_set(own, "aud", "1", 0);
+    av_dict_set(own, "info", "0", 0); /* two thousand bytes of words a segment */
     av_opt_set_int(codec->priv_data, "forced-idr", 1, 0);
 }
 
