@@ -199,7 +199,13 @@ static bool plays(const sh_check_track *t, bool dash)
 
 static void same_bytes(sh_checker *c)
 {
+    static const sh_rule structure[] = {SH_RULE_ATTRIBUTES, SH_RULE_STREAM_INF, SH_RULE_AVAILABLE,
+                                        SH_RULE_URI,        SH_RULE_EXTM3U,     SH_RULE_UTF8,
+                                        SH_RULE_MAP,        SH_RULE_ENCRYPTED,  SH_RULE_XML};
     bool any = c->options->same_bytes;
+    for (size_t i = 0; i < sizeof(structure) / sizeof(structure[0]); i++)
+        if (c->of_rule[structure[i]] > 0)
+            return; /* what could not be read is missing for a reason that is told */
     for (size_t i = 0; i < c->track_count; i++)
         for (size_t k = 0; k < c->track_count && !any; k++)
             any =

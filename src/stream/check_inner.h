@@ -70,6 +70,7 @@ typedef struct sh_check_file {
     sh_check_kind kind;
     bool there; /* it could be read */
     bool good;  /* and measured */
+    bool torn;  /* its fragments do not follow one another: said, and nothing more is made of its length */
     int64_t bytes;
     struct sh_check_file *init; /* SH_FILE_MP4: read with it */
     /* SH_FILE_INIT */

@@ -177,7 +177,7 @@ bool sh_check_measure_init(sh_checker *c, sh_check_file *file, const uint8_t *by
 
 /* ---- segments ---- */
 
-static void fragment_rules(sh_checker *c, const sh_check_file *file, const sh_mp4_segment *s)
+static void fragment_rules(sh_checker *c, sh_check_file *file, const sh_mp4_segment *s)
 {
     uint32_t before = 0;
     for (size_t i = 0; i < s->fragment_count; i++) {
@@ -192,6 +192,7 @@ static void fragment_rules(sh_checker *c, const sh_check_file *file, const sh_mp
                                                   : NULL;
         if (what) {
             sh_check_find(c, SH_RULE_FRAGMENT, file->name, 0, (int64_t)f->offset, "%s", what);
+            file->torn = !f->has_tfdt;
             break;
         }
     }
@@ -204,6 +205,9 @@ static void fragment_rules(sh_checker *c, const sh_check_file *file, const sh_mp
     for (size_t i = 1; i < s->fragment_count; i++) {
         const sh_mp4_fragment *f = &s->fragments[i], *b = f - 1;
         if (f->tfdt != b->tfdt + b->duration) {
+            if (file->torn)
+                break;
+            file->torn = true;
             sh_check_find(c, SH_RULE_TFDT, file->name, 0, (int64_t)f->offset,
                           "tfdt is %" PRId64 ", the fragment before ends at %" PRId64, f->tfdt,
                           b->tfdt + b->duration);

@@ -67,7 +67,8 @@ static void border_rules(sh_checker *c, const sh_check_track *t, size_t i)
 {
     const sh_check_clip *a = clip(t, i - 1), *b = clip(t, i);
     const char *name = t->segments[i].file ? t->segments[i].file->name : t->name;
-    if (!a || !b || a->timescale != b->timescale || t->segments[i].discontinuity)
+    if (!a || !b || t->segments[i - 1].file->torn || a->timescale != b->timescale ||
+        t->segments[i].discontinuity)
         return;
     if (transport(t, i)) {
         const int64_t gap = b->first_dts - a->last_dts;
@@ -140,7 +141,7 @@ static void extinf_rule(sh_checker *c, sh_check_track *t, size_t i, sums *s)
     int64_t timescale = 1;
     const sh_check_segment *g = &t->segments[i];
     const int64_t ticks = sh_check_step(t, i, &timescale);
-    if (ticks <= 0 || g->nano <= 0)
+    if (ticks <= 0 || g->nano <= 0 || g->file->torn)
         return;
     int64_t real = nano_of(ticks, timescale);
     /* some writers count the priming of audio with its first segment */
@@ -166,7 +167,7 @@ static double segment_seconds(const sh_check_track *t, size_t i)
 {
     int64_t timescale = 1;
     const int64_t ticks = sh_check_step(t, i, &timescale);
-    if (t->text || ticks <= 0)
+    if (t->text || ticks <= 0 || (t->segments[i].file->torn && t->segments[i].nano > 0))
         return (double)t->segments[i].nano / NANO;
     return (double)ticks / (double)timescale;
 }
@@ -445,7 +446,7 @@ void sh_check_iframe_rules(sh_checker *c, sh_check_track *track)
     *track->format.audio_codec = '\0';
     track->audio = false;
     track->samples = (int64_t)track->count;
-    track->measured = fine && track->count > 0;
+    track->measured = fine && track->count > 0 && *track->format.video_codec;
     track->average = track->seconds > 0 ? (int64_t)ceil((double)track->bytes * 8 / track->seconds) : 0;
     track->text = true; /* durations by EXTINF */
     track->peak = sh_check_peak(track);

@@ -242,12 +242,14 @@ static bool take_pcr(sh_ts_reader *ts, const uint8_t *field, bool broken)
     const int64_t base = (int64_t)field[0] << 25 | (int64_t)field[1] << 17 | (int64_t)field[2] << 9 |
                          (int64_t)field[3] << 1 | field[4] >> 7;
     const int64_t now = unwrap(base, broken ? INT64_MIN : ts->pcr), before = ts->pcr;
+    const bool inside = ts->clocked; /* over a border the time stamps are looked at instead */
     ts->pcr = now;
+    ts->clocked = true;
     if (before == INT64_MIN || broken)
         return true;
     if (now < before)
-        return bad(ts, SH_TS_FAULT_PCR, "the PCR goes back from %" PRId64 " to %" PRId64, before, now);
-    if (now - before > PCR_APART + SECOND / 100)
+        return bad(ts, SH_TS_FAULT_TIME, "the PCR goes back from %" PRId64 " to %" PRId64, before, now);
+    if (inside && now - before > PCR_APART + SECOND / 100)
         return bad(ts, SH_TS_FAULT_PCR, "two PCR are %.3f s apart", (double)(now - before) / SECOND);
     return true;
 }
@@ -295,7 +297,7 @@ bool sh_ts_reader_segment(sh_ts_reader *ts, const uint8_t *bytes, size_t size)
 {
     begin(&ts->video);
     begin(&ts->audio);
-    ts->pat = ts->pmt = false;
+    ts->pat = ts->pmt = ts->clocked = false;
     ts->fault = (sh_ts_fault){0};
     ts->byte = 0;
     for (size_t at = 0; at + SH_TS_BYTES <= size; at += SH_TS_BYTES) {

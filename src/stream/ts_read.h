@@ -48,7 +48,8 @@ typedef struct sh_ts_stream {
 typedef struct sh_ts_reader {
     sh_ts_stream video, audio;
     int pmt_pid, pcr_pid;
-    int64_t pcr; /* the last, 27 MHz / 300; INT64_MIN: none */
+    int64_t pcr;  /* the last, 27 MHz / 300; INT64_MIN: none */
+    bool clocked; /* this segment had one */
     uint8_t continuity[8192];
     bool pat, pmt;
     sh_ts_fault fault; /* the first of this segment */

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""usage: mutations.py SPYHOP [NAME]...
+
+Makes two good streams, which `SPYHOP check` must find nothing in, and from them one stream for each row of
+faults.py, in which it must name the row's rule and nothing that the row does not allow.
+"""
+import concurrent.futures
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import faults  # noqa: E402
+import streams  # noqa: E402
+
+
+def check(program, folder, words):
+    words = [w.replace("{folder}", folder) for w in words]
+    done = subprocess.run([program, "check", "--json", *words, folder], stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, check=False, timeout=120)
+    if done.returncode not in (0, 1) or not done.stdout:
+        raise AssertionError("exit code %d: %s" % (done.returncode, done.stderr[-2000:]))
+    report = json.loads(done.stdout)
+    found = {f["rule"]: f for f in reversed(report["findings"])}
+    if bool(found) != bool(done.returncode):
+        raise AssertionError("exit code %d with %d findings" % (done.returncode, len(found)))
+    return found
+
+
+def one(program, good, work, row):
+    name, base, rule, also, words, change = row
+    folder = os.path.join(work, name)
+    shutil.copytree(os.path.join(good, base), folder, symlinks=True)
+    try:
+        change(folder)
+        found = check(program, folder, words)
+    except Exception as problem:  # noqa: BLE001: told with the row's name
+        return "%s: %s: %s" % (name, type(problem).__name__, problem)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    if rule not in found:
+        return "%s: %s is not named; found: %s" % (name, rule, {k: v["words"] for k, v in found.items()})
+    if not (found[rule]["file"] or rule.startswith("plan")):
+        return "%s: %s names no file" % (name, rule)
+    strays = set(found) - {rule} - also
+    if strays:
+        return "%s: false alarms %s" % (name, {k: found[k]["words"] for k in strays})
+    return None
+
+
+def main():
+    program, names = sys.argv[1], sys.argv[2:]
+    work = tempfile.mkdtemp(prefix="spyhop-mutations-")
+    bad = []
+    try:
+        good, encoded = os.path.join(work, "good"), os.path.join(work, "encoded")
+        os.makedirs(encoded)
+        streams.cmaf(os.path.join(good, "cmaf"), encoded)
+        streams.transport(os.path.join(good, "ts"), encoded)
+        for base in ("cmaf", "ts"):
+            found = check(program, os.path.join(good, base), ["--same-bytes"])
+            if found:
+                bad.append("the good stream %s: %s" % (base, {k: v["words"] for k, v in found.items()}))
+        rows = [r for r in faults.FAULTS if not names or r[0] in names]
+        if len({r[0] for r in rows}) != len(rows):
+            bad.append("two faults have one name")
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            bad += [p for p in pool.map(lambda r: one(program, good, work, r), rows) if p]
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    for problem in bad:
+        print(problem)
+    print("%d streams, %d rules; %d wrong" % (len(rows), len({r[2] for r in rows}), len(bad)))
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
