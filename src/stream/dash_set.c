@@ -75,6 +75,25 @@ static void put_rate(sh_dash_xml *x, const char *name, const sh_stream_track *t)
         sh_dash_xml_format(x, name, "%d/%d", t->rate_num, t->rate_den);
 }
 
+/* par: the shape of the picture, by the largest rendition, whose rounding is least. */
+static void put_shape(sh_dash_xml *x, const sh_dash_set *set)
+{
+    const sh_stream_track *largest = set->members[0];
+    for (size_t i = 1; i < set->count; i++)
+        if (set->members[i]->width > largest->width)
+            largest = set->members[i];
+    const bool square = largest->sar_num <= 0 || largest->sar_den <= 0;
+    int64_t a = (int64_t)largest->width * (square ? 1 : largest->sar_num);
+    int64_t b = (int64_t)largest->height * (square ? 1 : largest->sar_den);
+    int64_t divisor = a;
+    for (int64_t rest = b; rest > 0;) {
+        int64_t next = divisor % rest;
+        divisor = rest;
+        rest = next;
+    }
+    sh_dash_xml_format(x, "par", "%" PRId64 ":%" PRId64, a / divisor, b / divisor);
+}
+
 static void put_largest(sh_dash_xml *x, const sh_dash_set *set)
 {
     int width = 0, height = 0;
@@ -87,6 +106,7 @@ static void put_largest(sh_dash_xml *x, const sh_dash_set *set)
             (int64_t)t->rate_num * fastest->rate_den > (int64_t)fastest->rate_num * t->rate_den)
             fastest = t;
     }
+    put_shape(x, set);
     sh_dash_xml_number(x, "maxWidth", width);
     sh_dash_xml_number(x, "maxHeight", height);
     put_rate(x, "maxFrameRate", fastest);

@@ -372,6 +372,20 @@ static void test_audio_alone(void **state)
     contains(&t, MPD, 0, "mediaPresentationDuration=\"PT12.010666667S\"");
 }
 
+static void test_shape(void **state)
+{
+    test_stream t;
+    test_stream_make(&t);
+    contains(&t, MPD, 0, " par=\"16:9\" maxWidth=\"640\"");
+    t.tracks[0].width = t.tracks[1].width = 720;
+    t.tracks[0].height = 576;
+    t.tracks[0].sar_num = t.tracks[1].sar_num = 64;
+    t.tracks[0].sar_den = t.tracks[1].sar_den = 45;
+    contains(&t, MPD, 0, " par=\"16:9\" maxWidth=\"720\"");
+    contains(&t, MPD, 0, "width=\"720\" height=\"576\" sar=\"64:45\"");
+    contains(&t, MASTER, 0, "RESOLUTION=1024x576");
+}
+
 static void test_range(void **state)
 {
     test_stream t;
@@ -784,11 +798,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_dates),       cmocka_unit_test(test_audio_groups),
         cmocka_unit_test(test_names),       cmocka_unit_test(test_text_groups),
         cmocka_unit_test(test_order),       cmocka_unit_test(test_audio_alone),
-        cmocka_unit_test(test_range),       cmocka_unit_test(test_rates),
-        cmocka_unit_test(test_short_tail),  cmocka_unit_test(test_templates),
-        cmocka_unit_test(test_uris),        cmocka_unit_test(test_well_formed),
-        cmocka_unit_test(test_languages),   cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_full_buffer),
+        cmocka_unit_test(test_range),       cmocka_unit_test(test_shape),
+        cmocka_unit_test(test_rates),       cmocka_unit_test(test_short_tail),
+        cmocka_unit_test(test_templates),   cmocka_unit_test(test_uris),
+        cmocka_unit_test(test_well_formed), cmocka_unit_test(test_languages),
+        cmocka_unit_test(test_refused),     cmocka_unit_test(test_full_buffer),
     };
     folder = argc > 1 ? argv[1] : "manifests";
     return cmocka_run_group_tests(tests, NULL, NULL);
