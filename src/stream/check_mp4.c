@@ -328,7 +328,8 @@ static void take_clip(sh_check_clip *clip, const sh_mp4_segment *s, int64_t time
                             .start = s->start,
                             .duration = s->duration,
                             .first = s->first_pts,
-                            .end = s->end_pts,
+                            /* not the greatest pts and its duration: durations are steps of decoding times */
+                            .end = s->first_pts + s->duration,
                             .samples = (int64_t)s->sample_count};
     for (size_t i = 0; i < s->sample_count; i++) {
         const sh_mp4_sample *m = &s->samples[i];
