@@ -21,6 +21,7 @@ static const command commands[] = {
     {"check", sh_cmd_check, "hold an HLS or DASH stream against the rules of its formats"},
     {"bench", sh_cmd_bench, "measure a model's speed beside this machine's peak"},
     {"watch", sh_cmd_watch, "make a stream of every video that arrives in a folder"},
+    {"transcode", sh_cmd_transcode, "make what a MediaConvert job says, from and to local files"},
     {"serve", sh_cmd_serve, "the local cloud: S3, Step Functions, SSM, MediaConvert, EventBridge"},
     {"agent-exec", sh_cmd_agent_exec, NULL},
     {"mediaconvert-worker", sh_cmd_mediaconvert_worker, NULL},

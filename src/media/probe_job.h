@@ -15,7 +15,7 @@
 #include <stdbool.h>
 
 typedef struct sh_probe_job {
-    const sh_upscale_options *options; /* output NULL: a container that fits the input's */
+    const sh_upscale_options *options; /* output NULL: a container that fits the input's; model NULL: none */
     bool estimate;                     /* work on some frames, to measure time and size */
     void (*log)(void *opaque, int level, const char *text); /* SH_LOG_*; NULL: not wanted */
     void *opaque;

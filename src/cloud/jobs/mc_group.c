@@ -30,24 +30,35 @@ static int check_pattern(const char *pattern, bool destination, const char *numb
     return status < 0 ? sh_err_prefix(err, "%s", at) : 0;
 }
 
-static int check_modifier(sh_mc_job *job, const sh_mc_group *g, sh_mc_output *o, const char *given,
-                          const char *at, sh_err *err)
+static int check_modifier(const sh_mc_group *g, sh_mc_output *o, const char *given, const char *at,
+                          sh_err *err)
 {
     char path[SH_MC_PATH];
     sh_mc_at(path, "%s/nameModifier", at);
     o->name_modifier = given ? given : "";
-    if (!given && (g->hls || g->output_count > 1))
+    if (!given && (g->hls || (g->output_count > 1 && g->kind != SH_MC_FILES)))
         return sh_fail(err, SH_E_ARGUMENT, "%s: is required, else the output's %s", path,
                        g->hls ? "playlist has the name of the master playlist"
                               : "files have the names of others");
     if (strchr(o->name_modifier, '/'))
         return sh_fail(err, SH_E_ARGUMENT, "%s: holds a '/'", path);
     int status = check_pattern(o->name_modifier, false, g->kind == SH_MC_DASH ? "1" : NULL, path, err);
-    for (size_t k = g->first_output; status == 0 && &job->outputs[k] < o; k++)
-        if (strcmp(job->outputs[k].name_modifier, o->name_modifier) == 0)
-            return sh_fail(err, SH_E_ARGUMENT, "%s: is that of output %zu too; names would collide", path,
-                           job->outputs[k].number);
     return status;
+}
+
+/* In a file group the extension tells apart as well: a film and its pictures. */
+static int check_names(const sh_mc_job *job, const sh_mc_group *g, const sh_mc_output *o, const char *at,
+                       sh_err *err)
+{
+    for (size_t k = g->first_output; &job->outputs[k] < o; k++) {
+        const sh_mc_output *other = &job->outputs[k];
+        if (strcmp(other->name_modifier, o->name_modifier) == 0 &&
+            (g->kind != SH_MC_FILES || strcmp(other->extension, o->extension) == 0))
+            return sh_fail(err, SH_E_ARGUMENT,
+                           "%s/nameModifier: is that of output %zu too; names would collide", at,
+                           other->number);
+    }
+    return 0;
 }
 
 static int check_extension(const sh_mc_group *g, sh_mc_output *o, const json_t *output, const char *otherwise,
@@ -182,7 +193,7 @@ static int read_output(sh_mc_job *job, const sh_mc_group *g, sh_mc_output *o, co
     o->video = o->capture = o->text = -1;
     if (*sh_mc_text_of(output, "preset", ""))
         return sh_fail(err, SH_E_UNSUPPORTED, "%s/preset: there is no preset of that name", at);
-    int status = check_modifier(job, g, o, sh_mc_text_of(output, "nameModifier", NULL), at, err);
+    int status = check_modifier(g, o, sh_mc_text_of(output, "nameModifier", NULL), at, err);
     if (status == 0 && !container)
         status = sh_mc_missing(err, at, "containerSettings/container");
     if (status == 0 && video)
@@ -200,7 +211,9 @@ static int read_output(sh_mc_job *job, const sh_mc_group *g, sh_mc_output *o, co
     if (strchr(o->segment_modifier, '/'))
         return sh_fail(err, SH_E_ARGUMENT, "%s: holds a '/'", path);
     status = check_pattern(o->segment_modifier, false, NULL, path, err);
-    return status < 0 ? status : check_extension(g, o, output, usual_extension(g, o), at, err);
+    if (status == 0)
+        status = check_extension(g, o, output, usual_extension(g, o), at, err);
+    return status == 0 ? check_names(job, g, o, at, err) : status;
 }
 
 /* ---- one group ---- */
