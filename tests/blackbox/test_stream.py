@@ -114,11 +114,13 @@ class Streams(Clips):
             self.assertEqual(int(data["streams"][0]["nb_read_frames"]), frames)
             shown = made.variants[number][0]["RESOLUTION"]
             self.assertEqual(f'{data["streams"][0]["width"]}x{data["streams"][0]["height"]}', shown)
-            keys = [float(p["pts_time"]) for p in data["packets"] if p["flags"].startswith("K")]
+            # libavformat shifts what has signed composition offsets, as a whole
+            first = min(float(p["pts_time"]) for p in data["packets"])
+            keys = [float(p["pts_time"]) - first for p in data["packets"] if p["flags"].startswith("K")]
             starts = [sum(cuts[:i]) for i in range(len(cuts))]
             for start in starts:
                 self.assertTrue(any(abs(start - key) < 2e-3 for key in keys), f"no key picture at {start}")
-        named = {m.get("initialization") for m in made.mpd.iter(DASH + "SegmentTemplate")}
+        named = {m.get("initialization") for m in made.mpd.iter(DASH + "SegmentTemplate")} - {None}  # of thumbnails
         told = {os.path.join(os.path.dirname(uri), p.init)
                 for uri, p in [(u, made.playlist(u)) for _, u in made.variants] +
                 [(m["URI"], made.playlist(m["URI"])) for m in made.media if m["TYPE"] == "AUDIO"]}
