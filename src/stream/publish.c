@@ -80,6 +80,10 @@ static int check_free(const sh_publish *p, sh_err *err)
         if (lstat(path, &st) == 0 && !S_ISDIR(st.st_mode))
             return sh_fail(err, SH_E_ARGUMENT, "%s is in the way: it is no folder; remove it", path);
     }
+    if (sh_publish_has(p->folder, p->version, NULL) &&
+        !sh_publish_has(p->folder, p->version, SH_PUBLISH_OURS))
+        return sh_fail(err, SH_E_CONFLICT, "%s/%s is in the way and was not made by Spyhop; remove it",
+                       p->folder, p->version);
     return 0;
 }
 
@@ -87,6 +91,7 @@ static int make_staging(sh_publish *p, bool live, sh_publish_state *state, sh_er
 {
     const bool there = sh_publish_has(p->folder, p->version, NULL);
     const bool marked = there && sh_publish_has(p->folder, p->version, SH_PUBLISH_LIVE);
+    char mark[SH_PUBLISH_PATH];
     int status = check_free(p, err);
     if (status < 0)
         return status;
@@ -97,6 +102,10 @@ static int make_staging(sh_publish *p, bool live, sh_publish_state *state, sh_er
     status = sh_publish_path(p->staging, p->folder, p->entry, NULL, err);
     if (status == 0)
         status = make_folder(p->staging, err);
+    if (status == 0)
+        status = sh_publish_path(mark, p->staging, SH_PUBLISH_OURS, NULL, err);
+    if (status == 0)
+        status = sh_publish_put(mark, "", 0, err);
     if (status == 0)
         status = sh_dir_sync(p->folder, err);
     return status == 0 && p->live && !marked ? begin_live(p, err) : status;

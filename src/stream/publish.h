@@ -23,7 +23,8 @@
  * its staging folder.
  *
  * One maker at a time: the folder is locked (flock) while open. Files and folders that are not ours are never
- * touched. The caller syncs what it writes; commit syncs the staging folder's files again. */
+ * touched: a version folder is ours when it holds an empty file named .spyhop. The caller syncs what it
+ * writes; commit syncs the staging folder's files again. */
 #include "base/err.h"
 #include <stdbool.h>
 #include <stddef.h>

@@ -7,6 +7,7 @@
 
 #define SH_PUBLISH_STAGING ".spyhop-"
 #define SH_PUBLISH_ASIDE ".spyhop-old" /* being removed */
+#define SH_PUBLISH_OURS ".spyhop" /* an empty file: the version folder was made here and may be removed */
 #define SH_PUBLISH_DECIDED ".publish"
 #define SH_PUBLISH_NEW ".publish.new"
 #define SH_PUBLISH_LIVE ".live"

@@ -160,6 +160,31 @@ int sh_publish_sync(const char *path, sh_err *err)
     return status < 0 ? status : sh_dir_sync(path, err);
 }
 
+/* ---- removing ---- */
+
+/* What a folder has that must not be seen half removed. */
+static int remove_aside(const char *folder, sh_err *err)
+{
+    char path[SH_PUBLISH_PATH];
+    int status = sh_publish_path(path, folder, SH_PUBLISH_ASIDE, NULL, err);
+    return status < 0 ? status : sh_dir_remove(path, err);
+}
+
+int sh_publish_discard(const char *folder, const char *entry, sh_err *err)
+{
+    char from[SH_PUBLISH_PATH], to[SH_PUBLISH_PATH];
+    int status = sh_publish_path(from, folder, entry, NULL, err);
+    if (status == 0)
+        status = sh_publish_path(to, folder, SH_PUBLISH_ASIDE, NULL, err);
+    if (status == 0)
+        status = remove_aside(folder, err);
+    if (status == 0 && sh_publish_has(folder, entry, NULL))
+        status = sh_publish_rename(from, to, err);
+    if (status == 0)
+        status = remove_aside(folder, err);
+    return status < 0 ? status : sh_dir_sync(folder, err);
+}
+
 /* ---- the steps after the decision ---- */
 
 typedef struct step {
@@ -173,7 +198,7 @@ static int remove_hidden(void *opaque, const char *name, sh_err *err)
     const step *s = opaque;
     char path[SH_PUBLISH_PATH];
     struct stat st;
-    if (name[0] != '.' || strcmp(name, SH_PUBLISH_DECIDED) == 0)
+    if (name[0] != '.' || strcmp(name, SH_PUBLISH_DECIDED) == 0 || strcmp(name, SH_PUBLISH_OURS) == 0)
         return 0;
     int status = sh_publish_path(path, s->inner, name, NULL, err);
     if (status < 0)
@@ -226,17 +251,24 @@ static int show_manifest(void *opaque, const char *name, sh_err *err)
     return unlink(from) < 0 ? sh_fail_errno(err, errno, "cannot remove %s", from) : 0;
 }
 
+/* A version folder without our mark is somebody else's, whatever its name. */
+static bool goes(const step *s, const char *name)
+{
+    if (is_staging(name))
+        return version_of(name);
+    return version_of(name) && strcmp(name, s->version) != 0 &&
+           sh_publish_has(s->folder, name, SH_PUBLISH_OURS);
+}
+
 static int remove_other(void *opaque, const char *name, sh_err *err)
 {
     const step *s = opaque;
     char path[SH_PUBLISH_PATH];
     struct stat st;
-    if (!is_staging(name) && (!sh_publish_is_version(name) || strcmp(name, s->version) == 0))
-        return 0;
-    int status = sh_publish_path(path, s->folder, name, NULL, err);
-    if (status < 0 || lstat(path, &st) < 0 || !S_ISDIR(st.st_mode))
-        return status;
-    return sh_dir_remove(path, err);
+    int status = goes(s, name) ? sh_publish_path(path, s->folder, name, NULL, err) : 1;
+    if (status == 0 && lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return sh_publish_discard(s->folder, name, err);
+    return status < 0 ? status : 0;
 }
 
 /* The manifests, then what they no longer name. The decision goes last. */
@@ -254,6 +286,8 @@ static int show_rest(step *s, sh_err *err)
         status = sh_dir_sync(s->folder, err);
     if (status == 0)
         status = sh_publish_each(s->folder, remove_other, s, err);
+    if (status == 0)
+        status = remove_aside(s->folder, err);
     if (status == 0)
         status = sh_dir_remove(decided, err);
     return status < 0 ? status : sh_dir_sync(final, err);
@@ -274,14 +308,6 @@ int sh_publish_forward(const char *folder, const char *entry, sh_err *err)
 }
 
 /* ---- recovery ---- */
-
-/* What a folder has that must not be seen half removed. */
-static int remove_aside(const char *folder, sh_err *err)
-{
-    char path[SH_PUBLISH_PATH];
-    int status = sh_publish_path(path, folder, SH_PUBLISH_ASIDE, NULL, err);
-    return status < 0 ? status : sh_dir_remove(path, err);
-}
 
 typedef struct search {
     const char *folder;
@@ -306,21 +332,6 @@ int sh_publish_finish(const char *folder, bool *found, sh_err *err)
         status = sh_publish_forward(folder, s.found, err);
     }
     return status < 0 ? status : remove_aside(folder, err);
-}
-
-int sh_publish_discard(const char *folder, const char *entry, sh_err *err)
-{
-    char from[SH_PUBLISH_PATH], to[SH_PUBLISH_PATH];
-    int status = sh_publish_path(from, folder, entry, NULL, err);
-    if (status == 0)
-        status = sh_publish_path(to, folder, SH_PUBLISH_ASIDE, NULL, err);
-    if (status == 0)
-        status = remove_aside(folder, err);
-    if (status == 0 && sh_publish_has(folder, entry, NULL))
-        status = sh_publish_rename(from, to, err);
-    if (status == 0)
-        status = remove_aside(folder, err);
-    return status < 0 ? status : sh_dir_sync(folder, err);
 }
 
 /* ---- live preview ---- */

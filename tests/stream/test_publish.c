@@ -302,7 +302,7 @@ static void finished(long at)
         fail_msg("step %ld: the new version is not published as it should be (%d entries)", at, entries(out));
     char path[128];
     snprintf(path, sizeof(path), "%s/" NEW, out);
-    assert_int_equal(entries(path), 1);
+    assert_int_equal(entries(path), 2); /* v0 and the mark */
 }
 
 static int run_child(bool live, int kind, long at)
@@ -336,8 +336,18 @@ static void test_plain(void **state)
     assert_int_equal(make_new(false, &err), 0);
     finished(0);
     put(out, "cover.jpg", "not ours");
+    char path[128];
+    static const char *const others[] = {"00000000000000dd", ".spyhop-watch", ".spyhop-a1B2c3", "v0"};
+    for (size_t i = 0; i < SH_COUNT(others); i++) {
+        snprintf(path, sizeof(path), "%s/%s", out, others[i]);
+        assert_int_equal(sh_dir_make(path, 0755, NULL), 0);
+    }
     assert_int_equal(make_old(&err), 0);
     assert_true(is("cover.jpg", "not ours"));
+    for (size_t i = 0; i < SH_COUNT(others); i++)
+        assert_true(there(others[i]));
+    sh_publish *p = NULL;
+    assert_int_equal(sh_publish_open(&p, out, "00000000000000dd", false, NULL, &err), SH_E_CONFLICT);
     assert_true(is("index.m3u8", OLD " hls"));
     assert_true(is("stream.json", NEW " json")); /* nobody said it goes */
 }
