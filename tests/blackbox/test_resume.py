@@ -118,8 +118,11 @@ class Resumed(Clips):
         return True
 
     def test_killed_at_random_moments(self):
-        killed = sum(self.kill_and_finish(i, ("mp4", "mkv")[i % 2], 1) for i in range(KILLS))
-        self.assertGreater(killed, 0)
+        killed = tries = 0
+        while killed < KILLS and tries < 4 * KILLS:  # some come too late on a machine whose load changes
+            killed += self.kill_and_finish(tries, ("mp4", "mkv")[tries % 2], 1)
+            tries += 1
+        self.assertEqual(killed, KILLS)
         print(f"{killed} kills; most frames encoded in vain: {max(self.redone)} (a piece has {PIECE})")
 
     def test_killed_side_by_side(self):
