@@ -96,7 +96,7 @@ int sh_vtt_segment(sh_buf *out, const sh_vtt_cue *cues, size_t count, int64_t fr
     int status = check_cues(cues, count, err);
     if (status < 0)
         return status;
-    sh_buf_printf(out, "WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:%" PRId64 ",LOCAL:00:00:00.000\n", mpegts);
+    sh_buf_printf(out, "WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:%" PRId64 "\n", mpegts);
     for (size_t i = 0; i < count; i++) {
         const sh_vtt_cue *cue = &cues[i];
         if ((__int128)cue->start * timescale < (__int128)to * 1000 &&

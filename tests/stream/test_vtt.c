@@ -59,11 +59,9 @@ static void test_segments(void **state)
         assert_int_equal(sh_vtt_segment(&b, cues, SH_COUNT(cues), rows[i].from, rows[i].to, rows[i].timescale,
                                         i == 0 ? 900000 : 0, NULL),
                          0);
-        assert_int_equal(strncmp(b.data,
-                                 i == 0 ? "WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:900000,LOCAL:00:00:00.000\n"
-                                        : "WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:0,LOCAL:00:00:00.000\n",
-                                 45),
-                         0);
+        const char *head = i == 0 ? "WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:900000\n"
+                                  : "WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:0\n";
+        assert_int_equal(strncmp(b.data, head, strlen(head)), 0);
         for (size_t k = 0; k < SH_COUNT(all); k++) {
             int expected = 0;
             for (size_t n = 0; n < 4 && rows[i].texts[n]; n++)
