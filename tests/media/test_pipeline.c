@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 #include "base/file.h"
-#include "media/hls_child.h"
 #include "media/journal.h"
+#include "media/ladder_child.h"
 #include "media/ledger.h"
 #include "media/pipeline.h"
 #include "media/sandbox.h"
@@ -275,26 +275,49 @@ static void pictures_that_are_none_are_made_again(void **state)
 
 /* ---- streams ---- */
 
-static void streams_leave_nothing(void **state)
+/* The pieces of the child's answer are not of interest here; memory and threads are. */
+static void make_ladder(int kind, bool whole, bool enlarged)
 {
+    static sh_ladder_job job;
     parent p;
     sh_err err = {0};
-    sh_hls_job job = {
-        .input = clip,
-        .segment_prefix = "s",
-        .segment_ticks = SH_HLS_CLOCK / 2,
-        .video = {.crf = 30, .b_frames = -1, .references = -1, .profile = "main", .preset = "ultrafast"},
-        .audio = {true, 64000, 2, 48000},
-        .threads = 2};
-    for (int shape = 0; shape < 2; shape++) {
-        job.video.width = job.video.height = shape ? 80 : 0;
-        sh_hls_child child = {&job, open(clip, O_RDONLY | O_CLOEXEC)};
-        if (run(sh_hls_child_main, &child, &p, &err) < 0)
-            fail_msg("%s", err.message);
-        assert_int_equal(p.opened, 3);
-        assert_int_equal(p.data, 3 + 2);
-        close(child.input);
+    sh_ladder_job_default(&job);
+    job.input = clip;
+    job.segment_seconds = 0.5;
+    job.whole = whole;
+    job.options.threads = 2;
+    for (int i = 0; i < 2; i++) {
+        sh_ladder_video_default(&job.videos[i]);
+        job.videos[i].width = job.videos[i].height = i ? 64 : 80;
+        job.videos[i].encoder.preset = "ultrafast";
+        sh_ladder_output_default(&job.outputs[i], kind);
+        job.outputs[i].video = i;
     }
+    job.audios[0] = (sh_ladder_audio){.track = -1, .bitrate = 64000};
+    sh_ladder_output_default(&job.outputs[2], SH_LADDER_CMAF);
+    job.outputs[2].audios[job.outputs[2].audio_count++] = 0;
+    job.captures[0] = (sh_ladder_capture){.width = 32, .height = 24, .rate = {5, 1}, .across = 2, .down = 2};
+    sh_ladder_output_default(&job.outputs[3], SH_LADDER_FRAMES);
+    job.outputs[3].capture = 0;
+    job.video_count = 2;
+    job.audio_count = job.capture_count = 1;
+    job.output_count = 4;
+    const sh_ladder_child child = {.job = &job,
+                                   .input = open(clip, O_RDONLY | O_CLOEXEC),
+                                   .model = enlarged ? model.data : NULL,
+                                   .model_size = model.length};
+    job.options.model = enlarged ? "model" : NULL;
+    if (run(sh_ladder_child_main, (void *)&child, &p, &err) < 0)
+        fail_msg("%s", err.message);
+    assert_true(p.opened >= 6);
+    close(child.input);
+}
+
+static void streams_leave_nothing(void **state)
+{
+    make_ladder(SH_LADDER_CMAF, false, false);
+    make_ladder(SH_LADDER_TS, true, false);
+    make_ladder(SH_LADDER_MP4, false, true);
 }
 
 static int make_clip(void **state)
