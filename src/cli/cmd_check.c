@@ -2,6 +2,8 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "cli/commands.h"
+#include "media/sandbox.h"
+#include "media/stream_decode.h"
 #include "stream/check.h"
 
 #include <getopt.h>
@@ -25,8 +27,9 @@ static void usage(FILE *out)
         "MANIFEST, relative to it, says which to read.\n\n"
         "  --json        the report as JSON on standard output\n"
         "  --plan FILE   hold the stream against a plan: the stream.json of spyhop stream\n"
-        "  --strict      also what an author may leave out: I-frame playlists, several rates, keys every 2 "
-        "s\n"
+        "  --decode      decode all pictures too: counted, damage, and with a plan black and frozen runs\n"
+        "  --no-sandbox  decode unconfined: only for streams that you trust\n"
+        "  --strict      also what an author may leave out: I-frame playlists, several rates, frequent keys\n"
         "  --same-bytes  HLS and DASH have to name the same files\n"
         "  --live        the stream still grows: EVENT playlists and dynamic MPDs are fine\n"
         "  --timeout N   seconds for one request; default 60\n"
@@ -40,7 +43,7 @@ typedef struct words {
     const char *location, *plan;
     const char *manifests[MANIFESTS_MOST];
     size_t manifest_count;
-    bool json, rules, help;
+    bool json, rules, help, unconfined;
     sh_stream_check_options options;
 } words;
 
@@ -56,11 +59,13 @@ static bool take_number(const char *text, int *out)
 
 static bool read_words(words *w, int argc, char **argv)
 {
-    enum { JSON = 256, PLAN, STRICT, SAME, LIVE, TIMEOUT, RULES, HELP };
-    static const struct option list[] = {
-        {"json", 0, NULL, JSON},       {"plan", 1, NULL, PLAN}, {"strict", 0, NULL, STRICT},
-        {"same-bytes", 0, NULL, SAME}, {"live", 0, NULL, LIVE}, {"timeout", 1, NULL, TIMEOUT},
-        {"rules", 0, NULL, RULES},     {"help", 0, NULL, HELP}, {NULL, 0, NULL, 0}};
+    enum { JSON = 256, PLAN, STRICT, SAME, LIVE, TIMEOUT, RULES, HELP, DECODE, TRUST };
+    static const struct option list[] = {{"json", 0, NULL, JSON},     {"plan", 1, NULL, PLAN},
+                                         {"strict", 0, NULL, STRICT}, {"same-bytes", 0, NULL, SAME},
+                                         {"live", 0, NULL, LIVE},     {"timeout", 1, NULL, TIMEOUT},
+                                         {"decode", 0, NULL, DECODE}, {"no-sandbox", 0, NULL, TRUST},
+                                         {"rules", 0, NULL, RULES},   {"help", 0, NULL, HELP},
+                                         {NULL, 0, NULL, 0}};
     int option;
     optind = 0;
     while ((option = getopt_long(argc, argv, "h", list, NULL)) != -1)
@@ -85,6 +90,12 @@ static bool read_words(words *w, int argc, char **argv)
                 fprintf(stderr, "spyhop check: --timeout takes a number of seconds, not \"%s\"\n", optarg);
                 return false;
             }
+            break;
+        case DECODE:
+            w->options.decode = sh_stream_decode_track;
+            break;
+        case TRUST:
+            w->unconfined = true;
             break;
         case RULES:
             w->rules = true;
@@ -165,6 +176,7 @@ static int run(words *w)
         w->options.plan_length = plan.length;
     }
     w->options.cancelled = is_stopped;
+    w->options.decode_opaque = &w->unconfined;
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
     if (status == 0)

@@ -82,7 +82,7 @@ static void check_url(sh_checker *c, const char *location)
         if (sh_check_bytes(c, location, 0, location, true))
             check_manifest(c, location);
         else if (c->status == 0)
-            c->status = sh_fail(c->err, SH_E_NOT_FOUND, "%s cannot be fetched", location);
+            c->status = sh_fail(c->err, c->why.status, "%s", c->why.message);
         return;
     }
     for (size_t i = 0; i < 2 && c->status == 0; i++)
@@ -92,7 +92,8 @@ static void check_url(sh_checker *c, const char *location)
             found++;
         }
     if (found == 0 && c->status == 0)
-        c->status = sh_fail(c->err, SH_E_NOT_FOUND, "%s has neither index.m3u8 nor index.mpd", location);
+        c->status =
+            sh_fail(c->err, SH_E_NOT_FOUND, "there is neither index.m3u8 nor index.mpd: %s", c->why.message);
 }
 
 static void check_named(sh_checker *c, const sh_stream_source *source)

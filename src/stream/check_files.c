@@ -48,7 +48,6 @@ static void tell_fetch(sh_checker *c, int status, const sh_err *why, const char 
 
 const sh_buf *sh_check_bytes(sh_checker *c, const char *manifest, int64_t line, const char *name, bool quiet)
 {
-    sh_err why = {0};
     sh_fetched info;
     if (c->last_name && strcmp(c->last_name, name) == 0)
         return &c->last;
@@ -58,10 +57,10 @@ const sh_buf *sh_check_bytes(sh_checker *c, const char *manifest, int64_t line, 
         c->status = sh_fail(c->err, SH_E_CANCELLED, "interrupted");
     if (c->status < 0)
         return NULL;
-    const int status = sh_fetch_read(c->fetch, name, &c->last, &info, &why);
+    const int status = sh_fetch_read(c->fetch, name, &c->last, &info, &c->why);
     if (status < 0) {
         if (!quiet)
-            tell_fetch(c, status, &why, manifest, line);
+            tell_fetch(c, status, &c->why, manifest, line);
         return NULL;
     }
     if (info.redirects > 0 && !quiet)

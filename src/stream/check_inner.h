@@ -130,6 +130,7 @@ typedef struct sh_checker {
     void *files; /* tree of sh_check_file by key */
     char *last_name;
     sh_buf last;      /* bytes of the file read last */
+    sh_err why;       /* for which a file could not be read the last time */
     sh_ts_reader *ts; /* of the rendition being read */
     sh_check_track *tracks[SH_CHECK_TRACKS];
     size_t track_count;
