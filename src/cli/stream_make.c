@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/stream_make.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "cli/stream_files.h"
 #include "cli/stream_manifests.h"
@@ -12,7 +13,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define LINE 512
+#define MIN_LAST 1.0 /* seconds */
 #define MANIFEST_MAX ((size_t)64 << 20)
 #define HOURS_AGO_MS (INT64_C(6) * 3600 * 1000) /* of time 0 of a film whose length is not known */
 
@@ -97,10 +98,10 @@ static void tell_log(void *opaque, int level, const char *text)
 
 /* ---- live preview ---- */
 
-/* No segment is longer when rounded, whatever comes. */
+/* No segment is longer when rounded, but where single pictures stand for long. */
 static int64_t longest(const sh_stream_work *work)
 {
-    return (int64_t)ceil(work->segment_seconds + 1.5);
+    return (int64_t)(work->segment_seconds + MIN_LAST + 0.6);
 }
 
 static sh_stream_look look_of(const maker *m, bool growing, const char *prefix)
@@ -175,6 +176,7 @@ static void fill_job(maker *m, sh_ladder_job *job)
     job->input_fd = m->input;
     job->options = *work->options;
     job->segment_seconds = work->segment_seconds;
+    job->min_last_seconds = MIN_LAST;
     job->journal_fd = m->journal;
     job->choose = choose;
     job->open = open_file;
@@ -355,6 +357,28 @@ static int work_in_staging(maker *m, sh_err *err)
     return status;
 }
 
+/* It is there; the staging folder that was opened for it is not needed. */
+static int find_published(maker *m, sh_err *err)
+{
+    const char *folder = m->work->output, *version = m->done->version;
+    char path[PATH_MAX], shown[SH_SHOWN];
+    sh_buf text;
+    sh_err ignored;
+    sh_buf_init(&text, MANIFEST_MAX);
+    sh_publish_abandon(m->publish, &ignored);
+    const int length = snprintf(path, sizeof(path), "%s/index.m3u8", folder);
+    const bool named = length > 0 && length < PATH_MAX && sh_file_read(path, &text, &ignored) == 0 &&
+                       strstr(sh_buf_cstr(&text), version);
+    sh_buf_free(&text);
+    m->done->already = named;
+    return named ? 0
+                 : sh_fail(err, SH_E_CONFLICT,
+                           "%s has this stream in the folder %s, but its index.m3u8 does not name it; remove "
+                           "that folder "
+                           "to have it made again",
+                           sh_shown_path(folder, shown), version);
+}
+
 int sh_stream_make(const sh_stream_work *work, sh_stream_done *done, sh_err *err)
 {
     maker m = {.work = work, .done = done, .input = -1, .journal = -1};
@@ -366,7 +390,7 @@ int sh_stream_make(const sh_stream_work *work, sh_stream_done *done, sh_err *err
     if (status == 0)
         status = sh_publish_open(&m.publish, work->output, done->version, work->live, &state, err);
     if (status == 0 && state.published)
-        done->already = true;
+        status = find_published(&m, err);
     else if (status == 0)
         status = work_in_staging(&m, err);
     count_bytes(done);

@@ -257,6 +257,7 @@ class Again(Streams):
         before = Stream(target).files()
         second = self.succeed(self.clip, target)
         self.assertTrue(second["already"])
+        self.assertEqual(sorted(os.listdir(target)), sorted(["index.m3u8", "index.mpd", "stream.json", first["version"]]))
         self.assertEqual(Stream(target).files(), before)
         third = self.succeed(self.clip, target, "--crf", "30")
         self.assertNotEqual(third["version"], first["version"])
