@@ -6,6 +6,7 @@
 #include "cli/stream_files.h"
 #include "cli/stream_manifests.h"
 #include "cli/stream_report.h"
+#include "cli/stream_tracks.h"
 #include "cli/stream_version.h"
 #include "media/avlog.h"
 #include "media/journal.h"
@@ -117,9 +118,10 @@ static sh_stream_look look_of(const maker *m, bool growing, const char *prefix)
 /* Time 0 lies as far back as the film is long: no segment of it is in a player's future. */
 static void begin_clock(maker *m, const sh_ladder_result *result)
 {
+    const double seconds = m->epoch_ms == 0 ? sh_stream_expected(result) : 0;
     if (m->epoch_ms == 0)
-        m->epoch_ms = sh_now_ms(&sh_clock_system) -
-                      (result->duration > 0 ? (int64_t)(result->duration * 1000) + 1000 : HOURS_AGO_MS);
+        m->epoch_ms =
+            sh_now_ms(&sh_clock_system) - (seconds > 0 ? (int64_t)(seconds * 1000) + 1000 : HOURS_AGO_MS);
 }
 
 static int show(maker *m, const sh_ladder_result *result, sh_err *err)

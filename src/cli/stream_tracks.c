@@ -276,6 +276,15 @@ int sh_stream_book_make(sh_stream_book *book, const sh_ladder_result *result, co
     return status;
 }
 
+double sh_stream_expected(const sh_ladder_result *result)
+{
+    json_t *known = result->facts ? json_loads(result->facts, 0, NULL) : NULL;
+    const json_t *file = json_object_get(json_object_get(known, "facts"), "file");
+    const double seconds = json_number_value(json_object_get(file, "duration"));
+    json_decref(known);
+    return seconds;
+}
+
 void sh_stream_book_free(sh_stream_book *book)
 {
     sh_arena_free(book->arena);

@@ -32,6 +32,8 @@ typedef struct sh_stream_book {
  * before; strings are copied. SH_E_INTERNAL: there is no segment of a video yet. */
 int sh_stream_book_make(sh_stream_book *book, const sh_ladder_result *result, const char *prefix,
                         const char *title, sh_err *err);
+/* Seconds that the film says it has, 0 where it does not: while it grows. */
+double sh_stream_expected(const sh_ladder_result *result);
 void sh_stream_book_free(sh_stream_book *book);
 
 #endif
