@@ -801,3 +801,188 @@ def ts_segments_swapped(d):
     a, b = streams.read(one), streams.read(two)
     streams.write(one, b)
     streams.write(two, a)
+
+
+def crc32(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte << 24
+        for _ in range(8):
+            crc = (crc << 1 ^ 0x04C11DB7 if crc & 0x80000000 else crc << 1) & 0xFFFFFFFF
+    return crc
+
+
+@fault("ts-streams", base="ts")
+def stream_type_changes(d):
+    def change(p):
+        start = 4 + (1 + p[4] if p[3] & 0x20 else 0)
+        at = start + 1 + p[start]
+        size = 3 + ((p[at + 1] & 0x0F) << 8 | p[at + 2])
+        assert p[at] == 2 and p[at + 12] == 0x1B
+        p[at + 12] = 0x24
+        return replaced(p, at + size - 4, struct.pack(">I", crc32(p[at:at + size - 4])))
+    change_packet(d, "film_00002.ts", lambda p: pid_of(p) == 0x1000, change)
+
+
+@fault("ts-pcr", ["apple-ts-time"], base="ts")
+def clock_too_late(d):
+    def late(p):
+        base = (p[6] << 25 | p[7] << 17 | p[8] << 9 | p[9] << 1 | p[10] >> 7) + 900000
+        return replaced(p, 6, bytes([base >> 25 & 255, base >> 17 & 255, base >> 9 & 255, base >> 1 & 255,
+                                     (base & 1) << 7 | p[10] & 0x7F]))
+    change_packet(d, "film_00003.ts", lambda p: p[3] & 0x20 and p[4] >= 7 and p[5] & 0x10, late)
+
+
+# ---- more of boxes ----
+
+def cts_of(data, moof, index):
+    """Where a sample's composition offset stands in its trun."""
+    at, _ = streams.find(data, "moof/traf/trun", moof)
+    flags = struct.unpack_from(">I", data, at + 8)[0] & 0xFFFFFF
+    assert flags & 0x800
+    row = sum(4 for bit in (0x100, 0x200, 0x400, 0x800) if flags & bit)
+    return at + 16 + (4 if flags & 1 else 0) + (4 if flags & 4 else 0) + row * (index + 1) - 4
+
+
+@fault("cmaf-closed-gop", ["apple-continuous", "apple-extinf-exact", "apple-boundaries", "apple-duration-same",
+                           "dash-timeline", "iso-sample-time"])
+def picture_before_its_key(d):
+    data = streams.read(os.path.join(d, "v0", "seg_00002.m4s"))
+    patch(d, "v0/seg_00002.m4s", cts_of(data, moofs(data)[0], 2), struct.pack(">i", -5120))
+
+
+@fault("iso-sample-time")
+def two_pictures_at_one_time(d):
+    data = streams.read(os.path.join(d, "v0", "seg_00002.m4s"))
+    at = moofs(data)[0]
+    rows, time, shown = streams.trun(data, at), 0, []
+    for lasts, _, _, offset in rows:
+        shown.append(time + offset)
+        time += lasts
+    times = sorted(shown)
+    inner = shown.index(times[5])
+    patch(d, "v0/seg_00002.m4s", cts_of(data, at, inner), struct.pack(">i", rows[inner][3] + times[6] - times[5]))
+
+
+@fault("cmaf-fragment-key", ["apple-iframe-range"])
+def fragment_without_key(d):
+    path = "v0/seg_00002.m4s"
+    data, at = place(d, path, "moof/traf/trun", 1)
+    patch(d, path, at + 20, struct.pack(">I", 0x01010000))
+    mdat = [p for kind, p, _, _ in streams.boxes(data) if kind == "mdat"][1] + 8
+    end = mdat + streams.trun(data, moofs(data)[1])[0][1]
+    while mdat < end:
+        if data[mdat + 4] & 0x1F == 5:
+            patch(d, path, mdat + 4, bytes([data[mdat + 4] & 0xE0 | 1]))
+        mdat += 4 + struct.unpack_from(">I", data, mdat)[0]
+
+
+@fault("iso-parameter-sets")
+def parameter_sets_in_a_picture(d):
+    data, at = place(d, "v0/seg_00001.m4s", "mdat")
+    at += 8
+    while data[at + 4] & 0x1F != 6:
+        at += 4 + struct.unpack_from(">I", data, at)[0]
+    patch(d, "v0/seg_00001.m4s", at + 4, b"\x67")
+
+
+@fault("cmaf-edit-list", ["iso-box"])
+def two_edits(d):
+    name = os.path.join(d, "v0", "init.mp4")
+    data = streams.read(name)
+    elst = streams.box(b"edts", streams.box(b"elst", struct.pack(">II", 0, 2), struct.pack(">IiI", 1000, 0, 0x10000),
+                                            struct.pack(">IiI", 0, 512, 0x10000)))
+    found = streams.find(data, "moov/trak/edts")
+    moov, size = streams.find(data, "moov")
+    trak, length = streams.find(data, "moov/trak")
+    tkhd, head = streams.find(data, "moov/trak/tkhd")
+    before, after = (found[0], sum(found)) if found else (tkhd + head, tkhd + head)
+    more = len(elst) - (after - before)
+    out = bytearray(data[:before] + elst + data[after:])
+    out[moov:moov + 4] = struct.pack(">I", size + more)
+    out[trak:trak + 4] = struct.pack(">I", length + more)
+    streams.write(name, bytes(out))
+
+
+# ---- other pictures: the stream is made anew ----
+
+def again(d, **how):
+    shutil.rmtree(d)
+    work = d + ".work"
+    os.makedirs(work)
+    try:
+        streams.cmaf(d, work, **how)
+    finally:
+        shutil.rmtree(work)
+
+
+@fault("cmaf-switching-colour")
+def renditions_of_two_colours(d):
+    again(d, looks=({}, {"colour": "bt470bg"}))
+
+
+@fault("apple-hdr-codec", ["apple-video-range", "rfc8216bis-video-range"])
+def hdr_in_h264(d):
+    again(d, looks=({"colour": "smpte2084"}, {"colour": "smpte2084"}))
+
+
+@fault("apple-video-range", ["apple-hdr-codec"])
+def hdr_untold(d):
+    again(d, looks=({"colour": "smpte2084"}, {"colour": "smpte2084"}))
+    sub(d, "index.m3u8", ",VIDEO-RANGE=SDR", "", 9)
+
+
+@fault("apple-aspect")
+def renditions_of_two_shapes(d):
+    again(d, sizes=[(320, 180, "400k"), (160, 120, "150k")])
+
+
+@fault("apple-key-interval", ["apple-peak-to-average"], words=("--strict",))
+def keys_far_apart(d):
+    again(d, looks=({"keys": 60}, {"keys": 60}))
+
+
+# nothing is cut at the playlists' times then
+FAULTS[-1][3].update({"apple-extinf-exact", "dash-count", "dash-duration", "apple-duration-same", "apple-boundaries",
+                      "dash-bandwidth"})
+
+
+@fault("apple-iframes", ["apple-peak-to-average"], words=("--strict",))
+def no_iframe_playlists(d):
+    sub(d, "index.m3u8", r"#EXT-X-I-FRAME.*\n", "", 9)
+
+
+@fault("apple-variants", ["apple-peak-to-average"], words=("--strict",))
+def one_variant(d):
+    sub(d, "index.m3u8", r"#EXT-X-STREAM-INF.*RESOLUTION=160x90.*\n.*\n", "")
+    sub(d, "index.m3u8", r"#EXT-X-I-FRAME.*RESOLUTION=160x90.*\n", "")
+    sub(d, "index.mpd", r'      <Representation id="v1"(.*\n)*?      </Representation>\n', "")
+
+
+@fault("rfc8216-empty", ["apple-duration-same"])
+def playlist_of_nothing(d):
+    sub(d, "v1/index.m3u8", r"(#EXTINF.*\n.*\n)+", "")
+
+
+# the variant has no bytes, and its files are named by nobody
+FAULTS[-1][3].update({"rfc8216-iframe-time", "cmaf-same-bytes", "apple-bandwidth-peak", "apple-bandwidth-average"})
+
+
+# ---- decoded pictures ----
+
+@fault("decode-damage", ["decode-count"], words=("--decode",))
+def slice_damaged(d):
+    data, at = place(d, "v0/seg_00002.m4s", "mdat")
+    patch(d, "v0/seg_00002.m4s", at + 2000, bytes(range(255, 155, -1)))
+
+
+@fault("plan-black", ["plan-frozen"], words=("--decode", "--plan", PLAN))
+def black_run(d):
+    again(d, looks=({"look": "drawbox=t=fill:c=black:enable='between(t,2.5,3.5)'"}, {}))
+    plan(d, '{"source": {"black": [[0.5, 1.0]], "frozen": []}}')
+
+
+@fault("plan-frozen", words=("--decode", "--plan", PLAN))
+def frozen_run(d):
+    again(d, looks=({"look": "trim=end=4,tpad=stop_mode=clone:stop_duration=2"}, {}))
+    plan(d, '{"source": {"black": [], "frozen": [[0.0, 3.0]]}}')

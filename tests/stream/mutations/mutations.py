@@ -5,12 +5,14 @@ Makes two good streams, which `SPYHOP check` must find nothing in, and from them
 faults.py, in which it must name the row's rule and nothing that the row does not allow.
 """
 import concurrent.futures
+import http.server
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import faults  # noqa: E402
@@ -51,6 +53,54 @@ def one(program, good, work, row):
     return None
 
 
+class Server(http.server.SimpleHTTPRequestHandler):
+    """The good streams; below /moved/ each segment is a redirect to itself, below /loop/ to itself for ever."""
+
+    def do_GET(self):
+        path = self.path
+        if path.startswith("/moved/") and path.endswith((".m4s", ".ts")):
+            return self.away(path[6:])
+        if path.startswith("/loop/") and path.endswith(".m4s"):
+            return self.away(path)
+        if path.startswith("/away/") and path.endswith(".m4s"):
+            return self.away("file:///etc/passwd")
+        if path.startswith(("/moved/", "/loop/", "/away/")):
+            self.path = "/" + path.split("/", 2)[2]
+        return super().do_GET()
+
+    def away(self, where):
+        self.send_response(302)
+        self.send_header("Location", where)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def over_http(program, good):
+    """The same stream by URL: nothing is found; redirects are; and they lead nowhere but to http."""
+    bad = []
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), lambda *a: Server(*a, directory=good))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    root = "http://127.0.0.1:%d" % server.server_address[1]
+    wanted = {"/cmaf/": set(), "/cmaf/index.mpd": set(), "/ts/film.m3u8": set(), "/moved/cmaf/": {"apple-redirect"},
+              "/loop/cmaf/": {"rfc8216-available"}, "/away/cmaf/": {"rfc8216-available"}}
+    try:
+        for path, rules in wanted.items():
+            found = check(program, root + path, [])
+            if set(found) != rules:
+                bad.append("%s: %s" % (path, {k: v["words"] for k, v in found.items()}))
+        done = subprocess.run([program, "check", root + "/nothing/"], stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, check=False, timeout=60)
+        if done.returncode != 1 or "404" not in done.stderr:
+            bad.append("a URL of nothing: exit code %d, %s" % (done.returncode, done.stderr))
+    finally:
+        server.shutdown()
+        server.server_close()
+    return bad
+
+
 def main():
     program, names = sys.argv[1], sys.argv[2:]
     work = tempfile.mkdtemp(prefix="spyhop-mutations-")
@@ -64,6 +114,8 @@ def main():
             found = check(program, os.path.join(good, base), ["--same-bytes"])
             if found:
                 bad.append("the good stream %s: %s" % (base, {k: v["words"] for k, v in found.items()}))
+        if not names:
+            bad += over_http(program, good)
         rows = [r for r in faults.FAULTS if not names or r[0] in names]
         if len({r[0] for r in rows}) != len(rows):
             bad.append("two faults have one name")

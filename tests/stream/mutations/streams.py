@@ -177,14 +177,16 @@ def playlist(target, rows, init=None, iframes=False):
 
 # ---- CMAF ----
 
-def encode_video(folder, size):
+def encode_video(folder, size, colour="bt709", look="null", keys=25):
     width, height, rate = size
     out = os.path.join(folder, "v%d.mp4" % height)
     run("ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i",
-        "testsrc2=size=%dx%d:rate=%d:duration=%d" % (width, height, RATE, SECONDS), "-c:v", "libx264", "-threads", "1",
-        "-preset", "veryfast", "-b:v", rate, "-pix_fmt", "yuv420p", "-x264-params",
-        "keyint=25:min-keyint=25:scenecut=0:open-gop=0:bframes=2:colorprim=bt709:transfer=bt709:colormatrix=bt709",
-        "-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709", "-video_track_timescale", "12800",
+        "testsrc2=size=%dx%d:rate=%d:duration=%d" % (width, height, RATE, SECONDS), "-vf", look, "-c:v", "libx264",
+        "-threads", "1", "-preset", "veryfast", "-b:v", rate, "-pix_fmt", "yuv420p", "-x264-params",
+        "keyint=%d:min-keyint=%d:scenecut=0:open-gop=0:bframes=2:colorprim=%s:transfer=%s:colormatrix=bt709" % (
+            keys, keys, "bt2020" if colour == "smpte2084" else colour, "bt709" if colour == "bt470bg" else colour),
+        "-color_primaries", "bt2020" if colour == "smpte2084" else colour, "-color_trc",
+        "bt709" if colour == "bt470bg" else colour, "-colorspace", "bt709", "-video_track_timescale", "12800",
         "-movflags", "+cmaf+frag_keyframe+empty_moov+default_base_moof+negative_cts_offsets", out)
     return out
 
@@ -293,7 +295,7 @@ def thumbnails(folder):
         for n in range(2)))
 
 
-def master(folder, videos, audio):
+def master(folder, sizes, videos, audio):
     text = "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-INDEPENDENT-SEGMENTS\n"
     text += ('#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="English",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,'
              'CHANNELS="2",URI="a0/index.m3u8"\n')
@@ -301,7 +303,7 @@ def master(folder, videos, audio):
              'FORCED=NO,URI="s0/index.m3u8"\n')
     extra = [f(sizes_of(audio), seconds_of(audio), *more) for f, more in ((peak, [SEGMENT]), (average, []))]
     frames = []
-    for (width, height, _), v in zip(SIZES, videos):
+    for (width, height, _), v in zip(sizes, videos):
         text += ('#EXT-X-STREAM-INF:BANDWIDTH=%d,AVERAGE-BANDWIDTH=%d,CODECS="%s,%s",RESOLUTION=%dx%d,'
                  'FRAME-RATE=%d.000,VIDEO-RANGE=SDR,AUDIO="audio",SUBTITLES="text",CLOSED-CAPTIONS=NONE\n'
                  '%s/index.m3u8\n') % (
@@ -322,14 +324,14 @@ def timeline(track):
             '          </SegmentTemplate>\n') % (track["scale"], track["name"], track["name"], text)
 
 
-def mpd(folder, videos, audio):
+def mpd(folder, sizes, videos, audio):
     text = ('<?xml version="1.0" encoding="UTF-8"?>\n<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" '
             'profiles="urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019" type="static" '
             'mediaPresentationDuration="PT%d.0S" minBufferTime="PT%d.1S">\n  <Period id="0" start="PT0S">\n'
             '    <AdaptationSet id="1" contentType="video" mimeType="video/mp4" segmentAlignment="true" '
             'startWithSAP="1" par="16:9">\n      <Role schemeIdUri="urn:mpeg:dash:role:2011" value="main"/>\n') % (
                 SECONDS, SEGMENT)
-    for (width, height, _), v in zip(SIZES, videos):
+    for (width, height, _), v in zip(sizes, videos):
         text += ('      <Representation id="%s" bandwidth="%d" codecs="%s" width="%d" height="%d" sar="1:1" '
                  'frameRate="%d">\n%s      </Representation>\n') % (
                      v["name"], peak(sizes_of(v), seconds_of(v), SEGMENT), v["codec"], width, height, RATE, timeline(v))
@@ -345,17 +347,19 @@ def mpd(folder, videos, audio):
     write(os.path.join(folder, "index.mpd"), text)
 
 
-def cmaf(folder, work):
-    """Two renditions, audio, subtitles, I-frame playlists, thumbnails; HLS and DASH over the same bytes."""
-    videos = [video_track(folder, "v%d" % n, encode_video(work, s)) for n, s in enumerate(SIZES)]
+def cmaf(folder, work, sizes=None, looks=({}, {})):
+    """Two renditions, audio, subtitles, I-frame playlists, thumbnails; HLS and DASH over the same bytes. looks: what
+    is special about the pictures of each rendition."""
+    sizes = sizes or SIZES
+    videos = [video_track(folder, "v%d" % n, encode_video(work, s, **k)) for n, (s, k) in enumerate(zip(sizes, looks))]
     audio = audio_track(folder, "a0", encode_audio(work))
     for track in videos + [audio]:
         rows = [(d / track["scale"], f, None) for _, d, f, _ in track["segments"]]
         write(os.path.join(folder, track["name"], "index.m3u8"), playlist(SEGMENT, rows, "init.mp4"))
     subtitles(folder)
     thumbnails(folder)
-    master(folder, videos, audio)
-    mpd(folder, videos, audio)
+    master(folder, sizes, videos, audio)
+    mpd(folder, sizes, videos, audio)
 
 
 # ---- transport streams ----
