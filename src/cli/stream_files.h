@@ -4,15 +4,18 @@
 /* The files of a stream in the making: a ladder asks for them by what they are, and gets descriptors in the
  * staging folder, under the names of stream_tracks.h. */
 #include "base/err.h"
+#include "cli/stream_tracks.h"
 #include "media/ladder.h"
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { SH_STREAM_FOLDERS = SH_LADDER_OUTPUTS };
 
 typedef struct sh_stream_files {
-    const char *staging;                /* borrowed */
-    char folders[SH_STREAM_FOLDERS][8]; /* made in it, and not synced since, where `dirty` says so */
+    const char *staging; /* borrowed */
+    char folders[SH_STREAM_FOLDERS]
+                [SH_STREAM_NAME]; /* made in it, and not synced since, where `dirty` says so */
     bool dirty[SH_STREAM_FOLDERS];
     size_t folder_count;
 } sh_stream_files;

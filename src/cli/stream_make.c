@@ -8,7 +8,6 @@
 #include "cli/stream_report.h"
 #include "cli/stream_tracks.h"
 #include "cli/stream_version.h"
-#include "media/avlog.h"
 #include "media/journal.h"
 #include "media/media.h"
 
@@ -386,7 +385,6 @@ int sh_stream_make(const sh_stream_work *work, sh_stream_done *done, sh_err *err
     maker m = {.work = work, .done = done, .input = -1, .journal = -1};
     sh_publish_state state = {0};
     *done = (sh_stream_done){0};
-    sh_avlog_quiet(); /* encoders are asked for their versions */
     sh_buf_init(&m.settings, SH_JOURNAL_FINGERPRINT_MAX);
     int status = recognise(&m, err);
     if (status == 0)

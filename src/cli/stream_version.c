@@ -40,7 +40,6 @@ static void say_options(sh_buf *text, const sh_upscale_options *o)
 static void say_ladder(sh_buf *text, const sh_stream_work *work)
 {
     static const char *const codecs[] = {"as the film wants it", "H.264", "HEVC", "AV1"};
-    static const char *const encoders[] = {"libx264", "libx265", "libsvtav1"};
     const sh_ladder_wish *w = &work->ladder;
     sh_journal_say(text, "codec", "%s%s", codecs[w->codec], w->sdr ? ", SDR beside it" : "");
     sh_journal_say(text, "preset", "%s", w->preset ? w->preset : "default");
@@ -48,8 +47,6 @@ static void say_ladder(sh_buf *text, const sh_stream_work *work)
     sh_journal_say(text, "segments", "%.6f s, groups %.6f s", work->segment_seconds, w->gop_seconds);
     sh_journal_say(text, "steps", "%d", w->most);
     sh_journal_say(text, "left out", "%d %d %d", (int)w->no_audio, (int)w->no_text, (int)w->no_thumbnails);
-    for (int i = 0; i < 3; i++)
-        sh_journal_say(text, encoders[i], "%s", sh_encoder_version(encoders[i]));
 }
 
 int sh_stream_version_text(sh_buf *text, const sh_stream_work *work, int input, sh_err *err)
