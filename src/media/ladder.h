@@ -21,7 +21,8 @@
  * it and it has decoded back, takes audio and text up to its end, and writes the files: it is also what a
  * crash can take away at most, where there is a journal.
  *
- * Time 0 of the presentation is the earlier of the first picture and the first audio sample.
+ * Time 0 of the presentation is the earlier of the first picture and the first audio sample; of a part of a
+ * film (options.start) the first picture.
  *
  * The parent makes the names: the child asks for files by what they are (sh_ladder_file), and the caller's
  * `open` gives a descriptor. A file that is asked for again (after a crash, or where a segment had to be made

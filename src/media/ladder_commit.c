@@ -161,10 +161,14 @@ int ladder_sound_until(ladder *l, int index, int64_t until, sh_bundle *to, sh_er
             av_packet_free(&packet);
             return status;
         }
-        if (!to)
-            av_packet_free(&packet), s->before++;
-        else if (!sh_bundle_add(to, packet))
+        if (!to) {
+            av_packet_free(&packet);
+            s->before++;
+            l->decoded++; /* it is progress */
+            ladder_report(l);
+        } else if (!sh_bundle_add(to, packet)) {
             return sh_fail(err, SH_E_MEMORY, "a segment has too much audio, or memory is short");
+        }
     }
 }
 
@@ -191,6 +195,8 @@ static int settle_end(ladder *l, const sh_bundle *pictures, int64_t *end, sh_err
     *end = pictures->end;
     if (!l->sound)
         return 0;
+    if (l->job.options.duration >= 0) /* there is more, and it is not asked for */
+        return sh_sound_end(l->sound, *end, base, err);
     int status = sh_sound_beyond(l->sound, pictures->end, base, av_rescale_q(room, base, AV_TIME_BASE_Q),
                                  &beyond_us, err);
     const int64_t beyond = av_rescale_q(beyond_us, AV_TIME_BASE_Q, base);
@@ -245,8 +251,9 @@ static int write_output(ladder *l, ladder_output *o, const sh_bundle *pictures, 
         .end = av_rescale_q(end, base, own),
         .tracks = tracks,
     };
-    if (asked->kind == SH_LADDER_CMAF && asked->video < 0 && tracks[0].count == 0)
-        return sh_fail(err, SH_E_INTERNAL, "segment %" PRId64 " has no audio", l->next.piece + 1);
+    /* the last one may be shorter than half a block */
+    if (asked->kind == SH_LADDER_CMAF && asked->video < 0 && tracks[0].count == 0 && pictures->ledger->final)
+        return 0;
     return sh_sink_segment(o->sink, &segment, err);
 }
 
@@ -328,12 +335,13 @@ static int tell_all(ladder *l, sh_err *err)
     return status < 0 ? status : ladder_tell_commit(l, false, err);
 }
 
-static void ask_for_time(const ladder *l, const sh_bundle *pictures, sh_bundle *const *videos)
+static void ask_for_time(ladder *l, const sh_bundle *pictures, sh_bundle *const *videos)
 {
     double bytes = 0;
     for (int i = 0; i < l->job.video_count; i++)
         for (size_t k = 0; k < videos[i]->packet_count; k++)
             bytes += videos[i]->packets[k]->size;
+    l->made += (int64_t)bytes;
     sh_channel_patience(l->channel,
                         SH_SANDBOX_PATIENCE_MS / 1000 + (double)(l->output_count + 1) * bytes / DISK_SLOW);
 }
@@ -377,6 +385,7 @@ int ladder_commit(ladder *l, sh_bundle *pictures, sh_bundle *const *videos, sh_e
 int ladder_finish(ladder *l, sh_err *err)
 {
     int status = 0;
+    sh_channel_patience(l->channel, SH_SANDBOX_PATIENCE_MS / 1000 + 4 * (double)l->made / DISK_SLOW);
     for (int i = 0; i < l->output_count && status == 0; i++) {
         if (l->outputs[i].sink)
             status = sh_sink_finish(l->outputs[i].sink, err);

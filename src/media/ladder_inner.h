@@ -113,6 +113,7 @@ struct ladder {
     int64_t shown; /* pictures that the videos have got */
     sh_report_sums sums;
     int64_t redone, checked, damages;
+    int64_t made;     /* bytes of videos */
     ladder_row *rows; /* of the segment at hand */
     size_t row_count, row_capacity;
     /* a run */

@@ -11,15 +11,12 @@
 
 /* ---- the front: reader, network, tone mapping ---- */
 
-/* The first picture of all: now it is known when the presentation begins. */
+/* The first picture of all: now it is known when the presentation begins. Of a part of a film: with it. */
 static void begin_time(ladder *l, const AVFrame *frame)
 {
-    const sh_source *source = l->reader ? sh_reader_source(l->reader) : NULL;
     const int64_t first_us = av_rescale_q(frame->pts, l->plan.time_base, AV_TIME_BASE_Q);
     l->zero_us = first_us;
-    if (source && l->job.options.start >= 0 && source->cut_start != AV_NOPTS_VALUE)
-        l->zero_us = source->cut_start;
-    else if (l->heard_us != AV_NOPTS_VALUE && l->heard_us < first_us)
+    if (l->heard_us != AV_NOPTS_VALUE && l->heard_us < first_us)
         l->zero_us = l->heard_us;
     sh_timeline_begin(&l->time, frame->pts, l->zero_us);
 }

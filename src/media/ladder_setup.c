@@ -91,11 +91,14 @@ static double duration_of(const ladder *l)
 {
     const sh_upscale_options *o = &l->job.options;
     double all = (double)l->facts.duration_us / 1e6;
+    /* audio may go on for longer */
+    const bool counted = l->facts.frames > 0 && l->facts.rate.num > 0 && o->start < 0 && o->duration < 0;
+    const double video = counted ? (double)l->facts.frames / av_q2d(l->facts.rate) : 0;
     if (all > 0 && o->start > 0)
         all = all > o->start ? all - o->start : 0;
     if (o->duration >= 0 && (all <= 0 || o->duration < all))
         all = o->duration;
-    return all;
+    return video > 0 && video < all && 2 * video > all ? video : all;
 }
 
 static int choose(ladder *l, sh_err *err)
@@ -202,6 +205,10 @@ static int check_output(const sh_ladder_job *j, int index, sh_err *err)
            in_range(o->text, j->text_count, o->kind == SH_LADDER_VTT) &&
            in_range(o->capture, j->capture_count, o->kind == SH_LADDER_FRAMES);
     const int tracks = (o->video >= 0) + o->audio_count;
+    if (fine && j->journal_fd >= 0 && (o->kind == SH_LADDER_TS || o->kind == SH_LADDER_MP4))
+        return sh_fail(err, SH_E_ARGUMENT,
+                       "output %d: a file that is written from beginning to end cannot be gone on with",
+                       index + 1);
     fine = fine && (av ? tracks > 0 : tracks == 0) && (o->kind != SH_LADDER_CMAF || tracks == 1);
     return fine ? 0
                 : sh_fail(err, SH_E_ARGUMENT, "output %d: what it is to hold does not fit its kind",

@@ -86,7 +86,8 @@ int64_t sh_timeline_take(sh_timeline *t, int64_t pts, bool *begins)
     if (t->last != INT64_MIN && time + t->offset <= t->last)
         time = t->last + (t->converts ? 0 : 1) - t->offset;
     const bool first = t->last == INT64_MIN;
-    const bool tail = t->total > 0 && t->total - time < t->min_last;
+    const int64_t left = t->total - time;
+    const bool tail = t->total > 0 && left < t->min_last && left >= -t->min_last;
     *begins = first || (time >= t->next * t->length && t->since >= 2 && !tail);
     t->since = *begins ? 1 : t->since + 1;
     if (*begins)

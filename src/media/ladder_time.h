@@ -15,7 +15,8 @@
  *
  * Borders. A segment begins with the first picture at or after n * length, counted from the first picture,
  * and has two pictures at least; what is left at the end of the film, as far as its length is known, is
- * not made a segment of its own when it is shorter than min_last. All of it is a function of the time
+ * not made a segment of its own when it is shorter than min_last (and where it goes on for longer than that
+ * after all, there are borders again). All of it is a function of the time
  * stamps: a run that goes on behind a segment comes to the same. */
 #include "base/err.h"
 #include <libavutil/rational.h>
