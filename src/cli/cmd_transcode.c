@@ -221,7 +221,7 @@ static void clean(order *o, bool failed)
     for (size_t i = 0; i < SH_MC_GROUPS; i++)
         if (o->stages[i])
             sh_dir_remove(o->stages[i], NULL);
-    for (size_t i = 0; i < SH_MC_GROUPS; i++) {
+    for (size_t i = SH_MC_GROUPS; i-- > 0;) { /* the first made the folders that others lie in */
         if (failed && o->made_root[i])
             remove_path(o->targets[i], o->made_root[i]);
         free(o->targets[i]);

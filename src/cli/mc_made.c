@@ -13,6 +13,7 @@
 
 #define MANIFEST_MAX ((size_t)64 << 20)
 #define ARENA_MAX ((size_t)1 << 30)
+#define AAC_FRAME 1024 /* samples */
 
 typedef struct finisher {
     sh_mc_made *made;
@@ -110,6 +111,17 @@ static int put_codecs(const finisher *f, sh_stream_track *to, const sh_ladder_tr
     return status == 0 && !to->codecs ? short_of_memory(f) : status;
 }
 
+/* Sound alone in a transport stream lasts as long as the frames in each file do. */
+static void time_by_frames(sh_stream_segment *segments, const sh_ladder_track *t)
+{
+    int64_t frames = 0;
+    for (size_t i = 0; i < t->segment_count; i++) {
+        segments[i].start = frames * AAC_FRAME;
+        segments[i].duration = t->segments[i].samples * AAC_FRAME;
+        frames += t->segments[i].samples;
+    }
+}
+
 static int put_segments(const finisher *f, sh_stream_track *to, sh_mc_item *item, const sh_ladder_track *t)
 {
     sh_stream_segment *segments = sh_arena_alloc(f->made->arena, t->segment_count * sizeof(*segments));
@@ -129,6 +141,10 @@ static int put_segments(const finisher *f, sh_stream_track *to, sh_mc_item *item
                                           .key_count = (size_t)s->key_count};
         if (!segments[i].name)
             return SH_E_MEMORY;
+    }
+    if (t->kind == SH_LADDER_TS && t->video < 0 && t->sample_rate > 0) {
+        time_by_frames(segments, t);
+        to->timescale = t->sample_rate;
     }
     to->segments = segments;
     to->segment_count = t->segment_count;
@@ -175,6 +191,8 @@ static int put_track(const finisher *f, sh_stream_track *to, sh_mc_item *item, b
     *to = (sh_stream_track){.timescale = t->timescale, .playlist = item->playlist, .init = item->init};
     to->id = item->step ? sh_arena_printf(f->made->arena, "o%zu_%d", o->number, item->step)
                         : sh_arena_printf(f->made->arena, "o%zu", o->number);
+    if (!to->playlist) /* no one reads it, and names are to differ */
+        to->playlist = sh_arena_printf(f->made->arena, "%s.m3u8", item->stem);
     to->language = *language ? sh_arena_strdup(f->made->arena, language) : NULL;
     to->label = *o->label ? o->label : NULL;
     if (t->kind == SH_LADDER_VTT) {

@@ -119,10 +119,12 @@ int sh_mc_make(sh_mc_made *made, sh_mc_plan **plan, const sh_mc_work_order *orde
     sh_mc_source source;
     tell(&m, 0, 0, "PROBING");
     int status = sh_mc_source_look(&source, order->input, order->job, on_probe_log, &m, err);
-    if (status == 0)
+    *code = sh_mc_code(status);
+    if (status == 0) {
         status =
             sh_mc_plan_make(&m.plan, order->job, &source, order->time_ms, order->warning, order->opaque, err);
-    *code = status == SH_E_NOT_FOUND ? SH_MC_CODE_SETTINGS : sh_mc_code(status);
+        *code = status == SH_E_NOT_FOUND ? SH_MC_CODE_SETTINGS : sh_mc_code(status);
+    }
     for (m.pass = 0; status == 0 && m.pass < m.plan->pass_count; m.pass++) {
         status = make_pass(&m, err);
         *code = sh_mc_code(status);

@@ -57,19 +57,41 @@ static void begin_pass(const maker *m, sh_ladder_job *ladder, double seconds, do
     put_clip(ladder, job, m->source);
 }
 
-/* The pass of a group with these segments; files go with the first. */
-static size_t pass_of(const maker *m, const sh_mc_group *g)
+static bool same_rate(const sh_mc_video *a, const sh_mc_video *b)
+{
+    return (int64_t)a->rate_num * b->rate_den == (int64_t)b->rate_num * a->rate_den &&
+           !a->rate_num == !b->rate_num;
+}
+
+/* Whether a pass can take an output: the same segments (files have none), and pictures at the same times. */
+static bool fits(const maker *m, size_t pass, const sh_mc_output *o)
+{
+    const sh_mc_plan *p = m->plan;
+    const sh_mc_group *g = &m->job->groups[o->group];
+    const sh_ladder_job *ladder = &p->ladders[pass];
+    if (g->kind != SH_MC_FILES &&
+        (ladder->segment_seconds != g->segment_length || ladder->min_last_seconds != g->min_last))
+        return false;
+    for (size_t i = 0; i < p->item_count && o->video >= 0; i++) {
+        int other = m->job->outputs[p->items[i].output].video;
+        if (p->items[i].pass == pass && other >= 0)
+            return same_rate(&m->job->videos[o->video], &m->job->videos[other]);
+    }
+    return true;
+}
+
+/* The pass of an output: the first that fits. SH_MC_PASSES: there would be too many. */
+static size_t pass_of(const maker *m, const sh_mc_output *o)
 {
     sh_mc_plan *p = m->plan;
-    double seconds = g->segment_length, least = g->min_last;
-    if (g->kind == SH_MC_FILES && p->pass_count > 0)
-        return 0;
-    if (g->kind == SH_MC_FILES)
-        seconds = FILES_SEGMENT;
+    const sh_mc_group *g = &m->job->groups[o->group];
     for (size_t i = 0; i < p->pass_count; i++)
-        if (p->ladders[i].segment_seconds == seconds && p->ladders[i].min_last_seconds == least)
+        if (fits(m, i, o))
             return i;
-    begin_pass(m, &p->ladders[p->pass_count], seconds, least);
+    if (p->pass_count == SH_MC_PASSES)
+        return SH_MC_PASSES;
+    begin_pass(m, &p->ladders[p->pass_count], g->kind == SH_MC_FILES ? FILES_SEGMENT : g->segment_length,
+               g->min_last);
     return p->pass_count++;
 }
 
@@ -254,9 +276,12 @@ static int add_item(maker *m, size_t output, const sh_mc_step *step, int number)
     const sh_mc_group *g = &m->job->groups[o->group];
     sh_mc_item *item = &p->items[p->item_count];
     *item = (sh_mc_item){
-        .output = output, .group = o->group, .step = number, .pass = pass_of(m, g), .language = ""};
+        .output = output, .group = o->group, .step = number, .pass = pass_of(m, o), .language = ""};
     item->values = (sh_mc_values){
         .time_ms = m->time_ms, .input = m->job->file_input, .extension = manifest_extension(g, o)};
+    if (item->pass == SH_MC_PASSES)
+        return sh_fail(m->err, SH_E_UNSUPPORTED, "more than %d different lengths of segments and frame rates",
+                       SH_MC_PASSES);
     sh_ladder_job *ladder = &p->ladders[item->pass];
     if (ladder->output_count == SH_LADDER_OUTPUTS)
         return sh_fail(m->err, SH_E_UNSUPPORTED, "more than %d outputs", SH_LADDER_OUTPUTS);

@@ -6,7 +6,7 @@
  *
  * An *item* is one output's worth of files; an output of automated ABR becomes an item for each step of its
  * ladder. A *pass* is one ladder, one reading of the input: it makes the items of all groups that have the
- * same segments. Files without segments (FILE groups) go with the first pass.
+ * same segments and frame rate. Files without segments (FILE groups) go with the first pass.
  *
  * Names are AWS's. BASE is the destination's, MOD the output's name modifier, SEG its segment modifier:
  *

@@ -54,6 +54,8 @@ static int open_io(sh_sink *sink, ts *t, sh_err *err)
     t->muxer->pb = t->io;
     t->muxer->max_delay = DELAY_US;
     t->muxer->avoid_negative_ts = 0;
+    if (!sh_sink_is_video(&sink->tracks[0])) /* the clock goes with the sound's packets: each frame has one */
+        av_opt_set_int(t->muxer->priv_data, "pes_payload_size", 0, 0);
     int error = avformat_write_header(t->muxer, NULL);
     return error < 0 ? sh_av_fail(err, error, NULL, "%s: MPEG-TS", sink->name) : 0;
 }
