@@ -13,10 +13,9 @@
 enum { SH_STREAM_FOLDERS = SH_LADDER_OUTPUTS };
 
 typedef struct sh_stream_files {
-    const char *staging; /* borrowed */
-    char folders[SH_STREAM_FOLDERS]
-                [SH_STREAM_NAME]; /* made in it, and not synced since, where `dirty` says so */
-    bool dirty[SH_STREAM_FOLDERS];
+    const char *staging;                             /* borrowed */
+    char folders[SH_STREAM_FOLDERS][SH_STREAM_NAME]; /* made in it */
+    bool dirty[SH_STREAM_FOLDERS];                   /* and not synced since */
     size_t folder_count;
 } sh_stream_files;
 
