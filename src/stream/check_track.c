@@ -153,6 +153,8 @@ static void extinf_rule(sh_checker *c, sh_check_track *t, size_t i, sums *s)
         sh_check_find(c, SH_RULE_EXTINF_EXACT, t->manifest, g->line, -1,
                       "EXTINF is %.6f s, %s lasts %.6f s (%" PRId64 " ticks of %" PRId64 " a second)",
                       (double)g->nano / NANO, g->file->name, (double)real / NANO, ticks, timescale);
+    } else if (transport(t, i) && i + 1 == t->count && !g->integer) {
+        real = g->nano; /* the last picture stays as long as there is sound */
     }
     s->told += g->nano;
     s->real += real;
@@ -169,6 +171,9 @@ static double segment_seconds(const sh_check_track *t, size_t i)
     const int64_t ticks = sh_check_step(t, i, &timescale);
     if (t->text || ticks <= 0 || (t->segments[i].file->torn && t->segments[i].nano > 0))
         return (double)t->segments[i].nano / NANO;
+    if (transport(t, i) && i + 1 == t->count && !t->segments[i].integer &&
+        last_fits(t, i, t->segments[i].nano, nano_of(ticks, timescale)))
+        return (double)t->segments[i].nano / NANO; /* the last picture stays as long as there is sound */
     return (double)ticks / (double)timescale;
 }
 
