@@ -4,6 +4,8 @@
  * larger packets) is flushed. PAT and PMT stand in front of each key picture, so that decoding may begin
  * there with nothing else; the muxer's table of services is left out, so that they are the first.
  *
+ * Where there is sound alone the clock goes with its packets; gathered, they would be too far apart.
+ *
  * The muxer adds twice its delay to all times; they are given that much earlier. */
 #include "media/ladder_sink_mux.h"
 #include "media/source.h"
@@ -54,8 +56,6 @@ static int open_io(sh_sink *sink, ts *t, sh_err *err)
     t->muxer->pb = t->io;
     t->muxer->max_delay = DELAY_US;
     t->muxer->avoid_negative_ts = 0;
-    if (!sh_sink_is_video(&sink->tracks[0])) /* the clock goes with the sound's packets: each frame has one */
-        av_opt_set_int(t->muxer->priv_data, "pes_payload_size", 0, 0);
     int error = avformat_write_header(t->muxer, NULL);
     return error < 0 ? sh_av_fail(err, error, NULL, "%s: MPEG-TS", sink->name) : 0;
 }
@@ -136,6 +136,8 @@ static int write_one(sh_sink *sink, ts *t, AVPacket *packet, sh_err *err)
         return sh_fail(err, SH_E_UNSUPPORTED, "%s: a packet is decoded %.1f s before the beginning",
                        sink->name, (double)(SH_SINK_TS_ZERO - SHIFT - packet->dts) / CLOCK);
     int error = av_write_frame(t->muxer, packet);
+    if (error >= 0 && !sh_sink_is_video(&sink->tracks[0]))
+        error = av_write_frame(t->muxer, NULL);
     if (t->bytes.failed)
         return sh_fail(err, SH_E_LIMIT, "%s: a segment of more than %u bytes", sink->name, SEGMENT_MAX);
     if (error < 0)

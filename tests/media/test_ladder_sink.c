@@ -426,6 +426,28 @@ static void check_counters(const char *name)
     sh_buf_free(&bytes);
 }
 
+/* The clock stands in the stream at least every 0.1 s, in silence too. */
+static void check_clock(const char *name)
+{
+    sh_buf bytes;
+    int64_t last = -1, count = 0;
+    sh_buf_init(&bytes, 1 << 26);
+    assert_int_equal(sh_file_read(ladderwork_path(name), &bytes, NULL), 0);
+    for (size_t i = 0; i < bytes.length; i += 188) {
+        const uint8_t *packet = (const uint8_t *)bytes.data + i;
+        if (!(packet[3] & 0x20) || packet[4] < 7 || !(packet[5] & 0x10))
+            continue;
+        const int64_t clock =
+            (int64_t)packet[6] << 25 | packet[7] << 17 | packet[8] << 9 | packet[9] << 1 | packet[10] >> 7;
+        if (last >= 0 && clock - last > 9000)
+            fail_msg("%s: %lld ticks between two clocks, byte %zu", name, (long long)(clock - last), i);
+        last = clock;
+        count++;
+    }
+    assert_true(count >= 20);
+    sh_buf_free(&bytes);
+}
+
 static void test_ts(void **state)
 {
     static const char *const encoders[] = {"libx264", "libx265"};
@@ -441,6 +463,7 @@ static void test_ts(void **state)
         check_tone("ts.ts", 10);
         check_keys(&j, false);
         check_counters("ts.ts");
+        check_clock("ts.ts");
         char *text = ladderwork_output(
             "ffprobe", "-v warning -select_streams v -count_frames -show_entries stream=nb_read_frames,width "
                        "-of csv=p=0 @ts-1-2"); /* the second one alone */
@@ -460,6 +483,7 @@ static void test_ts_audio(void **state)
     join(&j, "radio.ts");
     check_tone("radio.ts", 10);
     check_counters("radio.ts");
+    check_clock("radio.ts");
     free_tones(&t);
 }
 
