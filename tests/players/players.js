@@ -95,8 +95,9 @@ class Shaka {
         shaka.polyfill.installAll();
         this.player = new shaka.Player();
         await this.player.attach(this.video);
-        this.player.configure({ abr: { enabled: false, defaultBandwidthEstimate: first === 0 ? 1 : 1e12 },
-            streaming: { bufferingGoal: ahead, rebufferingGoal: Math.min(ahead, 1) } });
+        this.player.configure({ abr: { enabled: false, useNetworkInformation: false, defaultBandwidthEstimate: first === 0 ? 1 : 1e12 },
+            // a slow machine is no stall to be skipped
+            streaming: { bufferingGoal: ahead, rebufferingGoal: Math.min(ahead, 1), stallEnabled: false } });
         this.player.addEventListener("error", (event) => this.errors.push(this.words(event.detail)));
         try {
             await within(20, "shaka: no manifest", this.player.load(url));

@@ -66,7 +66,7 @@ SOUND = ("-f", "lavfi", "-i", "sine=f=440:r=48000:d={0}")
 
 
 def clips(folder):
-    """The five of the bar, each small and short, by name."""
+    """The five of the bar, each small and short, by name. Enlarged they have 360 rows, and one step below them."""
     made = {}
 
     def at(name):
@@ -76,21 +76,21 @@ def clips(folder):
     ffmpeg("-i", sample, "-t", "6", "-vf", "scale=320:180", "-c:v", "libx264", "-crf", "18", "-c:a", "copy", at("sample.mp4"))
     made["sample"] = Clip.of(at("sample.mp4"))
     ffmpeg("-ss", "2", "-i", sample, *sound, "-t", "6", "-map", "0:v", "-map", "1:a", "-vf",
-           "scale=160:90:out_color_matrix=bt2020nc,format=yuv420p10le", "-c:v", "libsvtav1", "-preset", "10", "-crf", "25",
+           "scale=320:180:out_color_matrix=bt2020nc,format=yuv420p10le", "-c:v", "libsvtav1", "-preset", "10", "-crf", "25",
            "-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc", "-color_range", "tv", "-c:a",
            "aac", at("hdr.mp4"))
     made["hdr"] = Clip.of(at("hdr.mp4"), hdr=True)
-    ffmpeg("-ss", "5", "-i", sample, "-t", "6", "-vf", "scale=160:90", "-c:v", "libx264", "-crf", "18", "-c:a", "aac",
+    ffmpeg("-ss", "3", "-i", sample, "-t", "6", "-vf", "scale=320:180", "-c:v", "libx264", "-crf", "18", "-c:a", "aac",
            at("upright.mp4"))
     ffmpeg("-display_rotation:v:0", "90", "-i", at("upright.mp4"), "-c", "copy", at("rotated.mov")) if rotation_option() else \
         ffmpeg("-i", at("upright.mp4"), "-c", "copy", "-metadata:s:v:0", "rotate=90", at("rotated.mov"))
     made["rotated"] = Clip.of(at("rotated.mov"), turned=True)
     # pictures left out by a rule without a period that a segment could have
     ffmpeg("-i", sample, *sound, "-t", "6", "-map", "0:v", "-map", "1:a", "-vf",
-           "scale=160:90,select=not(eq(mod(n\\,7)\\,3)+eq(mod(n\\,11)\\,5)+between(n\\,60\\,66))", "-fps_mode", "vfr", "-c:v",
+           "scale=320:180,select=not(eq(mod(n\\,7)\\,3)+eq(mod(n\\,11)\\,5)+between(n\\,60\\,66))", "-fps_mode", "vfr", "-c:v",
            "libx264", "-crf", "18", "-c:a", "aac", at("vfr.mp4"))
     made["vfr"] = Clip.of(at("vfr.mp4"))
-    ffmpeg("-ss", "1", "-i", sample, "-t", "6", "-an", "-vf", "scale=192:108,fps=30000/1001", "-c:v", "libx264", "-crf", "18",
+    ffmpeg("-ss", "1", "-i", sample, "-t", "6", "-an", "-vf", "scale=320:180,fps=30000/1001", "-c:v", "libx264", "-crf", "18",
            at("silent.mp4"))
     made["silent"] = Clip.of(at("silent.mp4"))
     return made
