@@ -20,9 +20,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JUMP_MS 100      /* a time stamp this far from its place is a gap or an overlap; less is rounding */
-#define SILENCE_MAX 3600 /* seconds; more is no gap but a broken clock */
-#define SAID_MAX 10      /* log lines of one kind */
+#define JUMP_MS 100       /* a time stamp this far from its place is a gap or an overlap; less is rounding */
+#define SILENCE_MAX 3600  /* seconds; more is no gap but a broken clock */
+#define LATE_MAX 86400    /* that a track may begin late */
+#define PREROLL_US 500000 /* decoded in front of the presentation */
+#define SAID_MAX 10       /* log lines of one kind */
 #define SILENCE_STEP 8192
 #define PLANES_MAX 64
 #define WAITING_MAX (1 << 22)           /* packets */
@@ -37,7 +39,8 @@ typedef struct track {
     bool has_frame;
     bool ended; /* and its voices have all of it */
     bool begun;
-    bool cutting; /* an overlap is not yet over */
+    bool cutting;     /* an overlap is not yet over */
+    int64_t silent;   /* samples of silence that come before the frame */
     int64_t expected; /* source samples */
     int rate;         /* of them */
     int64_t shift;    /* samples by which a broken clock is off */
@@ -310,6 +313,16 @@ static int receive(sh_sound *sound, track *t, sh_err *err)
     }
 }
 
+/* Whether nothing of the packet is heard, nor of what follows it closely. */
+static bool is_before(const sh_sound *sound, const track *t, const AVPacket *packet)
+{
+    if (t->begun || sound->zero_us == AV_NOPTS_VALUE || packet->pts == AV_NOPTS_VALUE ||
+        packet->duration <= 0)
+        return false;
+    return av_rescale_q(packet->pts + packet->duration, t->stream->time_base, AV_TIME_BASE_Q) <
+           sound->zero_us - PREROLL_US;
+}
+
 /* Decodes until t->frame holds samples (1), or there are no more (2). */
 static int decode(sh_sound *sound, track *t, sh_err *err)
 {
@@ -324,6 +337,10 @@ static int decode(sh_sound *sound, track *t, sh_err *err)
             return status;
         if (av_fifo_read(t->waiting, &packet, 1) >= 0)
             sound->bytes -= packet->size + (int64_t)sizeof(*packet);
+        if (packet && is_before(sound, t, packet)) {
+            av_packet_free(&packet);
+            continue;
+        }
         int error = avcodec_send_packet(t->decoder, packet);
         if (error < 0 && error != AVERROR_EOF)
             note_damage(sound, t, packet);
@@ -356,33 +373,33 @@ static int give(sh_sound *sound, track *t, const uint8_t *const *data, int count
     return status;
 }
 
-static int silence(sh_sound *sound, track *t, int64_t samples, sh_err *err)
+/* A part of the silence that is due: no more of it at once than somebody may want. */
+static int be_silent(sh_sound *sound, track *t, sh_err *err)
 {
     uint8_t *data[PLANES_MAX] = {NULL};
     const int channels = t->frame->ch_layout.nb_channels;
+    const int count = t->silent < SILENCE_STEP ? (int)t->silent : SILENCE_STEP;
     if (av_samples_alloc(data, NULL, channels, SILENCE_STEP, t->frame->format, 0) < 0)
         return sh_fail(err, SH_E_MEMORY, "memory is short");
     av_samples_set_silence(data, 0, SILENCE_STEP, channels, t->frame->format);
-    t->expected += samples;
-    int status = 0;
-    for (int64_t left = samples; left > 0 && status == 0; left -= SILENCE_STEP)
-        status =
-            give(sound, t, (const uint8_t *const *)data, left < SILENCE_STEP ? (int)left : SILENCE_STEP, err);
+    t->silent -= count;
+    t->expected += count;
+    int status = give(sound, t, (const uint8_t *const *)data, count, err);
     av_freep(&data[0]);
     return status;
 }
 
-static int fill_gap(sh_sound *sound, track *t, int64_t samples, sh_err *err)
+static void note_gap(sh_sound *sound, track *t, int64_t samples)
 {
     const double seconds = (double)samples / t->frame->sample_rate;
     const bool late = !t->begun;
-    if (seconds > SILENCE_MAX) {
+    if (seconds > (late ? LATE_MAX : SILENCE_MAX)) {
         sh_channel_log(
             sound->settings.channel, SH_LOG_WARNING,
             "%s: the clock of its audio (track %d) jumps %.0f s ahead, which is taken for a mistake",
             sound->settings.name, t->stream->index, seconds);
         t->shift -= samples;
-        return 0;
+        return;
     }
     if (late && seconds >= JUMP_MS / 1000.0)
         sh_channel_log(sound->settings.channel, SH_LOG_INFO,
@@ -393,7 +410,7 @@ static int fill_gap(sh_sound *sound, track *t, int64_t samples, sh_err *err)
                        "%s: %.3f s of audio (track %d) are missing; silence stands for them",
                        sound->settings.name, seconds, t->stream->index);
     t->facts.silence += late ? 0 : seconds;
-    return silence(sound, t, samples, err);
+    t->silent = samples;
 }
 
 static void note_overlap(sh_sound *sound, track *t, int64_t samples)
@@ -404,28 +421,27 @@ static void note_overlap(sh_sound *sound, track *t, int64_t samples)
                        t->stream->index, (double)samples / t->frame->sample_rate);
 }
 
-/* Where the decoded samples belong against where they would land: silence in between, or a cut of the first
- * *cut samples. */
-static int align(sh_sound *sound, track *t, int *cut, sh_err *err)
+/* Where the decoded samples belong against where they would land: silence before them, or a cut of the first
+ * ones, whose number is returned. */
+static int align(sh_sound *sound, track *t)
 {
     const AVFrame *frame = t->frame;
     const int64_t at = place_of(t);
     const bool exact = !t->begun || t->cutting;
     const int64_t jump = exact ? 0 : (int64_t)frame->sample_rate * JUMP_MS / 1000;
-    *cut = 0;
     t->cutting = false;
     if (at == AV_NOPTS_VALUE)
         return 0;
     const int64_t off = at - t->expected;
     if (off > jump)
-        return fill_gap(sound, t, off, err);
+        note_gap(sound, t, off);
     if (off >= -jump)
         return 0;
-    *cut = -off < frame->nb_samples ? (int)-off : frame->nb_samples;
+    const int cut = -off < frame->nb_samples ? (int)-off : frame->nb_samples;
     if (!exact)
         note_overlap(sound, t, -off);
-    t->cutting = *cut == frame->nb_samples;
-    return 0;
+    t->cutting = cut == frame->nb_samples;
+    return cut;
 }
 
 static void say_change(sh_sound *sound, const track *t, const sh_voice *voice)
@@ -464,34 +480,38 @@ static int prepare(sh_sound *sound, track *t, sh_err *err)
     return status < 0 ? sh_err_prefix(err, "%s, track %d", sound->settings.name, t->stream->index) : 0;
 }
 
+/* Gives the frame, or finds that silence comes before it: the frame then stays. */
 static int take_frame(sh_sound *sound, track *t, sh_err *err)
 {
     const AVFrame *frame = t->frame;
     const uint8_t *data[PLANES_MAX];
-    int cut = 0;
     int status = prepare(sound, t, err);
-    if (status == 0)
-        status = align(sound, t, &cut, err);
     if (status < 0)
         return status;
+    const int cut = align(sound, t), count = frame->nb_samples - cut;
+    t->has_frame = t->silent > 0;
+    if (t->has_frame)
+        return 0;
     const bool planar = av_sample_fmt_is_planar(frame->format);
     const int channels = frame->ch_layout.nb_channels, planes = planar ? channels : 1;
     const int step = av_get_bytes_per_sample(frame->format) * (planar ? 1 : channels);
     for (int i = 0; i < planes; i++)
         data[i] = frame->extended_data[i] + (ptrdiff_t)cut * step;
-    t->begun |= cut < frame->nb_samples;
-    t->expected += frame->nb_samples - cut;
-    return cut < frame->nb_samples ? give(sound, t, data, frame->nb_samples - cut, err) : 0;
+    t->begun |= count > 0;
+    t->expected += count;
+    status = count > 0 ? give(sound, t, data, count, err) : 0;
+    av_frame_unref(t->frame);
+    return status;
 }
 
-/* One step on with a track: the next decoded samples go to its voices, or it ends. */
+/* One step on with a track: the next samples go to its voices, or it ends. */
 static int step(sh_sound *sound, track *t, sh_err *err)
 {
+    if (t->silent > 0)
+        return be_silent(sound, t, err);
     int status = t->has_frame ? 1 : decode(sound, t, err);
-    t->has_frame = false;
     if (status == 1) {
         status = take_frame(sound, t, err);
-        av_frame_unref(t->frame);
     } else if (status == 2) {
         t->ended = true;
         status = give(sound, t, NULL, 0, err);

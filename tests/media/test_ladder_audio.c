@@ -231,6 +231,33 @@ static void test_gap(void **state)
     drop(&h);
 }
 
+/* A gap of most of an hour is no more than a gap. */
+static void test_long_gap(void **state)
+{
+    ladderwork_ffmpeg(STEPPED("if(gt(T\\,0.6)\\,2500\\,0)/TB"));
+    const request r = {
+        "stepped.mkv", {.track = 1, .sample_rate = 8000, .channels = 1, .bitrate = 16000}, 0, 0, 0};
+    int fd;
+    int64_t packets = 0;
+    sh_sound_facts facts;
+    sh_err err = {0};
+    sh_sound *sound = open_sound(&r, &r.asked, 1, &fd);
+    AVPacket *packet = av_packet_alloc();
+    while (sh_sound_until(sound, 0, 2501000, ms, packet, &err) == 1) {
+        packets++;
+        av_packet_unref(packet);
+    }
+    if (err.status < 0)
+        fail_msg("%s", err.message);
+    sh_sound_tell(sound, 0, &facts);
+    assert_int_equal(packets, (2501 * 8000 + 1024 + 512) / 1024);
+    assert_int_equal(facts.gaps, 1);
+    assert_true(fabs(facts.silence - 2500) < 0.03);
+    av_packet_free(&packet);
+    sh_sound_close(&sound);
+    close(fd);
+}
+
 static void test_overlap(void **state)
 {
     ladderwork_ffmpeg(STEPPED("if(gt(T\\,0.6)\\,-0.2\\,0)/TB"));
@@ -362,10 +389,10 @@ static void test_refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_place),  cmocka_unit_test(test_zero),
-                                       cmocka_unit_test(test_gap),    cmocka_unit_test(test_overlap),
-                                       cmocka_unit_test(test_end),    cmocka_unit_test(test_tracks),
-                                       cmocka_unit_test(test_damage), cmocka_unit_test(test_refused)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_place),    cmocka_unit_test(test_zero),    cmocka_unit_test(test_gap),
+        cmocka_unit_test(test_long_gap), cmocka_unit_test(test_overlap), cmocka_unit_test(test_end),
+        cmocka_unit_test(test_tracks),   cmocka_unit_test(test_damage),  cmocka_unit_test(test_refused)};
     sh_avlog_start(-1);
     return cmocka_run_group_tests(tests, ladderwork_start, ladderwork_stop);
 }
