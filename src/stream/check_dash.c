@@ -405,7 +405,8 @@ static void take_mpd(sh_dash *d, const sh_mpd_node *root)
             sh_check_find(d->c, SH_RULE_DASH_DURATION, d->name, p->line, -1,
                           "the period lasts %.6f s, its content %.6f s", lasts, d->longest);
     }
-    if (all > 0 && d->has_duration && fabs(all - d->duration) > d->frame + 0.0005)
+    if (all > 0 && d->has_duration && !d->dynamic &&
+        ((periods == 1 && !d->exact) || fabs(all - d->duration) > d->frame + 0.0005))
         sh_check_find(d->c, SH_RULE_DASH_DURATION, d->name, root->line, -1,
                       "mediaPresentationDuration is %.6f s, the content lasts %.6f s", d->duration, all);
 }

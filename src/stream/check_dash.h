@@ -11,6 +11,7 @@ typedef struct sh_dash {
     bool dynamic, has_duration;
     double duration, buffer; /* mediaPresentationDuration, minBufferTime */
     double longest, frame;   /* of the tracks of a period: the longest, and the longest frame */
+    bool exact;              /* one of the tracks lasts as long as the presentation, to 1 ms */
 } sh_dash;
 
 /* The attribute of the representation, or of what it stands in. */

@@ -188,6 +188,7 @@ void sh_dash_track_rules(sh_dash *d, sh_check_track *track, const sh_mpd_node *n
         d->longest = track->seconds;
     if (track->frame_seconds > d->frame)
         d->frame = track->frame_seconds;
+    d->exact |= fabs(track->seconds - d->duration) <= 0.001;
     timeline_rule(d, track);
     codecs_rule(d, track, node);
     bandwidth_rule(d, track, node);

@@ -559,6 +559,11 @@ def duration_wrong(d):
     sub(d, "index.mpd", "PT6.0S", "PT6.5S")
 
 
+@fault("dash-duration")
+def duration_rounded_as_ffmpeg_does(d):
+    sub(d, "index.mpd", "PT6.0S", "PT6.012S")
+
+
 @fault("dash-type")
 def duration_missing(d):
     sub(d, "index.mpd", r' mediaPresentationDuration="[^"]*"', "")
