@@ -212,7 +212,6 @@ static const struct {
      "/outputGroups/0/outputGroupSettings/dashIsoGroupSettings"},
     {"/outputGroups/0/automatedEncodingSettings", "{'abrSettings':{}}", SH_E_ARGUMENT,
      "/outputGroups/0/outputs"},
-    {HLS "/destination", "'s3://bucket/$w$/'", SH_E_ARGUMENT, NULL},
     {HLS "/destinationSettings/s3Settings/accessControl", "{'cannedAcl':'PUBLIC_READ'}", SH_E_UNSUPPORTED,
      NULL},
     {HLS "/segmentControl", "'SINGLE_FILE'", SH_E_UNSUPPORTED, NULL},
@@ -370,6 +369,7 @@ static void base_names(void **state)
         {"'s3://bucket/a/name'", "name", "a/"},
         {"'s3://bucket/name'", "name", ""},
         {"'s3://bucket/$d$/$fn$/'", "a film.v2", "20200604/a film.v2/"},
+        {"'s3://bucket/$w$/$(id) $$d$/$'", "$", "$w$/$(id) $20200604/"},
         {"'s3://bucket/x-$dt$-$t$'", "x-20200604T150528-150528", ""},
     };
     for (size_t i = 0; i < SH_COUNT(cases); i++) {

@@ -132,31 +132,40 @@ static bool take_name(const char *text, size_t length, char *name, size_t size, 
     return *digits >= 1;
 }
 
-static int expand(const reader *r, const char *at)
+/* What begins with the '$' at `at`. *next: behind it. In a destination, a file name's folder often, what is
+ * no identifier stands for itself. */
+static int expand_one(const reader *r, const char *at, const char **next)
 {
     char name[16];
-    int digits, status = 0;
+    int digits, status = SH_E_NOT_FOUND;
+    const char *end = strchr(at + 1, '$');
+    size_t length = end ? (size_t)(end - at - 1) : 0;
+    *next = end ? end + 1 : at + 1;
+    if (end && length == 0 && !r->values->destination)
+        return sh_buf_append(r->out, "$", 1);
+    if (end && take_name(at + 1, length, name, sizeof(name), &digits))
+        status = put_value(r, name, digits);
+    if (status != SH_E_NOT_FOUND)
+        return status;
+    if (r->values->destination) {
+        *next = at + 1;
+        return sh_buf_append(r->out, "$", 1);
+    }
+    return end ? sh_fail(r->err, SH_E_ARGUMENT, "$%.*s$ is no format identifier that is known here",
+                         (int)(length > 40 ? 40 : length), at + 1)
+               : sh_fail(r->err, SH_E_ARGUMENT, "\"%.40s\" begins a format identifier and does not end it",
+                         at);
+}
+
+static int expand(const reader *r, const char *at)
+{
+    int status = 0;
     while (*at && status == 0) {
         size_t plain = strcspn(at, "$");
         status = plain ? sh_buf_append(r->out, at, plain) : 0;
         at += plain;
-        if (!*at || status < 0)
-            break;
-        const char *end = strchr(at + 1, '$');
-        size_t length = end ? (size_t)(end - at - 1) : 0;
-        if (!end)
-            return sh_fail(r->err, SH_E_ARGUMENT, "\"%.40s\" begins a format identifier and does not end it",
-                           at);
-        if (length == 0) {
-            status = sh_buf_append(r->out, "$", 1);
-        } else {
-            status = take_name(at + 1, length, name, sizeof(name), &digits) ? put_value(r, name, digits)
-                                                                            : SH_E_NOT_FOUND;
-            if (status == SH_E_NOT_FOUND)
-                return sh_fail(r->err, SH_E_ARGUMENT, "$%.*s$ is no format identifier that is known here",
-                               (int)(length > 40 ? 40 : length), at + 1);
-        }
-        at = end + 1;
+        if (*at && status == 0)
+            status = expand_one(r, at, &at);
     }
     return status;
 }

@@ -190,7 +190,7 @@ typedef struct sh_mc_values {
     int width, height;     /* $w$ $h$ */
     double rate;           /* $f$ */
     const char *number;    /* $Number$: what it becomes; NULL: not allowed here */
-    bool destination;      /* only $dt$ $d$ $t$ $fn$ are known */
+    bool destination;      /* only $dt$ $d$ $t$ $fn$ are known, and any other '$' is one */
 } sh_mc_values;
 
 /* Replaces format identifiers, each with an optional least number of digits ("$h%04$"). An unknown one is
