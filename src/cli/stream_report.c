@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/stream_report.h"
 #include "cli/stream_tracks.h"
+#include "media/ladder_choose.h"
 #include "media/ledger.h"
 
 #include <jansson.h>
@@ -26,6 +27,15 @@ static const char *codec_name(int codec)
     return codec == AV_CODEC_ID_HEVC ? "hvc1" : codec == AV_CODEC_ID_AV1 ? "av01" : "avc1";
 }
 
+/* Every picture that was made; where some are left out by plan, those that were encoded. */
+static int64_t planned_frames(const sh_ladder_result *r)
+{
+    for (size_t i = 0; i < r->track_count; i++)
+        if (r->tracks[i].video >= 0 && sh_ladder_id_flags(r->tracks[i].id) & SH_LADDER_IS_THINNED)
+            return r->tracks[i].pictures;
+    return r->frames;
+}
+
 static void add_track(json_t *plan, const sh_ladder_result *r, const sh_ladder_track *t)
 {
     const sh_ladder_file file = {
@@ -44,7 +54,7 @@ static void add_track(json_t *plan, const sh_ladder_result *r, const sh_ladder_t
     else if (t->video >= 0)
         json_array_append_new(json_object_get(plan, "video"),
                               json_pack("{s:s,s:I,s:i,s:i,s:s,s:i,s:o}", "name", name, "frames",
-                                        (json_int_t)r->frames, "width", t->width, "height", t->height,
+                                        (json_int_t)planned_frames(r), "width", t->width, "height", t->height,
                                         "codec", codec_name(t->codec), "bits", t->bits, "colour",
                                         colour_json(&t->colour)));
     else
@@ -55,7 +65,7 @@ static void add_track(json_t *plan, const sh_ladder_result *r, const sh_ladder_t
 
 static json_t *plan_json(const sh_ladder_result *r)
 {
-    json_t *plan = json_pack("{s:I,s:f,s:[],s:[],s:[]}", "frames", (json_int_t)r->frames, "duration",
+    json_t *plan = json_pack("{s:I,s:f,s:[],s:[],s:[]}", "frames", (json_int_t)planned_frames(r), "duration",
                              r->duration, "video", "audio", "text");
     for (size_t i = 0; plan && i < r->track_count; i++)
         add_track(plan, r, &r->tracks[i]);

@@ -11,6 +11,7 @@
 #define CEILING 8e6 /* of 1920x1080, 30 pictures a second, H.264 */
 #define CEILING_AREA (1920.0 * 1080)
 #define CEILING_RATE 30.0
+#define RATE_MOST 60.06
 #define BUFFER 1.5      /* seconds of the ceiling */
 #define BUFFER_FILL 0.5 /* each segment has an encoder of its own */
 #define TILE 160        /* longer side of a thumbnail */
@@ -64,6 +65,15 @@ int sh_ladder_steps(sh_ladder_step steps[SH_LADDER_STEPS], int width, int height
 
 /* ---- the pictures ---- */
 
+/* Apple's rules know no more than 60 pictures a second: of more each second one is shown, or third. 0/1: all.
+ */
+static AVRational rate_for(const sh_plan *plan)
+{
+    const double rate = plan->rate.num > 0 && plan->rate.den > 0 ? av_q2d(plan->rate) : 0;
+    const int each = (int)ceil(rate / RATE_MOST);
+    return each > 1 ? av_div_q(plan->rate, (AVRational){each, 1}) : (AVRational){0, 1};
+}
+
 static int add_output(sh_ladder_job *job, int kind, sh_ladder_output **out, sh_err *err)
 {
     if (job->output_count == SH_LADDER_OUTPUTS)
@@ -86,6 +96,7 @@ static int add_video(sh_ladder_choice *c, const sh_ladder_wish *wish, const sh_l
     v->height = step->height;
     v->scaling = SH_LADDER_STRETCH; /* the shape is the picture's but for even sides */
     v->sdr = sdr;
+    v->rate = rate_for(c->plan);
     v->bits = codec == SH_LADDER_H264 ? 8 : 0;
     v->gop_seconds = wish->gop_seconds > 0 ? wish->gop_seconds : 2;
     v->encoder.name = codecs[codec].encoder;
@@ -96,9 +107,11 @@ static int add_video(sh_ladder_choice *c, const sh_ladder_wish *wish, const sh_l
     v->encoder.buffer_fill = BUFFER_FILL;
     v->encoder.fixed_rate = !c->plan->vfr && c->plan->rate.num > 0;
     int status = add_output(job, SH_LADDER_CMAF, &output, err);
-    if (status == 0)
-        output->video = job->video_count++;
-    return status;
+    if (status < 0)
+        return status;
+    output->video = job->video_count++;
+    output->id = v->rate.num > 0 ? SH_LADDER_IS_THINNED : 0;
+    return 0;
 }
 
 static int check_codec(const sh_ladder_choice *c, const sh_ladder_step *step, int codec, bool deep,
@@ -120,7 +133,8 @@ static int add_ladder(sh_ladder_choice *c, const sh_ladder_wish *wish, const sh_
     sh_ladder_step steps[SH_LADDER_STEPS];
     sh_err small;
     const bool deep = codec != SH_LADDER_H264 && !sdr && c->plan->out_bits > 8;
-    int count = sh_ladder_steps(steps, top->width, top->height, c->plan->rate, codec);
+    const AVRational fewer = rate_for(c->plan);
+    int count = sh_ladder_steps(steps, top->width, top->height, fewer.num > 0 ? fewer : c->plan->rate, codec);
     if (wish->most > 0 && count > wish->most)
         count = wish->most;
     int status = check_codec(c, &steps[0], codec, deep, err);
@@ -150,6 +164,10 @@ static int add_videos(sh_ladder_choice *c, const sh_ladder_wish *wish, sh_err *e
                                   SH_SCALING_STRETCH, false, err);
     if (status < 0)
         return status;
+    if (rate_for(plan).num > 0)
+        sh_plan_say(c->plan, "ladder", "pictures left out",
+                    "%.3f a second are too many for players; %.3f are shown", av_q2d(plan->rate),
+                    av_q2d(rate_for(plan)));
     if (hdr && codec == SH_LADDER_H264) {
         sh_plan_say(c->plan, "ladder", "tone mapped to SDR",
                     "H.264 was asked for, and carries no HDR in Apple's rules");

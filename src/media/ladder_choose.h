@@ -62,6 +62,7 @@ enum {
     SH_LADDER_IS_DESCRIPTION = 8,
     SH_LADDER_IS_COMMENTARY = 16,
     SH_LADDER_IS_DUB = 32,
+    SH_LADDER_IS_THINNED = 64, /* a video of fewer pictures a second than the source's */
 };
 int sh_ladder_id_flags(int64_t id);
 int sh_ladder_id_track(int64_t id); /* of the file; -1: none (pictures) */

@@ -221,6 +221,16 @@ class Kinds(Streams):
         for a, b in zip(old, new):
             self.assertAlmostEqual(a - old[0], b - new[0], delta=0.0006)
 
+    def test_many_pictures_a_second(self):
+        source = self.at("fast.mp4")
+        ffmpeg("-f", "lavfi", "-i", "testsrc2=s=128x96:r=120:d=1.5", "-c:v", "libx264", "-pix_fmt", "yuv420p", source)
+        target = self.at("fast")
+        self.succeed(source, target)
+        made = Stream(target)
+        self.assertEqual(made.variants[0][0]["FRAME-RATE"], "60.000")
+        self.assertAlmostEqual(made.report["plan"]["frames"], 90, delta=1)
+        self.check(target)
+
     def test_wide_pixels(self):
         source = self.at("sar.mp4")
         ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x80:r=25:d=1.2", "-vf", "setsar=4/3", "-c:v", "libx264", "-pix_fmt", "yuv420p",

@@ -157,6 +157,23 @@ static void test_pixels_become_square(void **state)
     assert_int_equal(job.videos[1].height, 720);
 }
 
+static void test_many_pictures_a_second(void **state)
+{
+    static const struct {
+        AVRational rate, expected;
+    } cases[] = {
+        {{60, 1}, {0, 1}},   {{60000, 1001}, {0, 1}}, {{120, 1}, {60, 1}}, {{120000, 1001}, {60000, 1001}},
+        {{100, 1}, {50, 1}}, {{144, 1}, {48, 1}},     {{240, 1}, {60, 1}}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        sh_err err;
+        film(640, 360, SH_HDR_NONE);
+        plan.rate = cases[i].rate;
+        assert_int_equal(choose(&err), 0);
+        assert_int_equal(av_cmp_q(job.videos[0].rate, cases[i].expected), 0);
+        assert_int_equal(said("pictures left out"), cases[i].expected.num > 0);
+    }
+}
+
 static void test_hdr(void **state)
 {
     static const struct {
@@ -272,6 +289,7 @@ int main(void)
         cmocka_unit_test(test_ceilings),
         cmocka_unit_test(test_plain),
         cmocka_unit_test(test_pixels_become_square),
+        cmocka_unit_test(test_many_pictures_a_second),
         cmocka_unit_test(test_hdr),
         cmocka_unit_test(test_wishes),
         cmocka_unit_test(test_too_small),
