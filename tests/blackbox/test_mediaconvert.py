@@ -204,6 +204,49 @@ class MediaConvert(unittest.TestCase):
         self.assertEqual(answer["Status"], "COMPLETE", answer)
         self.check_stream("silent.mp4", frames=50)
 
+    def job_file(self, name, key):
+        """One of the jobs that `transcode` is tested with, for a film in S3."""
+        with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "jobs", name + ".json")) as f:
+            job = json.load(f)["Settings"]
+        job["Inputs"][0]["FileInput"] = "s3://films/" + key
+        return job
+
+    def test_several_groups(self):
+        """Each group's files come to its own place, and the job tells each group's outputs."""
+        self.put(self.clip, "groups.mp4")
+        answer = self.wait(self.mc.create_job(Role=ROLE, Settings=self.job_file("vod_three_groups", "groups.mp4"))["Job"]["Id"])
+        self.assertEqual(answer["Status"], "COMPLETE", answer)
+        details = answer["OutputGroupDetails"]
+        self.assertEqual([len(g["OutputDetails"]) for g in details], [3, 1, 1])
+        self.assertEqual([o["VideoDetails"] for o in details[0]["OutputDetails"]],
+                         [{"WidthInPx": w, "HeightInPx": h} for w, h in ((160, 90), (240, 136), (320, 180))])
+        self.assertEqual(details[1]["OutputDetails"][0]["DurationInMs"], 12000)
+        self.assertEqual(self.keys("assets/mp4/"), ["assets/mp4/groups.mp4"])
+        self.assertEqual(self.keys("assets/thumbnails/"), ["assets/thumbnails/groups.%07d.jpg" % n for n in range(6)])
+        hls = self.keys("assets/hls/")
+        self.assertEqual(len([k for k in hls if k.endswith(".ts")]), 3 * 6)
+        self.assertEqual([k for k in hls if k.endswith(".m3u8")],
+                         ["assets/hls/groups%s.m3u8" % n for n in ("", "_136", "_180", "_90")])
+        kind = self.s3.head_object(Bucket="streams", Key="assets/thumbnails/groups.0000000.jpg")["ContentType"]
+        self.assertEqual(kind, "image/jpeg")
+
+    def test_cmaf_by_job(self):
+        self.put(self.clip, "cmaf.mp4")
+        answer = self.wait(self.mc.create_job(Role=ROLE, Settings=self.job_file("cmaf_both_manifests", "cmaf.mp4"))["Job"]["Id"])
+        self.assertEqual(answer["Status"], "COMPLETE", answer)
+        folder = self.fetch("cmaf/")
+        done = subprocess.run([os.environ["SPYHOP_PROGRAM"], "check", folder], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout)
+
+    def test_a_missing_bucket_of_the_second_group(self):
+        self.put(self.clip, "lost.mp4")
+        job = self.job_file("vod_three_groups", "lost.mp4")
+        job["OutputGroups"][1]["OutputGroupSettings"]["FileGroupSettings"]["Destination"] = "s3://no-such-bucket/x/"
+        job["OutputGroups"][0]["OutputGroupSettings"]["HlsGroupSettings"]["Destination"] = "s3://streams/lost/"
+        answer = self.wait(self.mc.create_job(Role=ROLE, Settings=job)["Job"]["Id"])
+        self.assertEqual((answer["Status"], answer["ErrorCode"]), ("ERROR", 3450), answer)
+        self.assertEqual(self.keys("lost/"), [])
+
     def test_aws_cli(self):
         self.put(self.clip, "cli.mp4")
         path = os.path.join(self.folder.name, "job.json")
