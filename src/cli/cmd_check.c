@@ -3,12 +3,12 @@
 #include "base/file.h"
 #include "cli/commands.h"
 #include "media/sandbox.h"
+#include "media/media.h"
 #include "media/stream_decode.h"
 #include "stream/check.h"
 
 #include <getopt.h>
 #include <jansson.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,16 +133,9 @@ static int print_rules(bool json)
     return fflush(stdout) == 0 ? SH_EXIT_OK : SH_EXIT_FAILED;
 }
 
-static volatile sig_atomic_t stopped;
-
-static void on_signal(int number)
-{
-    stopped = 1;
-}
-
 static bool is_stopped(void *opaque)
 {
-    return stopped != 0;
+    return sh_media_cancelled();
 }
 
 static int print_report(const words *w, const sh_stream_report *report)
@@ -177,8 +170,7 @@ static int run(words *w)
     }
     w->options.cancelled = is_stopped;
     w->options.decode_opaque = &w->unconfined;
-    signal(SIGINT, on_signal);
-    signal(SIGTERM, on_signal);
+    sh_media_catch_signals();
     if (status == 0)
         status = sh_stream_check(&report, &source, &w->options, &err);
     if (status == 0)

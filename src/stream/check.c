@@ -148,8 +148,10 @@ int sh_stream_check(sh_stream_report *report, const sh_stream_source *source,
     sh_buf_init(&c->last, (size_t)(c->options->file_most > 0 ? c->options->file_most : FILE_MOST));
     const int seconds = c->options->seconds > 0 ? c->options->seconds : 60;
     c->status = sh_fetch_open(&c->fetch, source->location, seconds, c->err);
-    if (c->status == 0)
+    if (c->status == 0) {
+        sh_fetch_watch(c->fetch, c->options->cancelled, c->options->cancelled_opaque);
         check_all(c, source);
+    }
     const int status = c->status;
     for (size_t i = 0; i < c->track_count; i++)
         sh_check_track_free(c->tracks[i]);

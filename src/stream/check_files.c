@@ -42,6 +42,8 @@ static void tell_fetch(sh_checker *c, int status, const sh_err *why, const char 
 {
     if (status == SH_E_MEMORY)
         sh_check_memory(c);
+    else if (status == SH_E_CANCELLED)
+        c->status = c->status < 0 ? c->status : sh_fail(c->err, status, "%s", why->message);
     else
         sh_check_find(c, SH_RULE_AVAILABLE, manifest, line, -1, "%s", why->message);
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define NANO 1000000000
+#define RUN_MOST 2000 /* segments of a run that is looked at for its rate: hostile playlists name many */
 
 static const sh_check_clip *clip(const sh_check_track *t, size_t i)
 {
@@ -191,7 +192,7 @@ int64_t sh_check_peak(const sh_check_track *track)
         double seconds = 0, bytes = 0;
         all_seconds += segment_seconds(track, i);
         all_bytes += (double)segment_bytes(&track->segments[i]);
-        for (size_t k = i; k < track->count; k++) {
+        for (size_t k = i; k < track->count && k - i < RUN_MOST; k++) {
             seconds += segment_seconds(track, k);
             bytes += (double)segment_bytes(&track->segments[k]);
             if (seconds > target * 1.5 + 1e-6 || seconds <= 0)

@@ -23,6 +23,8 @@ struct sh_fetch {
     char *location;
     CURL *curl;
     char problem[CURL_ERROR_SIZE];
+    bool (*cancelled)(void *opaque);
+    void *cancelled_opaque;
 };
 
 static pthread_once_t curl_begun = PTHREAD_ONCE_INIT;
@@ -35,6 +37,18 @@ static void begin_curl(void)
 static bool is_url(const char *text)
 {
     return strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0;
+}
+
+static int on_progress(void *opaque, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    const sh_fetch *f = opaque;
+    return f->cancelled && f->cancelled(f->cancelled_opaque);
+}
+
+void sh_fetch_watch(sh_fetch *fetch, bool (*cancelled)(void *opaque), void *opaque)
+{
+    fetch->cancelled = cancelled;
+    fetch->cancelled_opaque = opaque;
 }
 
 bool sh_fetch_remote(const sh_fetch *fetch)
@@ -70,6 +84,9 @@ static int open_curl(sh_fetch *f, int seconds, sh_err *err)
     curl_easy_setopt(f->curl, CURLOPT_ACCEPT_ENCODING, "");
     curl_easy_setopt(f->curl, CURLOPT_USERAGENT, "spyhop-check");
     curl_easy_setopt(f->curl, CURLOPT_ERRORBUFFER, f->problem);
+    curl_easy_setopt(f->curl, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(f->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(f->curl, CURLOPT_XFERINFODATA, f);
     return 0;
 }
 
@@ -286,6 +303,8 @@ static int read_url(sh_fetch *f, const char *name, sh_buf *out, sh_fetched *info
     info->redirects = (int)redirects;
     if (out->failed || result == CURLE_FILESIZE_EXCEEDED)
         return sh_fail(err, SH_E_LIMIT, "%s is larger than %zu bytes", name, out->maximum);
+    if (result == CURLE_ABORTED_BY_CALLBACK)
+        return sh_fail(err, SH_E_CANCELLED, "interrupted");
     if (result == CURLE_TOO_MANY_REDIRECTS)
         return sh_fail(err, SH_E_FORMAT, "%s leads through more than %ld redirects", name, REDIRECTS_MOST);
     if (result != CURLE_OK)

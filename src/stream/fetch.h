@@ -18,6 +18,8 @@ typedef struct sh_fetch sh_fetch;
 /* location: a folder, or an http(s) URL. seconds: for one request. */
 int sh_fetch_open(sh_fetch **out, const char *location, int seconds, sh_err *err);
 void sh_fetch_close(sh_fetch *fetch); /* NULL is fine */
+/* Asked about once a second while a server is waited for: true ends the request (SH_E_CANCELLED). */
+void sh_fetch_watch(sh_fetch *fetch, bool (*cancelled)(void *opaque), void *opaque);
 bool sh_fetch_remote(const sh_fetch *fetch);
 
 /* name (of SH_FETCH_NAME bytes): what `reference` means in the file called `base` (NULL: in the location
