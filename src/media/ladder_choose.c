@@ -98,6 +98,8 @@ static int add_video(sh_ladder_choice *c, const sh_ladder_wish *wish, const sh_l
     v->sdr = sdr;
     v->rate = rate_for(c->plan);
     v->bits = codec == SH_LADDER_H264 ? 8 : 0;
+    v->encoder.profile =
+        codec == SH_LADDER_H264 ? "high" : NULL; /* a CRF of 0 would be lossless, for no player */
     v->gop_seconds = wish->gop_seconds > 0 ? wish->gop_seconds : 2;
     v->encoder.name = codecs[codec].encoder;
     v->encoder.preset = wish->preset;

@@ -177,6 +177,14 @@ static void bandwidth_rule(const sh_dash *d, const sh_check_track *t, const sh_m
                       "bandwidth is %s, the measured peak %" PRId64, text, t->peak);
 }
 
+/* Seconds from the period's beginning to the track's end, by its own clock: a picture may begin after the
+ * sound. */
+static double end_of(const sh_check_track *t)
+{
+    const double late = t->timescale > 0 ? t->origin - (double)t->offset / (double)t->timescale : 0;
+    return t->seconds + (late > 0 && late < 1 ? late : 0);
+}
+
 void sh_dash_track_rules(sh_dash *d, sh_check_track *track, const sh_mpd_node *node, double period)
 {
     if (d->c->status < 0)
@@ -184,11 +192,11 @@ void sh_dash_track_rules(sh_dash *d, sh_check_track *track, const sh_mpd_node *n
     length_rule(d, track, period);
     if (!track->measured)
         return;
-    if (track->seconds > d->longest && (track->video || d->longest == 0))
-        d->longest = track->seconds;
+    if (end_of(track) > d->longest && (track->video || d->longest == 0))
+        d->longest = end_of(track);
     if (track->frame_seconds > d->frame)
         d->frame = track->frame_seconds;
-    d->exact |= fabs(track->seconds - d->duration) <= 0.001;
+    d->exact |= fabs(end_of(track) - d->duration) <= 0.001;
     timeline_rule(d, track);
     codecs_rule(d, track, node);
     bandwidth_rule(d, track, node);
