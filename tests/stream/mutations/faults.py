@@ -991,3 +991,29 @@ def black_run(d):
 def frozen_run(d):
     again(d, looks=({"look": "trim=end=4,tpad=stop_mode=clone:stop_duration=2"}, {}))
     plan(d, '{"source": {"black": [], "frozen": [[0.0, 3.0]]}}')
+
+
+def transport_again(d, **how):
+    shutil.rmtree(d)
+    work = d + ".work"
+    os.makedirs(work)
+    try:
+        streams.transport(d, work, **how)
+    finally:
+        shutil.rmtree(work)
+
+
+@fault("apple-hevc-fmp4", base="ts")
+def hevc_in_transport(d):
+    transport_again(d, codec="libx265")
+
+
+@fault("apple-frame-rate-most", base="ts")
+def too_many_pictures(d):
+    transport_again(d, rate=75)
+
+
+@fault("apple-hvc1", ["rfc8216-codecs", "dash-codecs"])
+def parameter_sets_in_samples(d):
+    _, at = place(d, "v0/init.mp4", "moov/trak/mdia/minf/stbl/stsd/avc1")
+    patch(d, "v0/init.mp4", at + 4, b"avc3")

@@ -377,27 +377,29 @@ def stamps(data, pid=0x100):
     return out
 
 
-def transport(folder, work):
+def transport(folder, work, codec="libx264", rate=RATE):
     """One rendition with its audio, as the reference's job makes it."""
     os.makedirs(folder, exist_ok=True)
     run("ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i",
-        "testsrc2=size=320x180:rate=%d:duration=%d" % (RATE, SECONDS), "-f", "lavfi", "-i",
-        "sine=frequency=440:sample_rate=48000:duration=%d" % SECONDS, "-c:v", "libx264", "-threads", "1", "-preset",
-        "veryfast", "-b:v", "300k", "-pix_fmt", "yuv420p", "-x264-params",
-        "keyint=50:min-keyint=50:scenecut=0:open-gop=0:bframes=2", "-c:a", "aac", "-b:a", "64k", "-ac", "2",
+        "testsrc2=size=320x180:rate=%d:duration=%d" % (rate, SECONDS), "-f", "lavfi", "-i",
+        "sine=frequency=440:sample_rate=48000:duration=%d" % SECONDS, "-c:v", codec, "-threads", "1", "-preset",
+        "veryfast", "-b:v", "300k", "-pix_fmt", "yuv420p", "-x265-params" if codec == "libx265" else "-x264-params",
+        "keyint=%d:min-keyint=%d:scenecut=0:open-gop=0:bframes=2%s" % (
+            2 * rate, 2 * rate, ":log-level=none" if codec == "libx265" else ""), "-c:a", "aac", "-b:a", "64k", "-ac", "2",
         "-f", "hls", "-hls_time", str(SEGMENT), "-hls_list_size", "0", "-start_number", "1", "-hls_segment_filename",
         os.path.join(folder, "film_%05d.ts"), os.path.join(work, "film.m3u8"))
     names = sorted(n for n in os.listdir(folder) if n.endswith(".ts"))
     times = [sorted(stamps(read(os.path.join(folder, n)))) for n in names]
-    starts = [t[0] for t in times] + [times[-1][-1] + 90000 // RATE]
+    starts = [t[0] for t in times] + [times[-1][-1] + 90000 // rate]
     rows = [((b - a) / 90000, n, None) for a, b, n in zip(starts, starts[1:], names)]
     sizes = [os.path.getsize(os.path.join(folder, n)) for n in names]
     seconds = [r[0] for r in rows]
     write(os.path.join(folder, "film_1.m3u8"), playlist(SEGMENT, rows).replace("VERSION:4", "VERSION:3"))
-    sps = read(os.path.join(folder, names[0]))
-    at = sps.index(b"\x00\x00\x01\x67")
+    data = read(os.path.join(folder, names[0]))
+    at = data.find(b"\x00\x00\x01\x67")
+    codecs = "hvc1.1.6.L60.90" if codec == "libx265" else "avc1.%02x%02x%02x" % tuple(data[at + 4:at + 7])
     text = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-INDEPENDENT-SEGMENTS\n"
-    text += ('#EXT-X-STREAM-INF:BANDWIDTH=%d,AVERAGE-BANDWIDTH=%d,CODECS="avc1.%02x%02x%02x,mp4a.40.2",'
+    text += ('#EXT-X-STREAM-INF:BANDWIDTH=%d,AVERAGE-BANDWIDTH=%d,CODECS="%s,mp4a.40.2",'
              'RESOLUTION=320x180,FRAME-RATE=%d.000\nfilm_1.m3u8\n') % (
-                 peak(sizes, seconds, SEGMENT), average(sizes, seconds), *sps[at + 4:at + 7], RATE)
+                 peak(sizes, seconds, SEGMENT), average(sizes, seconds), codecs, rate)
     write(os.path.join(folder, "film.m3u8"), text)
