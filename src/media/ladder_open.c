@@ -436,6 +436,8 @@ void ladder_close(ladder *l)
         sh_rung_close(&l->rungs[i]);
     for (int i = 0; i < SH_LADDER_TEXTS; i++)
         sh_text_free(&l->texts[i]);
+    for (int i = 0; i < SH_LADDER_AUDIOS; i++)
+        sh_bundle_free(l->sounds[i].bundle);
     for (size_t i = 0; i < l->row_count; i++)
         free(l->rows[i].keys);
     free(l->rows);
