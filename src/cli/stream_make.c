@@ -35,6 +35,7 @@ typedef struct maker {
     int64_t epoch_ms; /* live */
     size_t shown;     /* live: segments of the first track in the playlists */
     bool preview_failed;
+    int64_t segments; /* that no crash can take away */
 } maker;
 
 static void say(const maker *m, int level, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -84,7 +85,8 @@ static int sync_files(void *opaque, sh_err *err)
 
 static void tell_progress(void *opaque, const sh_ladder_progress *progress)
 {
-    const maker *m = opaque;
+    maker *m = opaque;
+    m->segments = progress->segments;
     if (m->work->progress)
         m->work->progress(m->work->opaque, progress);
 }
@@ -334,12 +336,11 @@ static int recognise(maker *m, sh_err *err)
     return status;
 }
 
-/* Whether something lies in the journal that the same command can go on with. */
-static bool worth_keeping(const maker *m, int status)
+/* Whether there is something that the same command can go on with: segments, and no verdict on all of them.
+ */
+static bool worth_keeping(const maker *m)
 {
-    struct stat info;
-    return status != SH_E_FORMAT && status != SH_E_ARGUMENT && status != SH_E_UNSUPPORTED &&
-           m->journal >= 0 && fstat(m->journal, &info) == 0 && info.st_size > 0;
+    return m->segments > 0 && m->done->check.errors == 0;
 }
 
 static int work_in_staging(maker *m, sh_err *err)
@@ -353,7 +354,7 @@ static int work_in_staging(maker *m, sh_err *err)
     if (status == 0)
         status = publish(m, err);
     sh_err ignored;
-    if (status < 0 && !worth_keeping(m, status))
+    if (status < 0 && !worth_keeping(m))
         sh_publish_abandon(m->publish, &ignored);
     return status;
 }

@@ -10,7 +10,7 @@ import subprocess
 import unittest
 import xml.etree.ElementTree as ElementTree
 
-from clips import MODEL, PROGRAM, QUIET, Clips, content, ffmpeg, probe, run
+from clips import MODEL, PROGRAM, QUIET, Clips, children, content, ffmpeg, probe, run
 
 DASH = "{urn:mpeg:dash:schema:mpd:2011}"
 HIDDEN = re.compile(r"^\.spyhop-[0-9a-f]{16}$")
@@ -231,6 +231,17 @@ class Kinds(Streams):
         self.assertAlmostEqual(made.report["plan"]["frames"], 90, delta=1)
         self.check(target)
 
+    def test_sound_before_the_picture(self):
+        source = self.at("early.mkv")
+        ffmpeg("-itsoffset", "0.05", "-i", self.film, "-i", self.film, "-map", "0:v", "-map", "1:a", "-c:v", "copy", "-c:a",
+               "libmp3lame", "-ar", "22050", "-ac", "1", source)
+        made, _ = self.stream("early", source)
+        self.assertEqual(made.report["plan"]["audio"][0]["sample_rate"], 22050)
+        sets = {s.get("contentType"): s for s in made.mpd.iter(DASH + "AdaptationSet")}
+        first = next(sets["video"].iter(DASH + "S"))
+        base = int(next(sets["video"].iter(DASH + "SegmentTemplate")).get("timescale"))
+        self.assertGreater(int(first.get("t")) / base, 0.02)
+
     def test_wide_pixels(self):
         source = self.at("sar.mp4")
         ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x80:r=25:d=1.2", "-vf", "setsar=4/3", "-c:v", "libx264", "-pix_fmt", "yuv420p",
@@ -406,6 +417,18 @@ class Stopped(Streams):
             self.assertEqual(child.returncode, 130, err)
             self.assertGreaterEqual(self.succeed(self.long, target)["resumed"], 25)
             self.same_as_undisturbed(target)
+
+    def test_child_that_crashes(self):
+        target = self.at("crashed")
+        child = self.start(target)
+        self.until(child, 2)
+        os.kill(children(child.pid)[0], signal.SIGKILL)
+        _, err = child.communicate(timeout=60)
+        self.assertEqual(child.returncode, 1, err)
+        self.assertIn(b"signal 9", err)
+        self.assertTrue(all(HIDDEN.match(n) for n in os.listdir(target)), os.listdir(target))
+        self.assertGreaterEqual(self.succeed(self.long, target)["resumed"], 25)
+        self.same_as_undisturbed(target)
 
     def test_damaged_staging(self):
         """What lies in the staging folder is not trusted."""
