@@ -35,6 +35,7 @@ typedef struct maker {
     int64_t epoch_ms; /* live */
     size_t shown;     /* live: segments of the first track in the playlists */
     bool preview_failed;
+    bool resumed;
     int64_t segments; /* that no crash can take away */
 } maker;
 
@@ -336,11 +337,11 @@ static int recognise(maker *m, sh_err *err)
     return status;
 }
 
-/* Whether there is something that the same command can go on with: segments, and no verdict on all of them.
- */
+/* Whether there is something that the same command can go on with: segments, of this run or one before, and
+ * no verdict on all of them. */
 static bool worth_keeping(const maker *m)
 {
-    return m->segments > 0 && m->done->check.errors == 0;
+    return (m->segments > 0 || m->resumed) && m->done->check.errors == 0;
 }
 
 static int work_in_staging(maker *m, sh_err *err)
@@ -390,6 +391,7 @@ int sh_stream_make(const sh_stream_work *work, sh_stream_done *done, sh_err *err
     int status = recognise(&m, err);
     if (status == 0)
         status = sh_publish_open(&m.publish, work->output, done->version, work->live, &state, err);
+    m.resumed = state.resumed;
     if (status == 0 && state.published)
         status = find_published(&m, err);
     else if (status == 0)
