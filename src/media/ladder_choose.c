@@ -180,10 +180,12 @@ static int add_videos(sh_ladder_choice *c, const sh_ladder_wish *wish, sh_err *e
     status = add_ladder(c, wish, &top, codec, false, err);
     if (status == 0 && wish->sdr && hdr) {
         sh_ladder_wish other = *wish;
-        if (codec != SH_LADDER_H264) { /* words of another encoder */
+        other.crf = -1; /* numbers of another encoder; x264 has the same presets as x265 */
+        if (codec == SH_LADDER_AV1)
             other.preset = NULL;
-            other.crf = -1;
-        }
+        if (wish->crf >= 0 || other.preset != wish->preset)
+            sh_plan_say(c->plan, "ladder", "SDR at its own quality",
+                        "what was asked for is said in words of %s", codecs[codec].words);
         status = add_ladder(c, &other, &top, SH_LADDER_H264, true, err);
     }
     return status;

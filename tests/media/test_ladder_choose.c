@@ -205,6 +205,23 @@ static void test_hdr(void **state)
     }
 }
 
+/* Words of one encoder are not for another. */
+static void test_words_of_an_encoder(void **state)
+{
+    sh_err err;
+    film(1280, 720, SH_HDR_HDR10);
+    wish = (sh_ladder_wish){.sdr = true, .crf = 30, .preset = "fast"};
+    assert_int_equal(choose(&err), 0);
+    assert_true(job.videos[0].encoder.crf == 30 && job.videos[4].encoder.crf == 21);
+    assert_string_equal(job.videos[4].encoder.preset, "fast");
+    assert_true(said("SDR at its own quality"));
+    film(1280, 720, SH_HDR_HDR10);
+    wish = (sh_ladder_wish){.codec = SH_LADDER_AV1, .sdr = true, .crf = -1, .preset = "9"};
+    assert_int_equal(choose(&err), 0);
+    assert_null(job.videos[4].encoder.preset);
+    assert_true(said("SDR at its own quality"));
+}
+
 static void test_wishes(void **state)
 {
     sh_err err;
@@ -291,6 +308,7 @@ int main(void)
         cmocka_unit_test(test_pixels_become_square),
         cmocka_unit_test(test_many_pictures_a_second),
         cmocka_unit_test(test_hdr),
+        cmocka_unit_test(test_words_of_an_encoder),
         cmocka_unit_test(test_wishes),
         cmocka_unit_test(test_too_small),
         cmocka_unit_test(test_tracks),
