@@ -45,7 +45,8 @@ static int read_models(probing *p, sh_err *err)
     if (p->options->model)
         status = read_model(child->model, child->model_size, p->options->model, &p->model, &p->info, err);
     else
-        p->info = (spyhop_model_info){.scale = 1, .channels = 1, .name = ""}; /* the picture stays as large as it is */
+        p->info = (spyhop_model_info){
+            .scale = 1, .channels = 1, .name = ""}; /* the picture stays as large as it is */
     if (status == 0 && child->restore)
         status = read_model(child->restore, child->restore_size, p->options->restore, &p->restore,
                             &p->restore_info, err);
