@@ -49,11 +49,22 @@ async function settled(value) {
 
 const decoded = () => video.getVideoPlaybackQuality().totalVideoFrames;
 
-async function toTheEnd() {
+// Pictures that were decoded before the beginning was settled.
+let before = 0;
+
+async function anew(time) {
+    before = await settled(decoded);
+    await pictureAt(time);
+    seen.seeks = 0;
+}
+
+async function toTheEnd(player) {
     video.play();
-    await until("to the end", () => video.ended);
+    await until("to the end", () => video.ended || player.over);
+    const ended = video.ended;
     seen.ended = true;
-    seen.decoded = await settled(decoded);
+    seen.decoded = (await settled(decoded)) - before;
+    if (!ended) seen.decoded = player.over;
     seen.dropped = video.getVideoPlaybackQuality().droppedVideoFrames;
     seen.corrupted = video.getVideoPlaybackQuality().corruptedVideoFrames;
 }
@@ -87,8 +98,8 @@ async function switchTo(player, index, wanted, now) {
 }
 
 const scenarios = {
-    async play() {
-        await toTheEnd();
+    async play(player) {
+        await toTheEnd(player);
     },
     async seek(player, run) {
         // a seek to 0 has to go somewhere
@@ -97,7 +108,7 @@ const scenarios = {
         video.pause();
         seen.found = [];
         for (const part of run.parts) seen.found.push(await pictureAt(part * video.duration));
-        await toTheEnd();
+        await toTheEnd(player);
     },
     async switch(player, run) {
         video.play();
@@ -105,7 +116,7 @@ const scenarios = {
             await until(`reaching ${time} s`, () => video.currentTime >= time);
             await switchTo(player, index, run.sizes[index], run.now);
         }
-        await toTheEnd();
+        await toTheEnd(player);
     },
 };
 // the same, but that what was loaded stays: each segment is played once
@@ -117,8 +128,9 @@ window.spyhopRun = async (run) => {
     let player = null;
     try {
         player = new players[run.player](video, seen.errors);
-        await player.open(run.url, run.first, run.ahead);
+        await player.open(run.url, run.first, run.ahead, run.start);
         await until("the first picture", () => video.readyState >= 2);
+        if (run.start !== undefined) await anew(run.start);
         video.playbackRate = run.rate;
         seen.renditions = player.renditions();
         await scenarios[run.scenario](player, run);

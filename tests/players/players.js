@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // One class a player, all of the same shape:
-//   open(url, first, ahead)  loads, with rendition `first` (0 the smallest, -1 the largest) from the first segment on, and
+//   open(url, first, ahead, start)  loads, with rendition `first` (0 the smallest, -1 the largest) from the first segment on, and
 //                         nothing chosen by measured speed; about `ahead` seconds are kept loaded; resolves when the stream is
 //                         known
 //   renditions()          heights, the smallest first
 //   select(index, now)    stays with that rendition; now: what lies ahead in the buffer is thrown away
+//   over                  how many pictures were decoded when the player said of itself that the end was reached
 // Whatever a player calls an error is added to the list given, also those that it got over by itself.
 /* global Hls, dashjs, shaka */
 
@@ -73,6 +74,9 @@ class DashJs {
         this.player.on(dashjs.MediaPlayer.events.ERROR, (event) => {
             this.errors.push(`dash.js: ${event.error?.code ?? ""} ${event.error?.message ?? event.error}`);
         });
+        // it calls the end by its own clock, too, and then goes back half a second, where the last frame of sound is longer than
+        // the MPD says
+        this.player.on(dashjs.MediaPlayer.events.PLAYBACK_ENDED, () => (this.over ??= this.video.getVideoPlaybackQuality().totalVideoFrames));
         const known = new Promise((done) => this.player.on(dashjs.MediaPlayer.events.STREAM_INITIALIZED, done));
         this.player.initialize(this.video, url, false);
         await within(20, "dash.js: no manifest", known);
@@ -90,7 +94,7 @@ class Shaka {
     constructor(video, errors) {
         Object.assign(this, { video, errors });
     }
-    async open(url, first, ahead) {
+    async open(url, first, ahead, start) {
         await script("/npm/shaka-player/dist/shaka-player.compiled.js");
         shaka.polyfill.installAll();
         this.player = new shaka.Player();
@@ -100,7 +104,7 @@ class Shaka {
             streaming: { bufferingGoal: ahead, rebufferingGoal: Math.min(ahead, 1), stallEnabled: false } });
         this.player.addEventListener("error", (event) => this.errors.push(this.words(event.detail)));
         try {
-            await within(20, "shaka: no manifest", this.player.load(url));
+            await within(20, "shaka: no manifest", this.player.load(url, start ?? null));
         } catch (fault) {
             throw new Error(this.words(fault));
         }
