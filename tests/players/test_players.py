@@ -14,7 +14,7 @@ BROKEN = [
     ("half a segment", "hls.js", "play", ""),
     ("half a segment", "shaka", "play", ""),
     ("fewer pictures", "hls.js", "play", "bufferSeekOverHole"),
-    ("fewer pictures", "dash.js", "play", "did not come to the end"),
+    ("fewer pictures", "dash.js", "play", ""),
     ("fewer pictures", "shaka", "play", "the buffer has"),
     # shaka puts the segments of HLS one after the other, whatever their own times
     ("later", "hls.js", "play", "where the source has none"),
