@@ -10,6 +10,7 @@
 #include "media/ladder_record.h"
 #include "media/ladder_wire.h"
 #include "media/media.h"
+#include "media/setup.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -336,21 +337,6 @@ static int open_input(const sh_ladder_job *job, int *fd, sh_err *err)
     return 0;
 }
 
-static int read_model(const char *path, sh_buf *bytes, const void **data, size_t *size, sh_err *err)
-{
-    spyhop_model *model = NULL;
-    sh_buf_init(bytes, SPYHOP_MAX_FILE_BYTES);
-    int status = path ? sh_file_read(path, bytes, err) : 0;
-    if (status < 0)
-        return sh_err_prefix(err, "model");
-    /* what is loaded for a model that the engine does not run stays loaded: the child could not open it */
-    if (path && spyhop_model_parse(&model, bytes->data, bytes->length, NULL) == 0)
-        spyhop_model_free(&model);
-    *data = path ? bytes->data : NULL;
-    *size = bytes->length;
-    return 0;
-}
-
 static int run(receiver *to, sh_ladder_child *child, sh_err *err)
 {
     char name[SH_SHOWN];
@@ -390,17 +376,20 @@ int sh_ladder_make(sh_ladder_result *result, const sh_ladder_job *job, sh_err *e
     sh_ladder_result got = {0};
     receiver to = {.job = job, .result = &got};
     sh_ladder_child child = {.job = job, .input = -1};
-    sh_buf model, restore;
+    sh_buf model = {0}, restore = {0};
     int status = check_job(job, err);
     if (status < 0)
         return status;
     sh_buf_init(&to.bytes, SH_WIRE_MAX);
-    sh_buf_init(&restore, SPYHOP_MAX_FILE_BYTES);
-    status = read_model(job->options.model, &model, &child.model, &child.model_size, err);
+    status = sh_network_read(job->options.model, &model, err);
     if (status == 0)
-        status = read_model(job->options.restore, &restore, &child.restore, &child.restore_size, err);
+        status = sh_network_read(job->options.restore, &restore, err);
     if (status == 0)
         status = open_input(job, &child.input, err);
+    child.model = model.data;
+    child.model_size = model.length;
+    child.restore = restore.data;
+    child.restore_size = restore.length;
     if (status == 0)
         status = sh_record_verify(job, err);
     if (status == 0)

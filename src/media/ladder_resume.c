@@ -5,6 +5,7 @@
  * to the parent at once, as if it were being made. The last segment of a film that is all there is made
  * again: what comes behind it (audio's end, sprite sheets, whole texts) needs the work to be running. */
 #include "base/log.h"
+#include "media/fingerprint.h"
 #include "media/ladder_inner.h"
 #include "media/ladder_record.h"
 
@@ -20,31 +21,6 @@
 enum { FINAL = 1 }; /* mark of a record */
 
 /* ---- what the work is recognised by ---- */
-
-static uint64_t number_of(const void *bytes, size_t size)
-{
-    const unsigned char *at = bytes;
-    uint64_t hash = UINT64_C(0xCBF29CE484222325);
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ at[i]) * UINT64_C(0x100000001B3);
-    return hash;
-}
-
-static void say_plan(const ladder *l, sh_buf *print)
-{
-    sh_buf text;
-    sh_buf_init(&text, SH_JOURNAL_FINGERPRINT_MAX);
-    if (sh_plan_text(&l->plan, &text) < 0)
-        print->failed = true;
-    for (char *line = text.data, *end; line && (end = strchr(line, '\n')) != NULL; line = end + 1) {
-        *end = '\0';
-        char *value = strchr(line, '=');
-        if (value)
-            *value++ = '\0';
-        sh_journal_say(print, line, "%s", value ? value : "");
-    }
-    sh_buf_free(&text);
-}
 
 static void say_video(const ladder *l, int i, sh_buf *print)
 {
@@ -91,7 +67,7 @@ static void say_renditions(const ladder *l, sh_buf *print)
 static void say_model(sh_buf *print, const char *what, const void *bytes, size_t size)
 {
     if (bytes)
-        sh_journal_say(print, what, "%zu bytes, %016" PRIx64, size, number_of(bytes, size));
+        sh_journal_say(print, what, "%zu bytes, %016" PRIx64, size, sh_fingerprint_bytes(bytes, size));
 }
 
 int ladder_fingerprint(const ladder *l, sh_buf *print, sh_err *err)
@@ -112,7 +88,7 @@ int ladder_fingerprint(const ladder *l, sh_buf *print, sh_err *err)
     sh_journal_say(print, "duration", "%.6f", o->duration);
     sh_journal_say(print, "segments", "%.6f s, the last %.6f", l->job.segment_seconds,
                    l->job.min_last_seconds);
-    say_plan(l, print);
+    sh_fingerprint_plan(&l->plan, print);
     say_renditions(l, print);
     sh_journal_say(print, "libavformat", "%u", avformat_version());
     sh_journal_say(print, "libavcodec", "%u", avcodec_version());

@@ -195,29 +195,12 @@ AVStream *sh_rung_stream(const sh_rung *rung)
 
 /* ---- encoding ---- */
 
-static int drain(sh_rung *rung, sh_encoder *encoder, sh_err *err)
-{
-    for (;;) {
-        sh_work *work = sh_work_new(SH_WORK_PACKET);
-        if (work)
-            work->packet = av_packet_alloc();
-        int status = work && work->packet ? sh_encoder_receive(encoder, work->packet, err)
-                                          : sh_fail(err, SH_E_MEMORY, "memory is short");
-        if (status != SH_ENCODER_PACKET) {
-            sh_work_free(work);
-            return status < 0 ? status : 0;
-        }
-        if (!sh_line_push(rung->coded, work))
-            return SH_E_CANCELLED;
-    }
-}
-
 /* Everything that the encoder holds, and the word that this was all. */
 static int finish_encoder(sh_rung *rung, sh_encoder **encoder, sh_work_kind end, sh_err *err)
 {
     int status = *encoder ? sh_encoder_send(*encoder, NULL, err) : 0;
     if (status == 0 && *encoder)
-        status = drain(rung, *encoder, err);
+        status = sh_line_encoded(rung->coded, *encoder, err);
     sh_encoder_close(encoder);
     if (status == 0 && !sh_line_push(rung->coded, sh_work_new(end)))
         status = SH_E_CANCELLED;
@@ -268,7 +251,7 @@ static int encode(sh_rung *rung, sh_encoder **encoder, const sh_work *work, sh_e
                                       : sh_encoder_send(*encoder, picture, err);
     av_frame_free(&picture);
     if (status == 0)
-        status = drain(rung, *encoder, err);
+        status = sh_line_encoded(rung->coded, *encoder, err);
     if (status == 0) {
         rung->frames++;
         rung->settings.encoded(rung->settings.opaque);

@@ -6,6 +6,7 @@
 #include "media/mux.h"
 #include "media/probe_child.h"
 #include "media/sandbox.h"
+#include "media/setup.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,19 +29,6 @@ static int receive(void *opaque, const sh_message *message, sh_err *err)
         return 0;
     if (message->number[0] != (int64_t)length || sh_buf_append(to->json, message->text, length) < 0)
         return sh_fail(err, SH_E_INTERNAL, "the child process gave a report that is none");
-    return 0;
-}
-
-/* A model that the engine does not run may run on a library that is loaded for it, which the child could not
- * open: it is loaded here. What is wrong with the model, the child tells. */
-static int read_model(const char *path, sh_buf *bytes, sh_err *err)
-{
-    spyhop_model *model = NULL;
-    int status = path ? sh_file_read(path, bytes, err) : 0;
-    if (status < 0)
-        return sh_err_prefix(err, "model");
-    if (path && spyhop_model_parse(&model, bytes->data, bytes->length, NULL) == 0)
-        spyhop_model_free(&model);
     return 0;
 }
 
@@ -88,9 +76,9 @@ int sh_probe_run(const sh_probe_job *job, sh_buf *json, sh_err *err)
     if (status == 0)
         status = open_input(job->options->input, &child.input, err);
     if (status == 0)
-        status = read_model(job->options->model, &model, err);
+        status = sh_network_read(job->options->model, &model, err);
     if (status == 0)
-        status = read_model(job->options->restore, &restore, err);
+        status = sh_network_read(job->options->restore, &restore, err);
     if (status == 0) {
         child.model = model.data;
         child.model_size = model.length;

@@ -255,21 +255,11 @@ static void *enlarge_stage(void *opaque)
 
 /* ---- stage 3: encode ---- */
 
+/* A closed line is no failure of this stage. */
 static int drain(sh_run *run, sh_encoder *encoder, sh_err *err)
 {
-    for (;;) {
-        sh_work *work = sh_work_new(SH_WORK_PACKET);
-        if (work)
-            work->packet = av_packet_alloc();
-        int status = work && work->packet ? sh_encoder_receive(encoder, work->packet, err)
-                                          : sh_fail(err, SH_E_MEMORY, "memory is short");
-        if (status != SH_ENCODER_PACKET) {
-            sh_work_free(work);
-            return status < 0 ? status : 0;
-        }
-        if (!sh_line_push(run->inner->coded, work))
-            return 0;
-    }
+    int status = sh_line_encoded(run->inner->coded, encoder, err);
+    return status == SH_E_CANCELLED ? 0 : status;
 }
 
 static int open_encoder(sh_run *run, sh_encoder **encoder, sh_err *err)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "media/setup.h"
+#include "base/file.h"
 #include "base/log.h"
+#include "media/fingerprint.h"
 #include "media/sandbox.h"
 
 #include <inttypes.h>
@@ -9,6 +11,18 @@
 #include <string.h>
 
 /* ---- models ---- */
+
+int sh_network_read(const char *path, sh_buf *bytes, sh_err *err)
+{
+    spyhop_model *model = NULL;
+    sh_buf_init(bytes, SPYHOP_MAX_FILE_BYTES);
+    int status = path ? sh_file_read(path, bytes, err) : 0;
+    if (status < 0)
+        return sh_err_prefix(err, "model");
+    if (path && spyhop_model_parse(&model, bytes->data, bytes->length, NULL) == 0)
+        spyhop_model_free(&model);
+    return 0;
+}
 
 int sh_network_parse(network *n, const void *bytes, size_t size, const char *path, sh_err *err)
 {
@@ -125,40 +139,15 @@ int sh_setup_plan(pipeline *p, sh_err *err)
 
 /* ---- what the work is recognised by ---- */
 
-static uint64_t number_of(const void *bytes, size_t size)
-{
-    const unsigned char *at = bytes;
-    uint64_t hash = UINT64_C(0xCBF29CE484222325);
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ at[i]) * UINT64_C(0x100000001B3);
-    return hash;
-}
-
-static void say_plan(const pipeline *p, sh_buf *print)
-{
-    sh_buf text;
-    sh_buf_init(&text, SH_JOURNAL_FINGERPRINT_MAX);
-    if (sh_plan_text(&p->plan, &text) < 0)
-        print->failed = true;
-    for (char *line = text.data, *end; line && (end = strchr(line, '\n')) != NULL; line = end + 1) {
-        *end = '\0';
-        char *value = strchr(line, '=');
-        if (value)
-            *value++ = '\0';
-        sh_journal_say(print, line, "%s", value ? value : "");
-    }
-    sh_buf_free(&text);
-}
-
 static void say_models(const pipeline *p, sh_buf *print)
 {
     const sh_upscale_child *child = p->child;
     sh_journal_say(print, "model", "%zu bytes, %016" PRIx64, child->model_size,
-                   number_of(child->model, child->model_size));
+                   sh_fingerprint_bytes(child->model, child->model_size));
     sh_journal_say(print, "engine", "%s, %s", spyhop_version(), p->model.info.backend);
     if (child->restore)
         sh_journal_say(print, "restoring model", "%zu bytes, %016" PRIx64, child->restore_size,
-                       number_of(child->restore, child->restore_size));
+                       sh_fingerprint_bytes(child->restore, child->restore_size));
 }
 
 int sh_setup_fingerprint(const pipeline *p, sh_buf *print, sh_err *err)
@@ -177,7 +166,7 @@ int sh_setup_fingerprint(const pipeline *p, sh_buf *print, sh_err *err)
     sh_journal_say(print, "duration", "%.6f", o->duration);
     for (size_t i = 0; i < o->encoder_option_count; i++)
         sh_journal_say(print, "encoder option", "%s", o->encoder_options[i]);
-    say_plan(p, print);
+    sh_fingerprint_plan(&p->plan, print);
     sh_journal_say(print, "encoder library", "%s", sh_encoder_version(p->plan.encoder));
     sh_journal_say(print, "libavformat", "%u", avformat_version());
     sh_journal_say(print, "libavcodec", "%u", avcodec_version());

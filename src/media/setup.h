@@ -16,6 +16,10 @@ typedef struct network {
     char name[SH_SHOWN];
 } network;
 
+/* In the parent: a model's file into *bytes (which is made ready here, and freed by the caller also after a
+ * failure); path NULL: none. A model that the engine does not run may run on a library that is loaded for it,
+ * which the child could not open: once loaded it stays. What is wrong with the model, the child tells. */
+int sh_network_read(const char *path, sh_buf *bytes, sh_err *err);
 /* path: for messages; only its name is kept. */
 int sh_network_parse(network *n, const void *bytes, size_t size, const char *path, sh_err *err);
 

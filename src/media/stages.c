@@ -95,3 +95,20 @@ void sh_line_close(sh_line *line)
     pthread_cond_broadcast(&line->changed);
     pthread_mutex_unlock(&line->lock);
 }
+
+int sh_line_encoded(sh_line *line, sh_encoder *encoder, sh_err *err)
+{
+    for (;;) {
+        sh_work *work = sh_work_new(SH_WORK_PACKET);
+        if (work)
+            work->packet = av_packet_alloc();
+        int status = work && work->packet ? sh_encoder_receive(encoder, work->packet, err)
+                                          : sh_fail(err, SH_E_MEMORY, "memory is short");
+        if (status != SH_ENCODER_PACKET) {
+            sh_work_free(work);
+            return status < 0 ? status : 0;
+        }
+        if (!sh_line_push(line, work))
+            return SH_E_CANCELLED;
+    }
+}

@@ -2,6 +2,7 @@
 #ifndef SH_MEDIA_STAGES_H
 #define SH_MEDIA_STAGES_H
 /* What passes between the stages of upscaling, and the lines it passes through. */
+#include "media/encode.h"
 #include "media/ledger.h"
 #include "media/verify.h"
 #include <libavcodec/avcodec.h>
@@ -42,5 +43,8 @@ bool sh_line_push(sh_line *line, sh_work *work);
 /* NULL: closed. Waits while the line is empty. */
 sh_work *sh_line_pop(sh_line *line);
 void sh_line_close(sh_line *line);
+
+/* All packets that the encoder has ready, to the line. SH_E_CANCELLED: the line is closed. */
+int sh_line_encoded(sh_line *line, sh_encoder *encoder, sh_err *err);
 
 #endif

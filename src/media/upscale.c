@@ -10,6 +10,7 @@
 #include "media/pipeline.h"
 #include "media/report.h"
 #include "media/sandbox.h"
+#include "media/setup.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -114,20 +115,6 @@ static int run(receiver *to, sh_upscale_child *child, sh_err *err)
     if (status == 0 && !to->complete)
         return sh_fail(err, SH_E_INTERNAL, "%s: the child process gave no result", name);
     return status;
-}
-
-/* A model that the engine does not run may run on a library that is loaded for it, which the child could not
- * open. Once loaded it stays; what is wrong with the model, the child tells. */
-static int read_model(const char *path, sh_buf *bytes, sh_err *err)
-{
-    spyhop_model *model = NULL;
-    sh_buf_init(bytes, SPYHOP_MAX_FILE_BYTES);
-    int status = path ? sh_file_read(path, bytes, err) : 0;
-    if (status < 0)
-        return sh_err_prefix(err, "model");
-    if (path && spyhop_model_parse(&model, bytes->data, bytes->length, NULL) == 0)
-        spyhop_model_free(&model);
-    return 0;
 }
 
 static int check_written(const sh_unfinished *output, const sh_upscale_result *result, sh_err *err)
@@ -263,9 +250,9 @@ int sh_upscale(const sh_upscale_job *job, sh_upscale_result *result, sh_err *err
     sh_upscale_child child = {.job = job, .input = -1, .part = -1, .journal = -1, .folder = -1};
     sh_buf model, restore;
     sh_buf_init(&restore, SPYHOP_MAX_FILE_BYTES);
-    int status = read_model(options->model, &model, err);
+    int status = sh_network_read(options->model, &model, err);
     if (status == 0)
-        status = read_model(options->restore, &restore, err);
+        status = sh_network_read(options->restore, &restore, err);
     if (status == 0)
         status = open_input(options->input, &child.input, &got.bytes_in, err);
     if (status == 0) {

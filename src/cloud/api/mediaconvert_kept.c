@@ -199,10 +199,9 @@ static int check_members(sh_call *call, const sort *s)
     const json_t *tags;
     int status;
     if ((status = sh_arg_text(call, "description", 2048, &text)) < 0 ||
-        (status = sh_arg_text(call, "category", 256, &text)) < 0 ||
-        (status = sh_arg_object(call, "tags", &tags)) < 0)
+        (status = sh_arg_text(call, "category", 256, &text)) < 0)
         return status;
-    return s->check(call);
+    return sh_arg_object(call, "tags", &tags);
 }
 
 /* ---- rows to JSON ---- */
@@ -324,7 +323,8 @@ static int create(sh_call *call, int kind)
     const sort *s = &sorts[kind];
     sh_mckept row = {.category = "", .body = kind == SH_MC_QUEUES ? default_queue.body : "{}"};
     int status;
-    if ((status = sh_arg_need(call, "name", 256, &row.name)) < 0 || (status = check_members(call, s)) < 0)
+    if ((status = sh_arg_need(call, "name", 256, &row.name)) < 0 || (status = check_members(call, s)) < 0 ||
+        (status = s->check(call)) < 0)
         return status;
     if (strchr(row.name, '/'))
         return bad(call, "/name", "must not contain a slash");
@@ -342,10 +342,10 @@ static int update(sh_call *call, int kind)
     if ((status = sh_arg_need(call, "name", 1024, &name)) < 0 ||
         (status = sh_mc_kept_find(call, kind, name, &row)) < 0)
         return status;
-    if (json_object_get(call->in, "settings") || kind == SH_MC_QUEUES) {
-        if ((status = check_members(call, s)) < 0)
-            return status;
-    }
+    if ((status = check_members(call, s)) < 0)
+        return status;
+    if ((kind == SH_MC_QUEUES || json_object_get(call->in, "settings")) && (status = s->check(call)) < 0)
+        return status;
     status = save(call, s, &row, row.created_ms == 0);
     if (status == 0 && kind == SH_MC_QUEUES)
         sh_cloud_wake(call->cloud, SH_WAKE_MCJOBS);
