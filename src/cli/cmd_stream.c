@@ -182,17 +182,6 @@ static int run(sh_stream_words *words, view *v, const char *output)
     return status == 0 ? SH_EXIT_OK : status == SH_E_CANCELLED ? SH_EXIT_INTERRUPTED : SH_EXIT_FAILED;
 }
 
-static int open_keys(sh_screen *screen, const char *path)
-{
-    char name[SH_SHOWN];
-    if (path)
-        screen->keys = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
-    if (!path || screen->keys)
-        return SH_EXIT_OK;
-    fprintf(stderr, "spyhop stream: %s: %s\n", sh_shown_path(path, name), strerror(errno));
-    return SH_EXIT_FAILED;
-}
-
 int sh_cmd_stream(int argc, char **argv)
 {
     sh_stream_words words;
@@ -215,7 +204,7 @@ int sh_cmd_stream(int argc, char **argv)
                          .verbose = words.words.verbose,
                          .terminal = isatty(STDERR_FILENO),
                          .stdout_taken = keys_on_stdout}};
-    int code = open_keys(&v.screen, words.words.progress);
+    int code = sh_screen_open_keys(&v.screen, words.words.progress);
     if (code == SH_EXIT_OK)
         code = run(&words, &v, argv[first + 1]);
     if (v.screen.keys && v.screen.keys != stdout && fclose(v.screen.keys) != 0)

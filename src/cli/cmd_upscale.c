@@ -48,17 +48,6 @@ static bool outputs_are_apart(const sh_upscale_words *words)
     return false;
 }
 
-static int open_keys(sh_screen *screen, const char *path)
-{
-    char name[SH_SHOWN];
-    if (path)
-        screen->keys = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
-    if (!path || screen->keys)
-        return SH_EXIT_OK;
-    fprintf(stderr, "spyhop upscale: %s: %s\n", sh_shown_path(path, name), strerror(errno));
-    return SH_EXIT_FAILED;
-}
-
 static int run(const sh_upscale_options *options, sh_screen *screen)
 {
     const sh_upscale_job job = {options, sh_screen_progress, sh_screen_log, screen};
@@ -97,7 +86,7 @@ int sh_cmd_upscale(int argc, char **argv)
     int status = sh_upscale_words_models(&words, &err);
     if (status < 0)
         return fail(&screen, status, &err);
-    int code = open_keys(&screen, words.progress);
+    int code = sh_screen_open_keys(&screen, words.progress);
     if (code == SH_EXIT_OK)
         code = run(&words.options, &screen);
     if (screen.keys && screen.keys != stdout && fclose(screen.keys) != 0)

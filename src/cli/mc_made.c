@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/size.h"
 #include "media/media.h"
+#include "media/ladder_sink.h"
 #include "stream/manifest.h"
 
 #include <inttypes.h>
@@ -90,20 +91,13 @@ static int add_item_files(const finisher *f, sh_mc_item *item)
 
 /* ---- tracks ---- */
 
-static sh_codec codec_of(const sh_ladder_track *t)
-{
-    return t->codec == AV_CODEC_ID_H264   ? SH_CODEC_AVC
-           : t->codec == AV_CODEC_ID_HEVC ? SH_CODEC_HEVC
-           : t->codec == AV_CODEC_ID_AV1  ? SH_CODEC_AV1
-                                          : SH_CODEC_AAC;
-}
-
 static int put_codecs(const finisher *f, sh_stream_track *to, const sh_ladder_track *t)
 {
     char video[96] = "", audio[96] = "";
     int status = 0;
     if (t->video >= 0 || t->audio_config_size == 0)
-        status = sh_codecs_string(video, sizeof(video), codec_of(t), t->config, t->config_size, f->err);
+        status = sh_codecs_string(video, sizeof(video), sh_sink_codec(t->codec), t->config, t->config_size,
+                                  f->err);
     if (status == 0 && t->has_audio && t->audio_config_size)
         status = sh_codecs_string(audio, sizeof(audio), SH_CODEC_AAC, t->audio_config, t->audio_config_size,
                                   f->err);

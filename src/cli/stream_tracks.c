@@ -2,6 +2,7 @@
 #include "cli/stream_tracks.h"
 #include "base/size.h"
 #include "media/ladder_choose.h"
+#include "media/ladder_sink.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -69,25 +70,11 @@ static int short_of_memory(const maker *m)
     return sh_fail(m->err, SH_E_MEMORY, "memory is short");
 }
 
-static sh_codec codec_of(const sh_ladder_track *t)
-{
-    switch (t->codec) {
-    case AV_CODEC_ID_H264:
-        return SH_CODEC_AVC;
-    case AV_CODEC_ID_HEVC:
-        return SH_CODEC_HEVC;
-    case AV_CODEC_ID_AV1:
-        return SH_CODEC_AV1;
-    default:
-        return SH_CODEC_NONE;
-    }
-}
-
 static int put_codecs(const maker *m, sh_stream_track *to, const sh_ladder_track *t)
 {
     const bool audio = t->video < 0;
     char words[96];
-    int status = sh_codecs_string(words, sizeof(words), audio ? SH_CODEC_AAC : codec_of(t),
+    int status = sh_codecs_string(words, sizeof(words), audio ? SH_CODEC_AAC : sh_sink_codec(t->codec),
                                   audio ? t->audio_config : t->config,
                                   audio ? t->audio_config_size : t->config_size, m->err);
     if (status < 0)

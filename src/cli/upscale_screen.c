@@ -3,8 +3,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/size.h"
+#include "cli/commands.h"
 #include "media/media.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -136,6 +138,18 @@ static void print_progress_object(const sh_screen *s, int64_t now, const sh_upsc
         "expected", (json_int_t)p->expected, "bytes", (json_int_t)p->bytes, "resumed", (json_int_t)p->resumed,
         "committed", (json_int_t)p->committed, "pieces", (json_int_t)p->pieces, "out_time_us",
         (json_int_t)p->out_time_us, "fps", fps, "seconds", (double)(now - s->start) / 1e6, "left", rest));
+}
+
+int sh_screen_open_keys(sh_screen *screen, const char *path)
+{
+    char name[SH_SHOWN];
+    if (path)
+        screen->keys = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+    if (!path || screen->keys)
+        return SH_EXIT_OK;
+    fprintf(stderr, "spyhop %s: %s: %s\n", screen->command ? screen->command : "upscale",
+            sh_shown_path(path, name), strerror(errno));
+    return SH_EXIT_FAILED;
 }
 
 void sh_screen_start(sh_screen *s)

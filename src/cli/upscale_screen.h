@@ -34,6 +34,8 @@ typedef struct sh_screen {
     int sample_count;
 } sh_screen;
 
+/* --progress: path may be "-" or NULL. An exit code, said on stderr. */
+int sh_screen_open_keys(sh_screen *screen, const char *path);
 void sh_screen_start(sh_screen *screen);
 /* For sh_upscale_job; opaque: sh_screen. */
 void sh_screen_progress(void *screen, const sh_upscale_progress *progress);

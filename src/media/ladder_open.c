@@ -242,19 +242,12 @@ int ladder_open_rungs(ladder *l, sh_err *err)
 
 /* ---- tracks of outputs ---- */
 
-static sh_codec codec_of(enum AVCodecID id)
-{
-    return id == AV_CODEC_ID_H264   ? SH_CODEC_AVC
-           : id == AV_CODEC_ID_HEVC ? SH_CODEC_HEVC
-           : id == AV_CODEC_ID_AV1  ? SH_CODEC_AV1
-                                    : SH_CODEC_NONE;
-}
-
 static int set_config(sh_ladder_track *t, const AVCodecParameters *p, sh_err *err)
 {
     sh_buf config;
     sh_buf_init(&config, sizeof(t->config));
-    int status = sh_config_make(&config, codec_of(p->codec_id), p->extradata, (size_t)p->extradata_size, err);
+    int status =
+        sh_config_make(&config, sh_sink_codec(p->codec_id), p->extradata, (size_t)p->extradata_size, err);
     if (status == 0 && config.failed)
         status = sh_fail(err, SH_E_LIMIT, "the encoder's parameter sets have more than %zu bytes",
                          sizeof(t->config));

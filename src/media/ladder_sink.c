@@ -177,3 +177,19 @@ const uint8_t *sh_sink_config(const sh_sink *sink, size_t *size)
     *size = sink->config_size;
     return sink->config;
 }
+
+sh_codec sh_sink_codec(enum AVCodecID id)
+{
+    switch (id) {
+    case AV_CODEC_ID_H264:
+        return SH_CODEC_AVC;
+    case AV_CODEC_ID_HEVC:
+        return SH_CODEC_HEVC;
+    case AV_CODEC_ID_AV1:
+        return SH_CODEC_AV1;
+    case AV_CODEC_ID_AAC:
+        return SH_CODEC_AAC;
+    default:
+        return SH_CODEC_NONE;
+    }
+}

@@ -26,6 +26,7 @@
  * samples before it alone, so a sink may begin with any segment. TS and MP4 begin with the first one
  * (sh_sink_can_resume). */
 #include "base/err.h"
+#include "stream/codec_config.h"
 #include <libavcodec/avcodec.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -121,5 +122,8 @@ int sh_sink_finish(sh_sink *sink, sh_err *err);
  * AudioSpecificConfig); borrowed. *size 0 in other kinds. */
 const uint8_t *sh_sink_config(const sh_sink *sink, size_t *size);
 bool sh_sink_can_resume(sh_sink_kind kind);
+
+/* SH_CODEC_NONE: none that a stream has. */
+sh_codec sh_sink_codec(enum AVCodecID id);
 
 #endif

@@ -26,22 +26,6 @@ typedef struct cmaf {
 
 /* ---- the header ---- */
 
-static sh_codec codec_of(enum AVCodecID id)
-{
-    switch (id) {
-    case AV_CODEC_ID_H264:
-        return SH_CODEC_AVC;
-    case AV_CODEC_ID_HEVC:
-        return SH_CODEC_HEVC;
-    case AV_CODEC_ID_AV1:
-        return SH_CODEC_AV1;
-    case AV_CODEC_ID_AAC:
-        return SH_CODEC_AAC;
-    default:
-        return SH_CODEC_NONE;
-    }
-}
-
 static uint16_t in_units(AVRational value, int unit)
 {
     const double scaled = value.den ? av_q2d(value) * unit + 0.5 : 0;
@@ -124,7 +108,7 @@ static int describe(sh_sink *sink, cmaf *c, const sh_sink_track *from, sh_err *e
     if (from->time_base.num != 1)
         return sh_fail(err, SH_E_ARGUMENT, "%s: a time base of %d/%d; CMAF counts whole parts of a second",
                        sink->name, from->time_base.num, from->time_base.den);
-    track->codec = codec_of(p->codec_id);
+    track->codec = sh_sink_codec(p->codec_id);
     if (track->codec == SH_CODEC_NONE || !p->extradata || p->extradata_size < 1)
         return sh_fail(err, SH_E_ARGUMENT, "%s: %s%s cannot go into CMAF", sink->name,
                        avcodec_get_name(p->codec_id),
