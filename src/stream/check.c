@@ -92,8 +92,8 @@ static void check_url(sh_checker *c, const char *location)
             found++;
         }
     if (found == 0 && c->status == 0)
-        c->status =
-            sh_fail(c->err, SH_E_NOT_FOUND, "there is neither index.m3u8 nor index.mpd: %s", c->why.message);
+        c->status = sh_fail(c->err, SH_E_NOT_FOUND, "there is neither index.m3u8 nor index.mpd: %s",
+                            c->why.message[0] ? c->why.message : "the URL names no host");
 }
 
 static void check_named(sh_checker *c, const sh_stream_source *source)

@@ -99,26 +99,144 @@ static void decode_track(sh_checker *c, const sh_check_track *t, const json_t *p
     free(d);
 }
 
+/* ---- what a plan may be ---- */
+
+/* A key of the plan or of an object in it; 'i' whole number, 's' string, 'o' object, 'l' list. Keys that are
+ * not here say nothing to the checker. */
+typedef struct plan_key {
+    const char *name;
+    char kind;
+} plan_key;
+
+static const plan_key plan_keys[] = {{"frames", 'i'}, {"video", 'l'},  {"audio", 'l'}, {"text", 'l'},
+                                     {"colour", 'o'}, {"source", 'o'}, {NULL, 0}};
+static const plan_key row_keys[] = {
+    {"name", 's'},   {"frames", 'i'},   {"width", 'i'},       {"height", 'i'},   {"codec", 's'},
+    {"colour", 'o'}, {"channels", 'i'}, {"sample_rate", 'i'}, {"language", 's'}, {NULL, 0}};
+static const plan_key colour_keys[] = {
+    {"primaries", 'i'}, {"transfer", 'i'}, {"matrix", 'i'}, {"full_range", 'b'}, {NULL, 0}};
+static const plan_key source_keys[] = {{"black", 'l'}, {"frozen", 'l'}, {NULL, 0}};
+
+static bool is_of_kind(const json_t *value, char kind)
+{
+    switch (kind) {
+    case 'i':
+        return json_is_integer(value);
+    case 's':
+        return json_is_string(value);
+    case 'b':
+        return json_is_boolean(value);
+    case 'o':
+        return json_is_object(value);
+    default:
+        return json_is_array(value);
+    }
+}
+
+static const char *kind_words(char kind)
+{
+    return kind == 'i'   ? "a whole number"
+           : kind == 's' ? "a string"
+           : kind == 'b' ? "true or false"
+           : kind == 'o' ? "an object"
+                         : "a list";
+}
+
+/* The number of known keys in the object `where`, or an error. */
+static int check_keys(const json_t *object, const plan_key *keys, const char *where, sh_err *err)
+{
+    int known = 0;
+    if (!json_is_object(object))
+        return sh_fail(err, SH_E_FORMAT, "the plan: %s has to be an object", where);
+    for (; keys->name; keys++) {
+        const json_t *value = json_object_get(object, keys->name);
+        if (!value || json_is_null(value))
+            continue;
+        if (!is_of_kind(value, keys->kind))
+            return sh_fail(err, SH_E_FORMAT, "the plan: %s in %s has to be %s", keys->name, where,
+                           kind_words(keys->kind));
+        known++;
+    }
+    return known;
+}
+
+static int check_colour(const json_t *object, const char *where, sh_err *err)
+{
+    const json_t *colour = json_object_get(object, "colour");
+    return json_is_object(colour) ? check_keys(colour, colour_keys, where, err) : 0;
+}
+
+static int check_rows(const json_t *plan, const char *key, sh_err *err)
+{
+    size_t i;
+    json_t *row;
+    char where[64];
+    int status = 0;
+    json_array_foreach(json_object_get(plan, key), i, row)
+    {
+        snprintf(where, sizeof(where), "%s[%zu]", key, i);
+        status = check_keys(row, row_keys, where, err);
+        if (status >= 0)
+            status = check_colour(row, where, err);
+        if (status < 0)
+            return status;
+    }
+    return 0;
+}
+
+static int check_runs(const json_t *source, const char *key, sh_err *err)
+{
+    size_t i;
+    json_t *run;
+    json_array_foreach(json_object_get(source, key), i, run)
+    {
+        if (json_array_size(run) != 2 || !json_is_number(json_array_get(run, 0)) ||
+            !json_is_number(json_array_get(run, 1)))
+            return sh_fail(err, SH_E_FORMAT, "the plan: source.%s[%zu] has to be [from, to] in seconds", key,
+                           i);
+    }
+    return 0;
+}
+
+/* A plan that cannot be understood, or that says nothing, is no plan that a stream keeps to. */
+static int check_shape(const json_t *plan, sh_err *err)
+{
+    static const char *const lists[] = {"video", "audio", "text"};
+    const json_t *source = json_object_get(plan, "source");
+    int status = check_keys(plan, plan_keys, "the plan", err);
+    if (status == 0)
+        return sh_fail(
+            err, SH_E_FORMAT,
+            "the plan says nothing that can be checked: it has none of frames, video, audio, text, "
+            "colour and source");
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]) && status >= 0; i++)
+        status = check_rows(plan, lists[i], err);
+    if (status >= 0)
+        status = check_colour(plan, "the plan", err);
+    if (status >= 0 && json_is_object(source))
+        status = check_keys(source, source_keys, "source", err);
+    if (status >= 0)
+        status = check_runs(source, "black", err);
+    return status >= 0 ? check_runs(source, "frozen", err) : status;
+}
+
 static json_t *load(sh_checker *c)
 {
     json_error_t error;
+    sh_err why = {0};
     if (!c->options->plan)
         return NULL;
     json_t *root = json_loadb(c->options->plan, c->options->plan_length, JSON_REJECT_DUPLICATES, &error);
-    json_t *plan = json_object_get(root, "plan");
-    if (!json_is_object(root)) {
-        if (c->status == 0)
-            c->status = root ? sh_fail(c->err, SH_E_FORMAT, "the plan is no JSON object")
-                             : sh_fail(c->err, SH_E_FORMAT, "the plan, line %d column %d: %s", error.line,
-                                       error.column, error.text);
-        json_decref(root);
-        return NULL;
-    }
-    if (!json_is_object(plan))
-        return root;
-    json_incref(plan);
+    json_t *inner = json_object_get(root, "plan"), *plan = inner ? inner : root;
+    int status = !root ? sh_fail(&why, SH_E_FORMAT, "the plan, line %d column %d: %s", error.line,
+                                 error.column, error.text)
+                       : check_shape(plan, &why);
+    if (status >= 0)
+        json_incref(plan);
+    else if (c->status == 0)
+        c->status = sh_fail(c->err, status, "%s", why.message);
     json_decref(root);
-    return plan;
+    return status >= 0 ? plan : NULL;
 }
 
 /* The tracks of HLS; of DASH where there is no HLS. */
