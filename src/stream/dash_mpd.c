@@ -39,35 +39,12 @@ static bool less(int64_t a, int64_t b, int64_t c, int64_t d)
     return (__int128)a * d < (__int128)c * b;
 }
 
-/* Samples of one frame of AAC; HE-AAC's are of twice the rate of its core. */
-static int frame_of(const sh_stream_track *t)
-{
-    return strcmp(t->codecs, "mp4a.40.5") == 0 || strcmp(t->codecs, "mp4a.40.29") == 0 ? 2048 : 1024;
-}
-
 typedef struct measures {
-    int64_t end, end_scale;         /* of the presentation */
+    int64_t end, end_scale; /* the latest presented end: a player that is told of an earlier one stands
+                             * still in the rest of the last frame of sound */
     int64_t longest, longest_scale; /* segment */
     bool sdr, hdr;
 } measures;
-
-/* The latest presented end of the tracks of a kind; of pictures first. Sound goes on to the end of its last
- * frame: less than a frame behind the pictures is the encoder's silence and no part of the presentation. */
-static void measure_end(const sh_stream *stream, sh_stream_kind kind, measures *m)
-{
-    for (size_t i = 0; i < stream->track_count; i++) {
-        const sh_stream_track *t = &stream->tracks[i];
-        if (t->kind != kind)
-            continue;
-        int64_t end = sh_stream_end(t), slack = 0;
-        if (kind == SH_STREAM_AUDIO && m->sdr + m->hdr > 0)
-            slack = frame_of(t) * t->timescale / t->sample_rate;
-        if (less(m->end, m->end_scale, end - slack, t->timescale)) {
-            m->end = end;
-            m->end_scale = t->timescale;
-        }
-    }
-}
 
 static void measure(const sh_stream *stream, measures *m)
 {
@@ -76,7 +53,13 @@ static void measure(const sh_stream *stream, measures *m)
         const sh_stream_track *t = &stream->tracks[i];
         if (t->kind == SH_STREAM_VIDEO)
             *(strcmp(sh_stream_range(t), "SDR") == 0 ? &m->sdr : &m->hdr) = true;
-        for (size_t n = 0; counts(t) && n < t->segment_count; n++) {
+        if (!counts(t))
+            continue;
+        if (less(m->end, m->end_scale, sh_stream_end(t), t->timescale)) {
+            m->end = sh_stream_end(t);
+            m->end_scale = t->timescale;
+        }
+        for (size_t n = 0; n < t->segment_count; n++) {
             int64_t duration = sh_manifest_duration(t, n);
             if (!less(m->longest, m->longest_scale, duration, t->timescale))
                 continue;
@@ -84,8 +67,6 @@ static void measure(const sh_stream *stream, measures *m)
             m->longest_scale = t->timescale;
         }
     }
-    measure_end(stream, SH_STREAM_VIDEO, m);
-    measure_end(stream, SH_STREAM_AUDIO, m);
 }
 
 static void put_head(sh_dash_xml *x, const sh_stream *stream, const measures *m, int64_t buffer_ms)
