@@ -109,6 +109,18 @@ static int make_streams(worker *w, int *code, sh_err *err)
     return status;
 }
 
+/* The input as the job names it, not as the path it was handed over by. */
+static void name_input(const worker *w, sh_err *err)
+{
+    char text[sizeof(err->message)];
+    const char *at = w->input ? strstr(err->message, w->input) : NULL;
+    if (!at || !w->job || !w->job->file_input)
+        return;
+    snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - err->message), err->message, w->job->file_input,
+             at + strlen(w->input));
+    memcpy(err->message, text, sizeof(text));
+}
+
 static void free_worker(worker *w)
 {
     for (size_t i = 0; i < SH_MC_GROUPS; i++)
@@ -143,6 +155,7 @@ int sh_cmd_mediaconvert_worker(int argc, char **argv)
     if (status == 0) {
         sh_mc_print(sh_mc_result_json(&w->made, w->job->group_count));
     } else {
+        name_input(w, &err);
         fprintf(stderr, "spyhop mediaconvert-worker: %s\n", err.message);
         sh_mc_print(sh_mc_error_json(code, err.message));
     }

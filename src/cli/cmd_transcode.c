@@ -164,6 +164,19 @@ static int make_path(const char *path, char **first, sh_err *err)
     return 0;
 }
 
+/* Keys of objects may hold any words between their slashes; names of folders lead nowhere but down. */
+static bool leads_out(const char *prefix)
+{
+    for (const char *part = prefix; *part;) {
+        const size_t length = strcspn(part, "/");
+        if ((length == 1 && part[0] == '.') || (length == 2 && part[0] == '.' && part[1] == '.'))
+            return true;
+        part += length;
+        part += *part == '/';
+    }
+    return false;
+}
+
 static int target_of(order *o, size_t group, sh_err *err)
 {
     sh_mc_place place = {0};
@@ -174,6 +187,11 @@ static int target_of(order *o, size_t group, sh_err *err)
         status =
             sh_fail(err, SH_E_ARGUMENT, "%s: /outputGroups/%zu: %s is not here; --out DIR says where it is",
                     o->file, group, o->job->groups[group].destination);
+    else if (place.bucket[0] && leads_out(place.prefix))
+        status = sh_fail(
+            err, SH_E_ARGUMENT,
+            "%s: /outputGroups/%zu: %s has \".\" or \"..\" between slashes, which is no folder below --out",
+            o->file, group, o->job->groups[group].destination);
     else if (asprintf(&o->targets[group], "%s%s%s", place.bucket[0] ? o->out : "", place.bucket[0] ? "/" : "",
                       *place.prefix ? place.prefix : ".") < 0)
         o->targets[group] = NULL;
@@ -230,6 +248,36 @@ static void clean(order *o, bool failed)
     }
 }
 
+/* Whether the names of both groups' files were compared: their places are written alike. */
+static bool same_place(const order *o, size_t a, size_t b)
+{
+    sh_mc_place one = {0}, other = {0};
+    sh_err err = {0};
+    const bool same = sh_mc_place_of(&one, o->job, a, o->time_ms, &err) == 0 &&
+                      sh_mc_place_of(&other, o->job, b, o->time_ms, &err) == 0 &&
+                      strcmp(one.bucket, other.bucket) == 0 && strcmp(one.prefix, other.prefix) == 0;
+    sh_mc_place_free(&one);
+    sh_mc_place_free(&other);
+    return same;
+}
+
+/* Other buckets, "a/" and "a//": two destinations, and one folder in which one file would replace another. */
+static int check_apart(const order *o, size_t group, sh_err *err)
+{
+    struct stat one, other;
+    if (stat(o->targets[group], &one) < 0)
+        return sh_fail_errno(err, errno, "cannot look at %s", o->targets[group]);
+    for (size_t i = 0; i < group; i++)
+        if (stat(o->targets[i], &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino &&
+            !same_place(o, i, group))
+            return sh_fail(err, SH_E_ARGUMENT,
+                           "%s: /outputGroups/%zu: its destination is the same folder, %s, as that of group "
+                           "%zu, which is "
+                           "written differently; give one another folder, or write both alike",
+                           o->file, group, o->targets[group], i);
+    return 0;
+}
+
 static int publish(const order *o, sh_err *err)
 {
     char from[PATH_MAX], to[PATH_MAX];
@@ -262,8 +310,12 @@ static int work(order *o, int *code, sh_err *err)
     *code = SH_MC_CODE_INTERNAL;
     for (size_t i = 0; i < o->job->group_count && status == 0; i++) {
         status = make_stage(o, i, err);
+        if (status == 0)
+            status = check_apart(o, i, err);
         w.folders[i] = o->stages[i];
     }
+    if (status == SH_E_ARGUMENT)
+        *code = SH_MC_CODE_SETTINGS;
     if (status == 0)
         status = sh_mc_make(&o->made, &o->plan, &w, code, err);
     return status == 0 ? publish(o, err) : status;

@@ -271,8 +271,8 @@ class MediaConvert(unittest.TestCase):
         return answer
 
     def test_not_a_video(self):
-        self.failed("text.mp4", b"this is no film\n" * 1000)
-        self.failed("empty.mp4", b"")
+        for key, data in (("text.mp4", b"this is no film\n" * 1000), ("empty.mp4", b"")):
+            self.assertIn("s3://films/" + key, self.failed(key, data)["ErrorMessage"])
 
     def test_a_truncated_video(self):
         with open(self.clip, "rb") as f:

@@ -266,6 +266,18 @@ class Transcode(unittest.TestCase):
                 output["NameModifier"] = modifier
         self.expect(self.changed("cmaf_both_manifests", same), "two outputs have the file", 1040)
 
+    def test_destinations_of_one_folder(self):
+        """Keys of objects may be what names of folders are not."""
+        def two(first, second):
+            def change(s):
+                s["OutputGroups"] = [copy.deepcopy(s["OutputGroups"][0]) for _ in range(2)]
+                for group, name in zip(s["OutputGroups"], (first, second)):
+                    group["OutputGroupSettings"]["FileGroupSettings"]["Destination"] = name
+            return self.changed("input_clipping", change)
+        self.expect(two("s3://films/a/", "s3://films/a//"), "the same folder", 1040)
+        self.expect(two("s3://films/a/", "s3://other/a/"), "the same folder", 1040)
+        self.expect(two("s3://films/a/", "s3://films/../../b/"), "no folder below --out", 1040)
+
     def test_no_video(self):
         path = os.path.join(self.out, "words.mp4")
         with open(path, "w") as f:

@@ -46,7 +46,9 @@ int sh_mc_check_uri(const char *uri, bool local, sh_err *err)
         return *sh_mc_local_path(uri) ? 0 : sh_fail(err, SH_E_ARGUMENT, "is empty");
     int status = sh_mc_s3_uri(uri, bucket, sizeof(bucket), &key, err);
     if (status < 0 && local)
-        return sh_fail(err, SH_E_ARGUMENT, "must be a path, file:///path or s3://bucket/key");
+        return sh_fail(
+            err, SH_E_ARGUMENT,
+            "must be a path, file:///path or s3://bucket/key (a bucket's name has 3 to 63 characters)");
     return status;
 }
 
