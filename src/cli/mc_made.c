@@ -3,11 +3,13 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/size.h"
+#include "cli/stream_tracks.h"
 #include "media/media.h"
 #include "media/ladder_sink.h"
 #include "stream/manifest.h"
 
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,16 +147,26 @@ static int put_segments(const finisher *f, sh_stream_track *to, sh_mc_item *item
     return 0;
 }
 
-static void put_picture(sh_stream_track *to, const sh_mc_item *item, const sh_mc_output *o,
+static AVRational rate_of(const finisher *f, const sh_mc_item *item, const sh_ladder_track *t)
+{
+    const char *facts = f->results[item->pass].facts;
+    json_t *known = facts ? json_loads(facts, 0, NULL) : NULL;
+    const AVRational rate = sh_stream_rate_of(json_object_get(known, "facts"), t);
+    json_decref(known);
+    return rate;
+}
+
+static void put_picture(const finisher *f, sh_stream_track *to, const sh_mc_item *item, const sh_mc_output *o,
                         const sh_ladder_track *t)
 {
+    const AVRational rate = rate_of(f, item, t);
     to->kind = SH_STREAM_VIDEO;
     to->iframes = t->key_count > 0 ? item->iframes : NULL;
     to->width = t->width;
     to->height = t->height;
     to->sar_num = to->sar_den = 1;
-    to->rate_num = t->rate.num;
-    to->rate_den = t->rate.den > 0 ? t->rate.den : 1;
+    to->rate_num = rate.num;
+    to->rate_den = rate.den;
     to->has_colour = true;
     to->colour = (sh_cicp){.primaries = (int)t->colour.primaries,
                            .transfer = (int)t->colour.transfer,
@@ -194,7 +206,7 @@ static int put_track(const finisher *f, sh_stream_track *to, sh_mc_item *item, b
         to->role = o->accessible ? SH_STREAM_CAPTION : SH_STREAM_SUBTITLE;
         to->whole = item->whole;
     } else if (t->video >= 0) {
-        put_picture(to, item, o, t);
+        put_picture(f, to, item, o, t);
     } else {
         put_sound(to, o, t, have_default);
     }

@@ -134,14 +134,12 @@ static int put_names(const maker *m, sh_stream_track *to, const sh_ladder_track 
     return to->id && to->folder ? 0 : short_of_memory(m);
 }
 
-/* Where the rate varies: the highest, by the shortest step that probing has seen, and never below what the
- * segments have on average. */
-static AVRational rate_of(const maker *m, const sh_ladder_track *t)
+AVRational sh_stream_rate_of(const json_t *facts, const sh_ladder_track *t)
 {
     AVRational mean = {0, 1};
     if (!t->vfr && t->rate.num > 0)
         return t->rate;
-    const double step = json_number_value(json_object_get(json_object_get(m->facts, "video"), "step_min"));
+    const double step = json_number_value(json_object_get(json_object_get(facts, "video"), "step_min"));
     const AVRational most = step > 0 ? av_d2q(1 / step, RATE_DEN_MAX) : (AVRational){0, 1};
     if (t->duration > 0 && t->pictures < INT64_MAX / t->timescale)
         av_reduce(&mean.num, &mean.den, t->pictures * t->timescale, t->duration, RATE_DEN_MAX);
@@ -156,8 +154,9 @@ static int video_track(const maker *m, sh_stream_track *to, const sh_ladder_trac
     to->width = t->width;
     to->height = t->height;
     to->sar_num = to->sar_den = 1;
-    to->rate_num = rate_of(m, t).num;
-    to->rate_den = rate_of(m, t).den;
+    const AVRational rate = sh_stream_rate_of(m->facts, t);
+    to->rate_num = rate.num;
+    to->rate_den = rate.den;
     to->has_colour = true;
     to->colour = (sh_cicp){.primaries = (int)t->colour.primaries,
                            .transfer = (int)t->colour.transfer,

@@ -20,6 +20,8 @@ void sh_stream_folder_of(const sh_ladder_file *file, char name[SH_STREAM_NAME]);
 /* The file in it: "seg_00001.m4s". What only the work needs has a name with a dot in front, and no folder. */
 void sh_stream_name_of(const sh_ladder_file *file, char name[SH_STREAM_NAME]);
 
+struct json_t;
+
 typedef struct sh_stream_book {
     sh_stream stream;
     sh_stream_track
@@ -32,6 +34,9 @@ typedef struct sh_stream_book {
  * before; strings are copied. SH_E_INTERNAL: there is no segment of a video yet. */
 int sh_stream_book_make(sh_stream_book *book, const sh_ladder_result *result, const char *prefix,
                         const char *title, sh_err *err);
+/* FRAME-RATE of a video. Where it varies: the highest, by the shortest step that probing has seen (facts, of
+ * sh_ladder_result.facts; NULL: not known), and never below what the segments have on average. */
+AVRational sh_stream_rate_of(const struct json_t *facts, const sh_ladder_track *track);
 /* Seconds that the film says it has, 0 where it does not: while it grows. */
 double sh_stream_expected(const sh_ladder_result *result);
 void sh_stream_book_free(sh_stream_book *book);
