@@ -41,6 +41,7 @@ typedef struct watch {
     double settle, interval, backoff;
     int retries;
     bool once, json;
+    bool incomplete;     /* something was set aside, or nobody could be told of it, in this run */
     char **stream_words; /* options of `spyhop stream` */
     int stream_count;
     sh_watch_memory memory;
@@ -76,7 +77,8 @@ static void usage(FILE *out)
         "  --notify URL            gets {\"source\", \"output\", \"name\"} by POST for each stream\n"
         "  --once                  end when all that is there is done\n"
         "  --json                  what happens as JSON lines on stdout\n\n"
-        "Exit codes: 0 done (--once), 1 failed, or something was set aside (--once), 2 wrong usage, 130 "
+        "Exit codes: 0 done (--once), 1 failed, or something was set aside or not told (--once), 2 wrong "
+        "usage, 130 "
         "interrupted;\n"
         "the same command goes on.\n");
 }
@@ -264,9 +266,15 @@ static int set_aside(watch *w, sh_watch_entry *e, const char *path, const char *
             note, text, (size_t)length < sizeof(text) ? (size_t)length : sizeof(text) - 1, 0666, &why);
     if (status == 0 && rename(path, to) < 0)
         status = sh_fail_errno(&why, errno, "moving %s to %s", path, to);
-    if (status < 0) /* a folder that may only be read: it stays where it is, and is left alone from now on */
+    if (status <
+        0) { /* a folder that may only be read: it stays where it is, and is left alone from now on */
         sh_log(SH_LOG_WARNING, "watch", "%s", why.message);
+    } else { /* whoever puts it back wants it tried again */
+        memset(e->digest, '0', sizeof(e->digest) - 1);
+        e->size = -1;
+    }
     e->state = SH_WATCH_ASIDE;
+    w->incomplete = true;
     say(w, "set aside", e->name, reason);
     return sh_watch_memory_save(&w->memory, e, reason, err);
 }
@@ -371,8 +379,10 @@ static int tell(watch *w, sh_watch_entry *e, const char *path, const char *out, 
         say(w, "not told", e->name, why.message);
         return sh_watch_memory_save(&w->memory, e, why.message, err);
     }
-    if (status < 0)
+    if (status < 0) {
         say(w, "given up telling", e->name, why.message);
+        w->incomplete = true;
+    }
     e->state = SH_WATCH_DONE;
     e->attempts = 0;
     return sh_watch_memory_save(&w->memory, e, status < 0 ? why.message : NULL, err);
@@ -421,7 +431,8 @@ static int work_on(watch *w, sh_watch_entry *e, sh_err *err)
         if (same && (e->state == SH_WATCH_NEW || e->state == SH_WATCH_FAILED)) {
             char shown[SH_SHOWN];
             say(w, "the same as", e->name, sh_shown_path(same->name, shown));
-            e->state = SH_WATCH_DONE;
+            e->state = same->state == SH_WATCH_ASIDE ? SH_WATCH_ASIDE : SH_WATCH_DONE;
+            w->incomplete = w->incomplete || e->state == SH_WATCH_ASIDE;
             return sh_watch_memory_save(&w->memory, e, NULL, err);
         }
         if (e->state == SH_WATCH_NEW || e->state == SH_WATCH_FAILED)
@@ -453,14 +464,6 @@ static int loop(watch *w, sh_err *err)
             rest(w->interval);
     }
     return status;
-}
-
-static bool set_aside_any(const watch *w)
-{
-    for (size_t i = 0; i < w->memory.count; i++)
-        if (w->memory.entries[i]->state == SH_WATCH_ASIDE)
-            return true;
-    return false;
 }
 
 /* ---- the command line ---- */
@@ -525,6 +528,20 @@ static const struct option options[] = {
     {NULL, 0, NULL, 0},
 };
 
+static bool is_url(const char *text)
+{
+    char *scheme = NULL, *host = NULL;
+    CURLU *url = curl_url();
+    bool good = url && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
+                curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+                curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK && *host &&
+                (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0);
+    curl_free(scheme);
+    curl_free(host);
+    curl_url_cleanup(url);
+    return good;
+}
+
 /* -1: go on; else the exit code. */
 static int read_option(watch *w, int option)
 {
@@ -547,6 +564,10 @@ static int read_option(watch *w, int option)
         w->then = optarg;
         return -1;
     case NOTIFY:
+        if (!is_url(optarg)) {
+            fprintf(stderr, "spyhop watch: --notify takes an http or https URL, not \"%s\"\n", optarg);
+            return SH_EXIT_USAGE;
+        }
         w->notify = optarg;
         return -1;
     case ONCE:
@@ -601,9 +622,9 @@ int sh_cmd_watch(int argc, char **argv)
     int status = set_up(&w, argv[optind], argv[optind + 1], &err);
     if (status == 0)
         status = loop(&w, &err);
-    code = status == SH_E_ARGUMENT                       ? SH_EXIT_USAGE
-           : status < 0 || (w.once && set_aside_any(&w)) ? SH_EXIT_FAILED
-                                                         : SH_EXIT_OK;
+    code = status == SH_E_ARGUMENT                  ? SH_EXIT_USAGE
+           : status < 0 || (w.once && w.incomplete) ? SH_EXIT_FAILED
+                                                    : SH_EXIT_OK;
     if (status < 0)
         fprintf(stderr, "spyhop watch: %s\n", err.message);
     else if (stop_signals > 0)

@@ -108,6 +108,10 @@ class Watch(unittest.TestCase):
             reason = file.read()
         self.assertIn("broken.mp4", reason.split("said:\n")[1])
         self.assertFalse(os.path.exists(os.path.join(self.out, "folder/broken.mp4/index.m3u8")))
+        self.assertEqual(self.once(), [])  # that was the run before
+        os.rename(os.path.join(aside, "broken.mp4"), path)
+        self.assertIn(("begun", "folder/broken.mp4"), self.once("--retries", "0", code=1))
+        self.assertEqual(sorted(os.listdir(aside)), ["broken.mp4", "broken.mp4.txt"])
 
     def test_others_are_told(self):
         self.put(0, "it's; touch x.mp4")
@@ -123,6 +127,11 @@ class Watch(unittest.TestCase):
         with open(seen, encoding="utf-8") as file:
             self.assertEqual(file.read().splitlines(), wanted * 2)  # at least once
         self.assertEqual([(h["source"], h["output"]) for h in server.heard], [tuple(wanted)] * 2)
+
+    def test_nobody_to_tell(self):
+        self.put(0, "a.mp4")
+        told = self.once("--retries", "0", "--then", "false", code=1)
+        self.assertEqual([t[0] for t in told], ["begun", "made", "given up telling"])
 
     def test_a_file_that_grows_is_waited_for(self):
         path = os.path.join(self.incoming, "slow.mp4")
@@ -162,7 +171,8 @@ class Watch(unittest.TestCase):
 
     def test_wrong_usage(self):
         for words in ([], [self.incoming], [self.incoming, self.incoming], ["--settle", "x", self.incoming, self.out],
-                      ["--retries", "-1", self.incoming, self.out], [self.incoming, self.out, "more"]):
+                      ["--retries", "-1", self.incoming, self.out], ["--notify", "ftp://x/y", self.incoming, self.out],
+                      ["--notify", "x", self.incoming, self.out], [self.incoming, self.out, "more"]):
             done = subprocess.run([PROGRAM, "watch", *words], capture_output=True, check=False, timeout=LIMIT_SECONDS)
             self.assertEqual((done.returncode, bool(done.stderr)), (2, True), words)
         self.put(0, "a.mp4")
