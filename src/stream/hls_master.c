@@ -322,11 +322,12 @@ static void put_variant(sh_buf *out, const master *m, const variant *v)
     sh_buf_putc(out, '\n');
 }
 
-static void put_iframes(sh_buf *out, const sh_stream_track *t)
+static void put_iframes(sh_buf *out, const sh_stream *stream, const sh_stream_track *t)
 {
     sh_buf_printf(
         out, "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=%" PRId64 ",AVERAGE-BANDWIDTH=%" PRId64 ",CODECS=\"%.*s\"",
-        sh_stream_key_peak(t), sh_stream_key_average(t), (int)sh_manifest_codec_length(t->codecs), t->codecs);
+        sh_stream_key_peak(stream, t), sh_stream_key_average(t), (int)sh_manifest_codec_length(t->codecs),
+        t->codecs);
     put_picture(out, t);
     sh_buf_printf(out, ",VIDEO-RANGE=%s,URI=\"", sh_stream_range(t));
     sh_manifest_uri(out, t->folder, t->iframes, false);
@@ -359,7 +360,7 @@ int sh_hls_master(sh_buf *out, const sh_stream *stream, sh_err *err)
         put_variant(out, &m, &m.variants[i]);
     for (size_t i = 0; i < stream->track_count; i++)
         if (stream->tracks[i].kind == SH_STREAM_VIDEO && stream->tracks[i].iframes)
-            put_iframes(out, &stream->tracks[i]);
+            put_iframes(out, stream, &stream->tracks[i]);
     return out->failed
                ? sh_fail(err, SH_E_LIMIT, "the multivariant playlist has more than %zu bytes", out->maximum)
                : 0;

@@ -123,9 +123,7 @@ int sh_hls_iframes(sh_buf *out, const sh_stream *stream, const sh_stream_track *
     if (t->kind != SH_STREAM_VIDEO || !sh_manifest_has_keys(t))
         return sh_fail(err, SH_E_ARGUMENT, "track %s: its key pictures are not known", t->id);
     extinf e = {t->timescale, 0, false};
-    int64_t target = sh_manifest_key_target(t);
-    put_head(out, stream, t->init ? 6 : 4,
-             stream->growing && stream->target > target ? stream->target : target);
+    put_head(out, stream, t->init ? 6 : 4, sh_manifest_key_target(stream, t));
     sh_buf_puts(out, "#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-I-FRAMES-ONLY\n");
     put_map(out, t);
     for (size_t n = 0; n < t->segment_count; n++)

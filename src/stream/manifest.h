@@ -149,7 +149,7 @@ int64_t sh_stream_target(const sh_stream *stream);
 int64_t sh_stream_peak(const sh_stream *stream, const sh_stream_track *track);
 int64_t sh_stream_average(const sh_stream_track *track);
 /* The same of the I-frame playlist. */
-int64_t sh_stream_key_peak(const sh_stream_track *track);
+int64_t sh_stream_key_peak(const sh_stream *stream, const sh_stream_track *track);
 int64_t sh_stream_key_average(const sh_stream_track *track);
 /* The presented end of the track, in its ticks. */
 int64_t sh_stream_end(const sh_stream_track *track);

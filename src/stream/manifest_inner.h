@@ -25,7 +25,7 @@ int64_t sh_manifest_longest(const sh_stream_track *track);
 int64_t sh_manifest_seconds(int64_t ticks, int64_t timescale);
 /* Of the I-frame playlist: duration of the key n of segment i; the longest in whole seconds. */
 int64_t sh_manifest_key_duration(const sh_stream_track *track, size_t i, size_t n);
-int64_t sh_manifest_key_target(const sh_stream_track *track);
+int64_t sh_manifest_key_target(const sh_stream *stream, const sh_stream_track *track);
 /* All segments have keys. */
 bool sh_manifest_has_keys(const sh_stream_track *track);
 /* The least rate at which a client that waits `buffer_ms` after it begins to load any segment is never short

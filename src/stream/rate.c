@@ -106,11 +106,11 @@ int64_t sh_manifest_key_duration(const sh_stream_track *t, size_t i, size_t n)
     return end - s->keys[n].time;
 }
 
-int64_t sh_manifest_key_target(const sh_stream_track *t)
+int64_t sh_manifest_key_target(const sh_stream *stream, const sh_stream_track *t)
 {
     walker w = {t, true, 0, 0};
     span s;
-    int64_t target = 1;
+    int64_t target = stream->growing && stream->target > 1 ? stream->target : 1;
     while (next(&w, &s)) {
         int64_t seconds = sh_manifest_seconds(s.ticks, t->timescale);
         target = seconds > target ? seconds : target;
@@ -123,9 +123,9 @@ int64_t sh_stream_key_average(const sh_stream_track *t)
     return sh_manifest_has_keys(t) ? average(t, true) : 0;
 }
 
-int64_t sh_stream_key_peak(const sh_stream_track *t)
+int64_t sh_stream_key_peak(const sh_stream *stream, const sh_stream_track *t)
 {
-    return sh_manifest_has_keys(t) ? peak(t, true, sh_manifest_key_target(t)) : 0;
+    return sh_manifest_has_keys(t) ? peak(t, true, sh_manifest_key_target(stream, t)) : 0;
 }
 
 /* ---- DASH ---- */
