@@ -2,6 +2,7 @@
 #include "cli/mc_plan.h"
 #include "base/size.h"
 #include "cli/mc_plan_inner.h"
+#include "media/ladder_sink.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -118,8 +119,12 @@ static int add_video(const maker *m, sh_mc_item *item, sh_ladder_job *ladder, sh
     int width = step ? step->width : v->width, height = step ? step->height : v->height, scaling;
     int status = sh_mc_rendition_size(m->source, width, height, v->scaling, &item->width, &item->height,
                                       &scaling, m->err);
+    item->values.rate = v->rate_num ? (double)v->rate_num / v->rate_den : rate_of(m->source);
+    if (status == 0)
+        status = sh_mc_rendition_level(v, item->width, item->height, item->values.rate, m->err);
     if (status < 0)
-        return status;
+        return sh_err_prefix(m->err, "/outputGroups/%zu/outputs/%zu/videoDescription",
+                             m->job->outputs[item->output].group, m->job->outputs[item->output].number);
     sh_mc_rendition_video(&video, v, item->width, item->height, step ? step->max_bitrate : 0);
     video.scaling = scaling;
     int i = 0;
@@ -133,7 +138,6 @@ static int add_video(const maker *m, sh_mc_item *item, sh_ladder_job *ladder, sh
     to->video = i;
     item->values.width = item->width;
     item->values.height = item->height;
-    item->values.rate = v->rate_num ? (double)v->rate_num / v->rate_den : rate_of(m->source);
     item->values.video = step                                 ? step->max_bitrate
                          : v->rate_control == SH_MC_RATE_QVBR ? v->max_bitrate
                                                               : v->bitrate;
@@ -209,6 +213,7 @@ static int add_text(const maker *m, sh_mc_item *item, sh_ladder_job *ladder, sh_
     ladder->texts[i] = text;
     ladder->text_count += i == ladder->text_count;
     to->text = i;
+    to->mpegts = m->job->groups[o->group].kind == SH_MC_HLS ? SH_SINK_TS_ZERO : 0;
     return 0;
 }
 

@@ -195,6 +195,35 @@ class Transcode(unittest.TestCase):
         self.assertIn("INPUT_captions_000000001.vtt", self.made("languages"))
         self.check("languages")
 
+    def test_hls_captions(self):
+        """Captions beside transport streams, whose clock does not begin at zero."""
+        def captions(s):
+            s["Inputs"][0]["CaptionSelectors"] = {"C": {"SourceSettings": {
+                "SourceType": "TT_3GPP", "TrackSourceSettings": {"TrackNumber": 1}}}}
+            s["OutputGroups"][0]["Outputs"].append({
+                "NameModifier": "_words", "ContainerSettings": {"Container": "M3U8"}, "CaptionDescriptions": [{
+                    "CaptionSelectorName": "C", "DestinationSettings": {"DestinationType": "WEBVTT"}}]})
+        done = self.run_job(self.changed("hls_audio_apart", captions))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with open(self.path("apart/main_words_00001.vtt")) as f:
+            self.assertIn("MPEGTS:900000\n", f.read())
+        self.check("apart")
+
+    def test_level_and_automatic_rates(self):
+        def level(s):
+            video = s["OutputGroups"][0]["Outputs"][0]["VideoDescription"]
+            video.update({"Width": 1920, "Height": 1080})
+            video["CodecSettings"]["H264Settings"]["CodecLevel"] = "LEVEL_1"
+
+        def free(s):
+            for group in s["OutputGroups"]:
+                for output in group["Outputs"]:
+                    output.get("VideoDescription", {"CodecSettings": {}})["CodecSettings"].get(
+                        "H264Settings", {}).pop("MaxBitrate", None)
+        self.expect(self.changed("hls_audio_apart", level), "level 1 has no room for 1920x1080", 1040)
+        done = self.run_job(self.changed("automated_abr", free))
+        self.assertEqual(done.returncode, 0, done.stderr)
+
     def test_hls_solution_foundation(self):
         done = self.run_job("hls_solution_foundation")
         self.assertEqual(done.returncode, 0, done.stderr)

@@ -116,7 +116,7 @@ static int read_picture(sh_mc_job *job, const sh_mc_group *g, sh_mc_output *o, c
             "%s/codecSettings/codec: %s is not supported in an HLS group (transport stream) here; use a "
             "CMAF group",
             path, codec);
-    return sh_mc_read_video(job, video, path, &o->video, err);
+    return sh_mc_read_video(job, video, g->abr.wanted, path, &o->video, err);
 }
 
 static int read_captions(sh_mc_job *job, sh_mc_output *o, const json_t *caption, const char *at, sh_err *err)
@@ -350,6 +350,7 @@ static int read_group(sh_mc_job *job, sh_mc_group *g, const json_t *group, bool 
     const json_t *settings = NULL, *abr = sh_mc_dig(group, "automatedEncodingSettings.abrSettings");
     sh_mc_at(at, "/outputGroups/%zu", (size_t)(g - job->groups));
     g->name = sh_mc_text_of(group, "name", "");
+    g->abr.wanted = abr != NULL;
     int status = read_kind(g, group, at, &settings, err);
     if (status < 0)
         return status;

@@ -26,7 +26,9 @@ int sh_mc_missing(sh_err *err, const char *at, const char *rest);
 void sh_mc_language(char *language, const json_t *object);
 
 /* Each reads one description and finds or adds its entry in the job's list: *index. */
-int sh_mc_read_video(sh_mc_job *job, const json_t *video, const char *at, int *index, sh_err *err);
+/* automatic: the pattern of an automated ladder, whose steps get their bit rates there. */
+int sh_mc_read_video(sh_mc_job *job, const json_t *video, bool automatic, const char *at, int *index,
+                     sh_err *err);
 int sh_mc_read_capture(sh_mc_job *job, const json_t *video, const char *at, int *index, sh_err *err);
 int sh_mc_read_audio(sh_mc_job *job, const json_t *audio, const char *at, int *index, sh_err *err);
 int sh_mc_read_text(sh_mc_job *job, const json_t *caption, const char *at, int *index, sh_err *err);

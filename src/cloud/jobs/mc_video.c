@@ -46,8 +46,6 @@ static int read_rate(sh_mc_video *v, const json_t *codec, const char *at, sh_err
     if (v->quality_level > 10)
         return sh_fail(err, SH_E_ARGUMENT, "%s/qvbrSettings/qvbrQualityLevelFineTune: the level is above 10",
                        at);
-    if (v->rate_control == SH_MC_RATE_QVBR && !v->max_bitrate)
-        return sh_mc_missing(err, at, "maxBitrate");
     if (v->rate_control != SH_MC_RATE_QVBR && !v->bitrate)
         return sh_mc_missing(err, at, sh_mc_get(codec, "rateControlMode") ? "bitrate" : "rateControlMode");
     if (v->rate_control != SH_MC_RATE_QVBR && sh_mc_get(codec, "qvbrSettings"))
@@ -200,7 +198,8 @@ static int keep_video(sh_mc_job *job, const sh_mc_video *v, const char *at, int 
     return 0;
 }
 
-int sh_mc_read_video(sh_mc_job *job, const json_t *video, const char *at, int *index, sh_err *err)
+int sh_mc_read_video(sh_mc_job *job, const json_t *video, bool automatic, const char *at, int *index,
+                     sh_err *err)
 {
     static const char *const members[] = {"h264Settings", "h265Settings", "av1Settings"};
     sh_mc_video v = {0};
@@ -217,6 +216,8 @@ int sh_mc_read_video(sh_mc_job *job, const json_t *video, const char *at, int *i
     int status = read_size(video, at, &v.width, &v.height, err);
     if (status == 0)
         status = read_codec(&v, codec, path, err);
+    if (status == 0 && v.rate_control == SH_MC_RATE_QVBR && !v.max_bitrate && !automatic)
+        status = sh_mc_missing(err, path, "maxBitrate");
     return status == 0 ? keep_video(job, &v, at, index, err) : status;
 }
 
