@@ -43,6 +43,18 @@ class Players(unittest.TestCase):
     def at(cls, *names):
         return os.path.join(cls.folder.name, *names)
 
+    def see_patiently(self, work):
+        """As see, but what had a fault is seen once more, alone: a machine that was busy for a moment makes a player stall, and
+        only what is wrong with a stream is wrong each time."""
+        faults, missing = self.see(work)
+        for i, found in enumerate(faults):
+            if found:
+                print("once more:", *found, sep="\n  ")
+                again, more = self.see([work[i]])
+                faults[i] = again[0]
+                missing += more
+        return faults, missing
+
     def see(self, work):
         """work: [(stream, run), ...], the run's url below the folder. Gives the faults of each, in order, and the paths that
         were asked for in vain."""

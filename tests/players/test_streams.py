@@ -61,7 +61,7 @@ class Streams(Players):
         self.assertEqual([], json.loads(done.stdout)["findings"])
 
     def played(self, work):
-        faults, missing = self.see(work)
+        faults, missing = self.see_patiently(work)
         for (stream, run), found in zip(work, faults):
             with self.subTest(stream=stream.name, player=run["player"], url=run["url"], scenario=run["scenario"]):
                 self.assertEqual([], found)
