@@ -101,6 +101,23 @@ def over_http(program, good):
     return bad
 
 
+def wrong_plans(program, good):
+    """What cannot be understood, or says nothing, is no plan that a stream keeps to."""
+    bad = []
+    for plan, words in (("{", "line 1"), ("[]", "an object"), ('{"plan": 3}', "an object"), ('{"other": 1}', "says nothing"),
+                        ('{"plan": {"frames": "75"}}', "a whole number"), ('{"video": 3}', "a list"),
+                        ('{"video": [{"name": 3}]}', "a string"), ('{"colour": {"full_range": 1}}', "true or false"),
+                        ('{"source": {"black": [[1]]}}', "[from, to]")):
+        path = os.path.join(good, "wrong-plan.json")
+        streams.write(path, plan)
+        done = subprocess.run([program, "check", "--plan", path, os.path.join(good, "cmaf")], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, check=False, timeout=60)
+        os.remove(path)
+        if done.returncode != 1 or words not in done.stderr:
+            bad.append("the plan %s: exit code %d, %s" % (plan, done.returncode, done.stderr))
+    return bad
+
+
 def main():
     program, names = sys.argv[1], sys.argv[2:]
     work = tempfile.mkdtemp(prefix="spyhop-mutations-")
@@ -115,7 +132,7 @@ def main():
             if found:
                 bad.append("the good stream %s: %s" % (base, {k: v["words"] for k, v in found.items()}))
         if not names:
-            bad += over_http(program, good)
+            bad += over_http(program, good) + wrong_plans(program, good)
         rows = [r for r in faults.FAULTS if not names or r[0] in names]
         if len({r[0] for r in rows}) != len(rows):
             bad.append("two faults have one name")
