@@ -17,6 +17,7 @@
 
 struct sh_run_inner {
     sh_line *prepared, *enlarged, *coded;
+    sh_line *committed; /* a word for each piece: only then is the next one encoded */
     pthread_mutex_t lock;
     sh_err failure; /* the first of any stage */
     /* of the enlarging stage */
@@ -100,6 +101,7 @@ static void close_lines(struct sh_run_inner *in)
     sh_line_close(in->prepared);
     sh_line_close(in->enlarged);
     sh_line_close(in->coded);
+    sh_line_close(in->committed);
 }
 
 static void fail(sh_run *run, const sh_err *err)
@@ -291,9 +293,24 @@ static int finish_piece(sh_run *run, sh_encoder *encoder, sh_ledger *ledger, sh_
     return 0;
 }
 
+/* A crash may take away one piece at most. False: the lines are closed. */
+static bool await_commit(sh_run *run, const sh_work *work)
+{
+    if (!work->first || work->piece == run->inner->first_piece)
+        return true;
+    sh_work *word = sh_line_pop(run->inner->committed);
+    const bool there = word != NULL;
+    sh_work_free(word);
+    return there;
+}
+
 static int encode(sh_run *run, sh_encoder **encoder, sh_work *work, sh_err *err)
 {
     int status = work->first ? open_encoder(run, encoder, err) : 0;
+    if (status == 0 && !await_commit(run, work)) {
+        sh_work_free(work);
+        return 0;
+    }
     if (status == 0)
         status = sh_encoder_send(*encoder, work->frame, err);
     if (status < 0) {
@@ -524,6 +541,10 @@ static int commit(sh_run *run, sh_ledger *ledger, sh_err *err)
     sh_meter_report(run->meter);
     if (run->turn)
         sh_turn_pass(run->turn);
+    sh_work *word = run->finished ? NULL : sh_work_new(SH_WORK_PIECE);
+    if (!run->finished && !word)
+        return sh_fail(err, SH_E_MEMORY, "memory is short");
+    sh_line_push(in->committed, word);
     return 0;
 }
 
@@ -566,6 +587,7 @@ static void free_inner(struct sh_run_inner *in)
     sh_line_free(in->prepared);
     sh_line_free(in->enlarged);
     sh_line_free(in->coded);
+    sh_line_free(in->committed);
     pthread_mutex_destroy(&in->lock);
     free(in);
 }
@@ -615,8 +637,9 @@ int sh_run_stages(sh_run *run, sh_err *err)
     in->prepared = sh_line_new(LINE);
     in->enlarged = sh_line_new(LINE);
     in->coded = sh_line_new(CODED_LINE);
-    int status = in->prepared && in->enlarged && in->coded ? start_and_join(run, err)
-                                                           : sh_fail(err, SH_E_MEMORY, "memory is short");
+    in->committed = sh_line_new(1);
+    const bool lines = in->prepared && in->enlarged && in->coded && in->committed;
+    int status = lines ? start_and_join(run, err) : sh_fail(err, SH_E_MEMORY, "memory is short");
     if (run->mistaken) {
         status = 0;
     } else if (in->failure.status < 0) {
