@@ -295,7 +295,17 @@ static int write_top(const finisher *f, const book *b, size_t group, bool dash, 
     return status;
 }
 
-static int check_group(const finisher *f, size_t group)
+/* What the check has found, beside the stream. */
+static int write_report(const finisher *f, size_t group, const sh_stream_report *report, sh_buf *text)
+{
+    const char *name = sh_arena_printf(f->made->arena, "%s.check.json", f->plan->places[group].base);
+    if (!name)
+        return short_of_memory(f);
+    int status = sh_stream_report_json(text, report, f->made->groups[group].playlists[0], f->err);
+    return status < 0 ? status : write_file(f, group, name, text, "application/json", "report");
+}
+
+static int check_group(const finisher *f, size_t group, sh_buf *text)
 {
     sh_mc_result_group *to = &f->made->groups[group];
     sh_stream_report report = {0};
@@ -311,6 +321,8 @@ static int check_group(const finisher *f, size_t group)
         sh_stream_report_line(&report, line, sizeof(line));
         status = sh_fail(f->err, SH_E_INTERNAL, "the stream fails its check and is not published: %s", line);
     }
+    if (status == 0)
+        status = write_report(f, group, &report, text);
     sh_stream_report_free(&report);
     return status;
 }
@@ -326,7 +338,7 @@ static int finish_group(const finisher *f, size_t group, book *b, sh_buf *text)
     if (status == 0 && g->hls)
         status = write_top(f, b, group, false, text);
     if (status == 0 && (g->hls || g->dash))
-        status = check_group(f, group);
+        status = check_group(f, group, text);
     return status;
 }
 

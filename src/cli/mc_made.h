@@ -10,7 +10,7 @@ typedef struct sh_mc_file {
     const char *name;
     int64_t bytes;
     const char *type; /* MIME */
-    const char *role; /* "init", "segment", "media", "image", "captions", "variant", "master" */
+    const char *role; /* "init", "segment", "media", "image", "captions", "variant", "master", "report" */
 } sh_mc_file;
 
 typedef struct sh_mc_result_output {

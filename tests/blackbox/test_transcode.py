@@ -141,7 +141,7 @@ class Transcode(unittest.TestCase):
         result = self.make("dash_video_audio")
         names = self.made("dash/INPUT")
         self.assertEqual(names, sorted(
-            ["index.mpd"] + ["index_%s%s" % (m, s) for m in ("audio", "low_300000", "video")
+            ["index.mpd", "index.check.json"] + ["index_%s%s" % (m, s) for m in ("audio", "low_300000", "video")
                              for s in ("init.mp4", "_000000001.mp4", "_000000002.mp4")]))
         self.assertEqual(video_of(self.path("dash/INPUT/index.mpd"))[3], FRAMES)
         self.check("dash/INPUT")
@@ -253,9 +253,9 @@ class Transcode(unittest.TestCase):
     def test_guide_hls_and_dash(self):
         self.make("guide_hls_and_dash")
         self.assertEqual(self.made("hls/clip.mp4"),
-                         ["INPUT.m3u8", "INPUT_modifier_clip.mp4.m3u8", "INPUT_modifier_clip.mp4_00001.ts"])
+                         ["INPUT.check.json", "INPUT.m3u8", "INPUT_modifier_clip.mp4.m3u8", "INPUT_modifier_clip.mp4_00001.ts"])
         self.assertEqual(self.made("dash/clip.mp4"),
-                         ["INPUT.mpd", "INPUT_1.mp4", "INPUT_a1.mp4", "INPUT_ainit.mp4", "INPUT_init.mp4"])
+                         ["INPUT.check.json", "INPUT.mpd", "INPUT_1.mp4", "INPUT_a1.mp4", "INPUT_ainit.mp4", "INPUT_init.mp4"])
         self.check("hls/clip.mp4")
         self.check("dash/clip.mp4")
 
