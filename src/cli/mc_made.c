@@ -118,33 +118,26 @@ static void time_by_frames(sh_stream_segment *segments, const sh_ladder_track *t
     }
 }
 
+typedef struct naming {
+    const finisher *finisher;
+    sh_mc_item *item;
+} naming;
+
+static const char *name_segment(void *opaque, int64_t number)
+{
+    const naming *n = opaque;
+    return sh_mc_item_segment(n->finisher->plan, n->item, number, 0, n->finisher->err);
+}
+
 static int put_segments(const finisher *f, sh_stream_track *to, sh_mc_item *item, const sh_ladder_track *t)
 {
-    sh_stream_segment *segments = sh_arena_alloc(f->made->arena, t->segment_count * sizeof(*segments));
-    sh_stream_key *keys = sh_arena_alloc(f->made->arena, t->key_count * sizeof(*keys));
-    if (!segments || !keys)
-        return short_of_memory(f);
-    for (size_t i = 0; i < t->key_count; i++)
-        keys[i] = (sh_stream_key){
-            .time = t->keys[i].time, .offset = t->keys[i].offset, .size = t->keys[i].key_size};
-    for (size_t i = 0; i < t->segment_count; i++) {
-        const sh_ladder_segment *s = &t->segments[i];
-        segments[i] = (sh_stream_segment){.name = sh_mc_item_segment(f->plan, item, s->number, 0, f->err),
-                                          .start = s->start,
-                                          .duration = s->duration,
-                                          .bytes = s->bytes,
-                                          .keys = s->key_count > 0 ? keys + s->first_key : NULL,
-                                          .key_count = (size_t)s->key_count};
-        if (!segments[i].name)
-            return SH_E_MEMORY;
-    }
-    if (t->kind == SH_LADDER_TS && t->video < 0 && t->sample_rate > 0) {
+    naming n = {f, item};
+    sh_stream_segment *segments = sh_stream_put_segments(f->made->arena, to, t, name_segment, &n, f->err);
+    if (segments && t->kind == SH_LADDER_TS && t->video < 0 && t->sample_rate > 0) {
         time_by_frames(segments, t);
         to->timescale = t->sample_rate;
     }
-    to->segments = segments;
-    to->segment_count = t->segment_count;
-    return 0;
+    return segments ? 0 : SH_E_MEMORY;
 }
 
 static AVRational rate_of(const finisher *f, const sh_mc_item *item, const sh_ladder_track *t)

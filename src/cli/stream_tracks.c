@@ -83,33 +83,6 @@ static int put_codecs(const maker *m, sh_stream_track *to, const sh_ladder_track
     return to->codecs ? 0 : short_of_memory(m);
 }
 
-static int put_segments(const maker *m, sh_stream_track *to, const sh_ladder_track *t)
-{
-    sh_stream_segment *segments = sh_arena_alloc(m->arena, t->segment_count * sizeof(*segments));
-    sh_stream_key *keys = sh_arena_alloc(m->arena, t->key_count * sizeof(*keys));
-    if (!segments || !keys)
-        return short_of_memory(m);
-    for (size_t i = 0; i < t->key_count; i++)
-        keys[i] = (sh_stream_key){
-            .time = t->keys[i].time, .offset = t->keys[i].offset, .size = t->keys[i].key_size};
-    for (size_t i = 0; i < t->segment_count; i++) {
-        const sh_ladder_segment *s = &t->segments[i];
-        char name[SH_STREAM_NAME];
-        segment_name(t->kind, s->number, name);
-        segments[i] = (sh_stream_segment){.name = sh_arena_strdup(m->arena, name),
-                                          .start = s->start,
-                                          .duration = s->duration,
-                                          .bytes = s->bytes,
-                                          .keys = s->key_count > 0 ? keys + s->first_key : NULL,
-                                          .key_count = (size_t)s->key_count};
-        if (!segments[i].name)
-            return short_of_memory(m);
-    }
-    to->segments = segments;
-    to->segment_count = t->segment_count;
-    return 0;
-}
-
 /* What the file calls its track. */
 static const char *title_of(const maker *m, int64_t id)
 {
@@ -132,6 +105,54 @@ static int put_names(const maker *m, sh_stream_track *to, const sh_ladder_track 
     to->folder = *m->prefix ? sh_arena_printf(m->arena, "%s/%s", m->prefix, folder) : to->id;
     to->language = t->language[0] ? sh_arena_strndup(m->arena, t->language, sizeof(t->language)) : NULL;
     return to->id && to->folder ? 0 : short_of_memory(m);
+}
+
+sh_stream_segment *sh_stream_put_segments(sh_arena *arena, sh_stream_track *to, const sh_ladder_track *t,
+                                          const char *(*name)(void *opaque, int64_t number), void *opaque,
+                                          sh_err *err)
+{
+    sh_stream_segment *segments = sh_arena_alloc(arena, t->segment_count * sizeof(*segments));
+    sh_stream_key *keys = sh_arena_alloc(arena, t->key_count * sizeof(*keys));
+    bool whole = segments && keys;
+    for (size_t i = 0; whole && i < t->key_count; i++)
+        keys[i] = (sh_stream_key){
+            .time = t->keys[i].time, .offset = t->keys[i].offset, .size = t->keys[i].key_size};
+    for (size_t i = 0; whole && i < t->segment_count; i++) {
+        const sh_ladder_segment *s = &t->segments[i];
+        segments[i] = (sh_stream_segment){.name = name(opaque, s->number),
+                                          .start = s->start,
+                                          .duration = s->duration,
+                                          .bytes = s->bytes,
+                                          .keys = s->key_count > 0 ? keys + s->first_key : NULL,
+                                          .key_count = (size_t)s->key_count};
+        whole = segments[i].name != NULL;
+    }
+    if (!whole) {
+        sh_fail(err, SH_E_MEMORY, "memory is short");
+        return NULL;
+    }
+    to->segments = segments;
+    to->segment_count = t->segment_count;
+    return segments;
+}
+
+typedef struct naming {
+    const maker *maker;
+    int kind;
+} naming;
+
+static const char *name_segment(void *opaque, int64_t number)
+{
+    const naming *n = opaque;
+    char name[SH_STREAM_NAME];
+    segment_name(n->kind, number, name);
+    return sh_arena_strdup(n->maker->arena, name);
+}
+
+static int put_segments(const maker *m, sh_stream_track *to, const sh_ladder_track *t)
+{
+    naming n = {m, t->kind};
+    return sh_stream_put_segments(m->arena, to, t, name_segment, &n, m->err) ? 0 : SH_E_MEMORY;
 }
 
 AVRational sh_stream_rate_of(const json_t *facts, const sh_ladder_track *t)

@@ -37,6 +37,11 @@ int sh_stream_book_make(sh_stream_book *book, const sh_ladder_result *result, co
 /* FRAME-RATE of a video. Where it varies: the highest, by the shortest step that probing has seen (facts, of
  * sh_ladder_result.facts; NULL: not known), and never below what the segments have on average. */
 AVRational sh_stream_rate_of(const struct json_t *facts, const sh_ladder_track *track);
+/* Segments and keys of a track, named by `name` (in the arena, or as long-lived; NULL: memory). They are in
+ * *to, and given back for the caller to change; NULL: SH_E_MEMORY. */
+sh_stream_segment *sh_stream_put_segments(sh_arena *arena, sh_stream_track *to, const sh_ladder_track *track,
+                                          const char *(*name)(void *opaque, int64_t number), void *opaque,
+                                          sh_err *err);
 /* Seconds that the film says it has, 0 where it does not: while it grows. */
 double sh_stream_expected(const sh_ladder_result *result);
 void sh_stream_book_free(sh_stream_book *book);

@@ -9,6 +9,8 @@
 #include <cmocka.h>
 
 #include "base/size.h"
+#include "jsonwork.h"
+
 #include "cloud/jobs/mc_settings.h"
 
 #include <stdio.h>
@@ -16,17 +18,6 @@
 #include <string.h>
 
 static const char *folder;
-
-static json_t *parse(const char *text)
-{
-    char *copy = strdup(text);
-    for (char *c = copy; *c; c++)
-        *c = *c == '\'' ? '"' : *c;
-    json_t *value = json_loads(copy, JSON_DECODE_ANY, NULL);
-    free(copy);
-    assert_non_null(value);
-    return value;
-}
 
 /* The Settings of a job, with an input that is in S3. */
 static json_t *load(const char *name)
@@ -66,28 +57,6 @@ static void all_are_accepted(void **state)
         sh_mc_job_free(job);
         json_decref(settings);
     }
-}
-
-static void change(json_t *root, const char *path, const char *value)
-{
-    char step[64];
-    for (path++;;) {
-        size_t length = strcspn(path, "/");
-        memcpy(step, path, length);
-        step[length] = '\0';
-        if (path[length] == '\0')
-            break;
-        root = json_is_array(root) ? json_array_get(root, (size_t)strtoul(step, NULL, 10))
-                                   : json_object_get(root, step);
-        assert_non_null(root);
-        path += length + 1;
-    }
-    if (!value)
-        json_object_del(root, step);
-    else if (json_is_array(root))
-        json_array_append_new(root, parse(value));
-    else
-        json_object_set_new(root, step, parse(value));
 }
 
 #define OUT "/OutputGroups/0/Outputs/"
@@ -193,7 +162,7 @@ static void contradictions_are_refused(void **state)
         json_t *settings = load(changes[i].job);
         sh_mc_job *job = NULL;
         sh_err err = {0};
-        change(settings, changes[i].path, changes[i].value);
+        json_change(settings, changes[i].path, changes[i].value);
         int status = sh_mc_job_read(&job, settings, &err);
         if (status != changes[i].status ||
             strncmp(err.message, changes[i].begins, strlen(changes[i].begins)) != 0)

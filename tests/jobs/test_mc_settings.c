@@ -8,6 +8,8 @@
 #include <cmocka.h>
 
 #include "base/size.h"
+#include "jsonwork.h"
+
 #include "cloud/jobs/mc_settings.h"
 
 #include <stdlib.h>
@@ -31,17 +33,6 @@ static const char pascal[] =
     "'TimecodeSource':'ZEROBASED','FileInput':'s3://bucket/in/a film.v2.mp4'}]}";
 
 /* JSON with single quotes, to be readable here. */
-static json_t *parse(const char *text)
-{
-    char *copy = strdup(text);
-    for (char *c = copy; *c; c++)
-        *c = *c == '\'' ? '"' : *c;
-    json_t *value = json_loads(copy, JSON_DECODE_ANY, NULL);
-    free(copy);
-    assert_non_null(value);
-    return value;
-}
-
 static void lower_first(const json_t *from, json_t **to)
 {
     const char *key;
@@ -71,7 +62,7 @@ static void lower_first(const json_t *from, json_t **to)
 
 static json_t *camel(void)
 {
-    json_t *from = parse(pascal), *to;
+    json_t *from = json_of(pascal), *to;
     lower_first(from, &to);
     json_decref(from);
     return to;
@@ -128,34 +119,11 @@ static void check_job(const json_t *settings)
 
 static void the_reference_job_is_read(void **state)
 {
-    json_t *first = parse(pascal), *second = camel();
+    json_t *first = json_of(pascal), *second = camel();
     check_job(first);
     check_job(second);
     json_decref(first);
     json_decref(second);
-}
-
-/* The place that a path of keys and indices names; its last step is set or removed. */
-static void change(json_t *root, const char *path, const char *value)
-{
-    char step[64];
-    for (path++;;) {
-        size_t length = strcspn(path, "/");
-        memcpy(step, path, length);
-        step[length] = '\0';
-        if (path[length] == '\0')
-            break;
-        root = json_is_array(root) ? json_array_get(root, (size_t)strtoul(step, NULL, 10))
-                                   : json_object_get(root, step);
-        assert_non_null(root);
-        path += length + 1;
-    }
-    if (!value)
-        json_object_del(root, step);
-    else if (json_is_array(root))
-        json_array_append_new(root, parse(value));
-    else
-        json_object_set_new(root, step, parse(value));
 }
 
 #define OUT "/outputGroups/0/outputs/0"
@@ -304,7 +272,7 @@ static void one_change_at_a_time(void **state)
         sh_mc_job *job = NULL;
         sh_err err = {0};
         const char *begins = changes[i].begins ? changes[i].begins : changes[i].path;
-        change(settings, changes[i].path, changes[i].value);
+        json_change(settings, changes[i].path, changes[i].value);
         int status = sh_mc_job_read(&job, settings, &err);
         if (status != changes[i].status || (status < 0 && strncmp(err.message, begins, strlen(begins)) != 0))
             fail_msg("%s = %s: %d \"%s\"", changes[i].path, changes[i].value ? changes[i].value : "(none)",
@@ -320,9 +288,9 @@ static void notes_say_what_is_made_otherwise(void **state)
 {
     json_t *settings = camel();
     sh_mc_job *job = NULL;
-    change(settings, H264 "/adaptiveQuantization", "'HIGH'");
-    change(settings, H264 "/slices", "2");
-    change(settings, AAC "/codecProfile", "'HEV1'");
+    json_change(settings, H264 "/adaptiveQuantization", "'HIGH'");
+    json_change(settings, H264 "/slices", "2");
+    json_change(settings, AAC "/codecProfile", "'HEV1'");
     assert_int_equal(sh_mc_job_read(&job, settings, NULL), 0);
     assert_non_null(strstr(job->notes, ": adaptiveQuantization slices\n"));
     assert_non_null(strstr(job->notes, AAC "/codecProfile: HEV1: the sound is AAC-LC"));
@@ -375,7 +343,7 @@ static void base_names(void **state)
     for (size_t i = 0; i < SH_COUNT(cases); i++) {
         json_t *settings = camel();
         sh_mc_job *job = NULL;
-        change(settings, HLS "/destination", cases[i][0]);
+        json_change(settings, HLS "/destination", cases[i][0]);
         assert_int_equal(sh_mc_job_read(&job, settings, NULL), 0);
         check_place(job, 0, "bucket", cases[i][2], cases[i][1]);
         sh_mc_job_free(job);

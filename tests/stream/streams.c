@@ -98,3 +98,17 @@ void test_stream_make(test_stream *t)
     test_stream_segments(t, 5, "sprite_%03d.jpg", 2, 8, 4, 30000);
     t->stream = (sh_stream){.tracks = t->tracks, .track_count = 6, .title = "A <film> & \"more\""};
 }
+
+int test_stream_write(sh_buf *out, const test_stream *t, int what, size_t track, sh_err *err)
+{
+    switch (what) {
+    case MASTER:
+        return sh_hls_master(out, &t->stream, err);
+    case MEDIA:
+        return sh_hls_media(out, &t->stream, &t->tracks[track], err);
+    case IFRAMES:
+        return sh_hls_iframes(out, &t->stream, &t->tracks[track], err);
+    default:
+        return sh_dash_mpd(out, &t->stream, err);
+    }
+}

@@ -24,4 +24,8 @@ void test_stream_make(test_stream *t);
 void test_stream_segments(test_stream *t, size_t n, const char *pattern, size_t count, int64_t duration,
                           int64_t last, int64_t bytes);
 
+/* The kinds of manifest, and one of them (of that track, where it is of a track). */
+enum { MASTER, MEDIA, IFRAMES, MPD };
+int test_stream_write(sh_buf *out, const test_stream *t, int what, size_t track, sh_err *err);
+
 #endif

@@ -21,27 +21,11 @@
 
 static const char *folder;
 
-enum { MASTER, MEDIA, IFRAMES, MPD };
-
-static int write_to(sh_buf *out, const test_stream *t, int what, size_t track, sh_err *err)
-{
-    switch (what) {
-    case MASTER:
-        return sh_hls_master(out, &t->stream, err);
-    case MEDIA:
-        return sh_hls_media(out, &t->stream, &t->tracks[track], err);
-    case IFRAMES:
-        return sh_hls_iframes(out, &t->stream, &t->tracks[track], err);
-    default:
-        return sh_dash_mpd(out, &t->stream, err);
-    }
-}
-
 static void make(sh_buf *out, const test_stream *t, int what, size_t track)
 {
     sh_err err = {0};
     sh_buf_init(out, 1 << 20);
-    if (write_to(out, t, what, track, &err) < 0)
+    if (test_stream_write(out, t, what, track, &err) < 0)
         fail_msg("%s", err.message);
 }
 

@@ -11,22 +11,6 @@
 
 #include <cmocka.h>
 
-enum { MASTER, MEDIA, IFRAMES, MPD };
-
-static int write_to(sh_buf *out, const test_stream *t, int what, size_t track, sh_err *err)
-{
-    switch (what) {
-    case MASTER:
-        return sh_hls_master(out, &t->stream, err);
-    case MEDIA:
-        return sh_hls_media(out, &t->stream, &t->tracks[track], err);
-    case IFRAMES:
-        return sh_hls_iframes(out, &t->stream, &t->tracks[track], err);
-    default:
-        return sh_dash_mpd(out, &t->stream, err);
-    }
-}
-
 /* ---- what is refused ---- */
 
 typedef void spoil(test_stream *t);
@@ -215,11 +199,11 @@ static void test_full_buffer(void **state)
     test_stream_make(&t);
     for (int what = MASTER; what <= MPD; what++) {
         sh_buf_init(&whole, 1 << 20);
-        assert_int_equal(write_to(&whole, &t, what, 0, NULL), 0);
+        assert_int_equal(test_stream_write(&whole, &t, what, 0, NULL), 0);
         for (size_t room = 0; room < whole.length; room += 7) {
             sh_err err = {0};
             sh_buf_init(&b, room);
-            assert_int_equal(write_to(&b, &t, what, 0, &err), SH_E_LIMIT);
+            assert_int_equal(test_stream_write(&b, &t, what, 0, &err), SH_E_LIMIT);
             sh_buf_free(&b);
         }
         sh_buf_free(&whole);

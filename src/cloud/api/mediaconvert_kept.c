@@ -333,14 +333,20 @@ static int create(sh_call *call, int kind)
     return save(call, s, &row, true);
 }
 
+/* The one that the call names. */
+static int find(sh_call *call, int kind, sh_mckept *row)
+{
+    const char *name;
+    int status = sh_arg_need(call, "name", 1024, &name);
+    return status < 0 ? status : sh_mc_kept_find(call, kind, name, row);
+}
+
 static int update(sh_call *call, int kind)
 {
     const sort *s = &sorts[kind];
-    const char *name;
     sh_mckept row;
-    int status;
-    if ((status = sh_arg_need(call, "name", 1024, &name)) < 0 ||
-        (status = sh_mc_kept_find(call, kind, name, &row)) < 0)
+    int status = find(call, kind, &row);
+    if (status < 0)
         return status;
     if ((status = check_members(call, s)) < 0)
         return status;
@@ -354,13 +360,9 @@ static int update(sh_call *call, int kind)
 
 static int get(sh_call *call, int kind)
 {
-    const char *name;
     sh_mckept row;
-    int status;
-    if ((status = sh_arg_need(call, "name", 1024, &name)) < 0 ||
-        (status = sh_mc_kept_find(call, kind, name, &row)) < 0)
-        return status;
-    return answer(call, &sorts[kind], &row);
+    int status = find(call, kind, &row);
+    return status < 0 ? status : answer(call, &sorts[kind], &row);
 }
 
 /* In a transaction. SH_E_CONFLICT: it has jobs that have not ended. */
