@@ -112,7 +112,8 @@ static int64_t whole(__int128 nano)
     return (int64_t)((nano + NANO / 2) / NANO);
 }
 
-/* A transport stream's last segment ends somewhere after its last picture and near the end of its audio. */
+/* A transport stream's last segment ends somewhere after its last picture and near the end of its audio,
+ * whose last PES packet may hold a second of it. */
 static bool last_fits(const sh_check_track *t, size_t i, int64_t nano, int64_t real)
 {
     const sh_check_file *f = t->segments[i].file;
@@ -120,7 +121,7 @@ static bool last_fits(const sh_check_track *t, size_t i, int64_t nano, int64_t r
     if (f->video.there && f->audio.there)
         heard = nano_of(f->audio.last - f->video.first, SH_CHECK_TICKS);
     const int64_t end = heard > real ? heard : real;
-    return nano > real - NANO / 10 && nano < end + NANO / 5;
+    return nano > real - NANO / 10 && nano < end + (heard > real ? NANO : NANO / 5);
 }
 
 static bool extinf_fits(const sh_check_track *t, size_t i, int64_t real, const sums *s)

@@ -404,7 +404,8 @@ class Worker(Clips):
         os.mkdir(folder)
         text = json.dumps({"settings": job, "input": source, "out_dir": folder})
         done = run(PROGRAM, "mediaconvert-worker", input=text.encode(), **arguments)
-        return done, [json.loads(line) for line in done.stdout.splitlines()], folder
+        group = os.path.join(folder, "0")  # each output group has a folder
+        return done, [json.loads(line) for line in done.stdout.splitlines()], group if os.path.isdir(group) else folder
 
     def fail_with(self, code, word, job, source, name, **arguments):
         done, lines, folder = self.work(job, source, name, **arguments)
@@ -423,8 +424,8 @@ class Worker(Clips):
         result = lines[-1]
         base = "a film_mod.mp4"
         self.assertEqual([f["name"] for f in result["files"]],
-                         [base + "_00001.ts", base + "_00002.ts", base + ".m3u8", "a film.m3u8"])
-        self.assertEqual([f["role"] for f in result["files"]], ["segment", "segment", "variant", "master"])
+                         [base + "_00001.ts", base + "_00002.ts", "a film.check.json", base + ".m3u8", "a film.m3u8"])
+        self.assertEqual([f["role"] for f in result["files"]], ["segment", "segment", "report", "variant", "master"])
         for file in result["files"]:
             self.assertEqual(file["bytes"], os.path.getsize(os.path.join(folder, file["name"])))
         self.assertEqual((result["frames"], result["duration_ms"]), (288, 12000))
@@ -477,7 +478,7 @@ class Worker(Clips):
         self.assertIn("from 2 channels at 48000 Hz to 6", words)
         sound = stream(os.path.join(folder, "a film_mod.mp4_00001.ts"), "a:0")
         self.assertEqual((sound["channels"], sound["sample_rate"]), (2, "48000"))
-        self.assertAlmostEqual(float(sound["duration"]), 3, delta=0.15)
+        self.assertAlmostEqual(length_of_sound(os.path.join(folder, "a film_mod.mp4_00001.ts")), 3, delta=0.15)
 
     def test_sound_that_outlasts_the_picture(self):
         source = self.at("outlasts.mp4")
@@ -488,7 +489,7 @@ class Worker(Clips):
         self.assertRegex(" ".join(line.get("message", "") for line in lines), r"audio goes on for (1\.9|2\.0) s after")
         self.assertAlmostEqual(lines[-1]["duration_ms"], 3000, delta=60)
         self.assertAlmostEqual(lines[-1]["outputs"][0]["duration_ms"], 3000, delta=60)
-        self.assertIn("#EXT-X-TARGETDURATION:%d\n" % -(-lines[-1]["duration_ms"] // 1000),
+        self.assertIn("#EXT-X-TARGETDURATION:%d\n" % round(lines[-1]["duration_ms"] / 1000),
                       content(os.path.join(folder, "a film_mod.mp4.m3u8")))
         self.assertAlmostEqual(length_of_sound(os.path.join(folder, "a film_mod.mp4_00001.ts")), 3, delta=0.06)
 
@@ -501,7 +502,7 @@ class Worker(Clips):
         job["outputGroups"][0]["outputGroupSettings"]["hlsGroupSettings"]["segmentLength"] = 2
         done, lines, folder = self.work(job, source, "no-room")
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertRegex(" ".join(line.get("message", "") for line in lines), r"(29\.9|30\.0) s of it are cut")
+        self.assertRegex(" ".join(line.get("message", "") for line in lines), "what is behind the picture is cut")
         self.assertEqual(lines[-1]["duration_ms"], 3000)
         self.assertIn("#EXT-X-TARGETDURATION:2\n", content(os.path.join(folder, "a film_mod.mp4.m3u8")))
         lengths = [length_of_sound(os.path.join(folder, f"a film_mod.mp4_0000{n}.ts")) for n in (1, 2)]
@@ -518,7 +519,7 @@ class Worker(Clips):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual([(o["width"], o["height"], o["frames"]) for o in lines[-1]["outputs"]],
                          [(96, 64, 30), (64, 64, 30)])
-        self.assertEqual(len(lines[-1]["files"]), 2 * (2 + 1) + 1)
+        self.assertEqual(len(lines[-1]["files"]), 2 * (2 + 1) + 2)
 
     def test_refused_settings(self):
         for number, (word, change) in enumerate((
