@@ -18,7 +18,8 @@ enum {
     TRUN_COMPOSITION = 0x800
 };
 
-/* In decode order: sample n is decoded at `time`, for `duration`. */
+/* When a sample is decoded, and how long it is shown, which is how long it takes on the line of decoding:
+ * players (Chromium's Media Source among them) take the duration in `trun` as that of the picture itself. */
 typedef struct decode {
     int64_t time, duration;
 } decode;
@@ -58,44 +59,46 @@ static int samples_check(const sh_cmaf_track *track, const sh_cmaf_sample *sampl
     return 0;
 }
 
-/* Sorts the presentation times into decode times; SH_E_ARGUMENT where pictures do not tile the segment. */
-static int times_make(decode *times, const sh_cmaf_sample *samples, size_t count, sh_err *err)
+/* SH_E_ARGUMENT where the pictures do not tile the segment. `shown` is room for `count`. */
+static int tiles_check(decode *shown, const sh_cmaf_sample *samples, size_t count, sh_err *err)
 {
     for (size_t i = 0; i < count; i++)
-        times[i] = (decode){.time = samples[i].pts, .duration = samples[i].duration};
-    qsort(times, count, sizeof(*times), decode_compare);
+        shown[i] = (decode){.time = samples[i].pts, .duration = samples[i].duration};
+    qsort(shown, count, sizeof(*shown), decode_compare);
     for (size_t i = 0; i + 1 < count; i++)
-        if (times[i].time + times[i].duration != times[i + 1].time)
+        if (shown[i].time + shown[i].duration != shown[i + 1].time)
             return sh_fail(err, SH_E_ARGUMENT,
                            "the sample at %" PRId64 " lasts %" PRId64 " ticks, but the next is at %" PRId64,
-                           times[i].time, times[i].duration, times[i + 1].time);
+                           shown[i].time, shown[i].duration, shown[i + 1].time);
     return 0;
 }
 
-/* Every GOP closed: its first picture is decoded when it is shown, none of it is shown before. */
-static int gops_check(const sh_cmaf_track *track, const decode *times, const sh_cmaf_sample *samples,
-                      size_t count, sh_err *err)
+/* Times of decoding, one sample after the other from the earliest on, which is times[0] as tiles_check leaves
+ * it. Every GOP is closed: its first picture is decoded when it is shown, and none of it is shown before. */
+static int times_make(decode *times, const sh_cmaf_track *track, const sh_cmaf_sample *samples, size_t count,
+                      sh_err *err)
 {
-    int64_t begin = 0;
+    int64_t begin = 0, time = times[0].time;
     for (size_t i = 0; i < count; i++) {
-        const int64_t shift = samples[i].pts - times[i].time;
+        const sh_cmaf_sample *s = &samples[i];
+        times[i] = (decode){.time = time, .duration = s->duration};
+        time += s->duration;
         if (begins_fragment(track, samples, i)) {
-            begin = samples[i].pts;
-            if (shift != 0)
+            begin = s->pts;
+            if (begin != times[i].time)
                 return sh_fail(err, SH_E_ARGUMENT,
-                               "sample %zu at %" PRId64
-                               " begins a GOP that is not closed: it would be decoded at "
-                               "%" PRId64,
+                               "sample %zu at %" PRId64 " begins a GOP that is not closed: it would be "
+                               "decoded at %" PRId64,
                                i, begin, times[i].time);
         }
-        if (samples[i].pts < begin)
+        if (s->pts < begin)
             return sh_fail(err, SH_E_ARGUMENT,
                            "sample %zu is shown at %" PRId64 ", before the key picture at %" PRId64
                            " of its GOP",
-                           i, samples[i].pts, begin);
-        if (shift < INT32_MIN || shift > INT32_MAX)
+                           i, s->pts, begin);
+        if (s->pts - times[i].time < INT32_MIN || s->pts - times[i].time > INT32_MAX)
             return sh_fail(err, SH_E_ARGUMENT, "sample %zu: composition offset %" PRId64 " is out of range",
-                           i, shift);
+                           i, s->pts - times[i].time);
     }
     return 0;
 }
@@ -213,9 +216,9 @@ int sh_cmaf_write_segment(sh_buf *out, const sh_cmaf_track *track, uint32_t firs
         rc = sh_fail(err, SH_E_MEMORY, "no memory for a segment of %zu samples", count);
         goto done;
     }
-    rc = times_make(times, samples, count, err);
+    rc = tiles_check(times, samples, count, err);
     if (rc == 0)
-        rc = gops_check(track, times, samples, count, err);
+        rc = times_make(times, track, samples, count, err);
     for (size_t i = 0; rc == 0 && i < count; i++)
         made += begins_fragment(track, samples, i);
     if (rc == 0 && made > *fragments)

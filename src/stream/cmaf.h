@@ -8,12 +8,13 @@
  * version 1. The payload of the first sample of a fragment is the first payload in its mdat, so that the
  * bytes from the start of a moof to the end of its first sample are what an I-frame playlist names.
  *
- * Decode times are not asked for: they are the presentation times of the segment in sorted order. The nth
- * sample in decode order gets the nth smallest pts as its decode time, and the difference goes into signed
- * composition offsets; so the first pts of a segment is its tfdt, no track of pictures needs an edit list,
- * and tfdt(n+1) = tfdt(n) + the sum of durations holds by construction as long as segments follow one
- * another. It works because a segment is a run of closed GOPs whose presentation times tile it without a gap,
- * and the writer refuses what is not.
+ * Decode times are not asked for. Samples are decoded one after the other from the earliest pts of the
+ * segment on, each for as long as it is shown, and what is missing to its pts goes into signed composition
+ * offsets. So the duration in trun is that of the picture itself, which is what Chromium takes it for (with
+ * the steps of sorted times a film of varying rate got holes there); the first pts of a segment is its tfdt,
+ * no track of pictures needs an edit list, and tfdt(n+1) = tfdt(n) + the sum of durations holds by
+ * construction as long as segments follow one another. It works because a segment is a run of closed GOPs
+ * whose presentation times tile it without a gap, and the writer refuses what is not.
  *
  * Audio: a packet that the encoder made before time 0 (priming) is simply the first; its pts is 0 in the
  * file, and the init segment's edit list skips `priming` samples. The caller adds priming to all its times:
