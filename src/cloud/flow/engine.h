@@ -86,11 +86,23 @@ int sh_emit_end(sh_run *run, int64_t previous);
 /* The text of a value as a JSON string, NULL when memory is short. */
 json_t *sh_text_json(const json_t *value);
 
-/* states.c */
+/* context.c */
 int sh_context(const sh_run *run, const sh_frame *frame, json_t **out);
+
+/* states.c */
 int sh_frame_enter(sh_run *run, sh_frame *frame);
+
+/* data.c */
+/* $.path, null (an empty object), or everything */
+int sh_path_apply(const sh_path_field *field, json_t *value, json_t *context, sh_fault *fault, json_t **out);
+int sh_result_apply(const sh_path_field *field, const sh_frame *frame, json_t *result, sh_fault *fault,
+                    json_t **out);
+/* Exited event and transition. `output` is borrowed. */
+int sh_frame_exit(sh_run *run, sh_frame *frame, size_t next, json_t *output);
 /* The state has this result: ResultSelector, ResultPath, OutputPath, and on to the next. */
 int sh_frame_leave(sh_run *run, sh_frame *frame, json_t *result);
+
+/* failure.c */
 /* The state has failed with `fault` (taken over): Retry, Catch, or the frame fails. `status` as the operation
  * that failed returned it: anything but SH_FAULT is passed through. */
 int sh_frame_fail(sh_run *run, sh_frame *frame, sh_fault *fault, int status);

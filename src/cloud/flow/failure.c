@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A fault goes to Retry, then to Catch, then it ends the frame; States.Runtime ends the execution. */
+#include "cloud/flow/engine.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The value is given away, also when it fails; object may be NULL. */
+static bool put(json_t *object, const char *key, json_t *value)
+{
+    return !json_object_set_new(object, key, value);
+}
+
+static bool named(const sh_names *names, const sh_fault *fault)
+{
+    const char *error = fault->error ? fault->error : "";
+    bool timeout = !strcmp(error, "States.Timeout"), limit = !strcmp(error, "States.DataLimitExceeded");
+
+    if (fault->runtime)
+        return false;
+    for (size_t i = 0; i < names->count; i++) {
+        const char *name = names->names[i];
+
+        if (!strcmp(name, error) || (!strcmp(name, "States.ALL") && !limit) ||
+            (!strcmp(name, "States.TaskFailed") && !timeout && !limit) ||
+            (!strcmp(name, "States.HeartbeatTimeout") && fault->heartbeat))
+            return true;
+    }
+    return false;
+}
+
+static int64_t delay_ms(const sh_run *run, const sh_retrier *retrier, int64_t attempt)
+{
+    double seconds = (double)retrier->interval_s * pow(retrier->backoff, (double)attempt);
+    int64_t ms;
+
+    if (retrier->max_delay_s && seconds > (double)retrier->max_delay_s)
+        seconds = (double)retrier->max_delay_s;
+    ms = seconds > 31622400.0 ? 31622400000LL : (int64_t)llround(seconds * 1000.0);
+    if (retrier->full_jitter && run->env->random) {
+        uint64_t random;
+
+        run->env->random(run->env->opaque, &random, sizeof(random));
+        ms = (int64_t)(random % (uint64_t)(ms + 1));
+    }
+    return ms;
+}
+
+static bool try_retry(sh_run *run, sh_frame *frame, const sh_fault *fault)
+{
+    for (size_t i = 0; i < frame->state->retrier_count; i++) {
+        const sh_retrier *retrier = &frame->state->retriers[i];
+
+        if (!named(&retrier->errors, fault))
+            continue;
+        if (frame->attempts[i] >= retrier->max_attempts)
+            return false;
+        frame->due_ms = run->env->now_ms + delay_ms(run, retrier, frame->attempts[i]++);
+        frame->retries++;
+        frame->phase = SH_PHASE_RETRY;
+        sh_frame_drop_kids(frame);
+        return true;
+    }
+    return false;
+}
+
+static int caught(sh_run *run, sh_frame *frame, const sh_catcher *catcher, const sh_fault *fault)
+{
+    json_t *error = json_object(), *output = NULL;
+    sh_fault again = {0};
+    int status = SH_E_MEMORY;
+
+    if (put(error, "Error", sh_value_string(fault->error ? fault->error : "")) &&
+        put(error, "Cause", sh_value_string(fault->cause ? fault->cause : "")))
+        status = sh_result_apply(&catcher->result_path, frame, error, &again, &output);
+    if (!status)
+        status = sh_frame_exit(run, frame, catcher->next, output);
+    if (status == SH_FAULT) { /* nothing catches what Catch itself breaks */
+        sh_fault_clear(&frame->fault);
+        frame->fault = again;
+        frame->phase = SH_PHASE_FAILED;
+        again = (sh_fault){0};
+        status = 0;
+    }
+    json_decref(error);
+    json_decref(output);
+    sh_fault_clear(&again);
+    return status;
+}
+
+static int emit_nested_failure(sh_run *run, sh_frame *frame)
+{
+    if (!frame->results)
+        return 0;
+    return sh_emit(run, frame, frame->state->type == SH_STATE_MAP ? "MapStateFailed" : "ParallelStateFailed",
+                   NULL, NULL);
+}
+
+int sh_frame_fail(sh_run *run, sh_frame *frame, sh_fault *fault, int status)
+{
+    if (status != SH_FAULT)
+        return status;
+    if (try_retry(run, frame, fault)) {
+        sh_fault_clear(fault);
+        return 0;
+    }
+    status = emit_nested_failure(run, frame);
+    if (status)
+        return status;
+    for (size_t i = 0; i < frame->state->catcher_count; i++)
+        if (named(&frame->state->catchers[i].errors, fault)) {
+            status = caught(run, frame, &frame->state->catchers[i], fault);
+            sh_fault_clear(fault);
+            return status;
+        }
+    sh_fault_clear(&frame->fault);
+    frame->fault = *fault;
+    *fault = (sh_fault){0};
+    frame->phase = SH_PHASE_FAILED;
+    return 0;
+}
+
+int sh_frame_stumble(sh_run *run, sh_frame *frame, sh_fault *fault, int status)
+{
+    sh_fault made = {0};
+
+    if (status != SH_FAULT)
+        return status;
+    status =
+        sh_fault_set(&made, fault->error,
+                     "An error occurred while executing the state '%s' (entered at the event id #%lld). %s",
+                     frame->state->name, (long long)frame->entered_event, fault->cause ? fault->cause : "");
+    if (status == SH_FAULT)
+        status = sh_frame_fail(run, frame, &made, status);
+    sh_fault_clear(&made);
+    return status;
+}
