@@ -47,6 +47,11 @@ typedef struct sh_flow sh_flow;
 int sh_flow_parse(sh_flow **out, const char *definition, size_t length, json_t **problems, sh_err *err);
 void sh_flow_free(sh_flow *flow); /* NULL is fine */
 
+/* A state without a machine around it, for TestState: `definition` is the object of one state. Its name is
+ * SH_FLOW_LONE_STATE; the states it leads to need not exist. Otherwise as sh_flow_parse. */
+int sh_flow_parse_state(sh_flow **out, const char *definition, size_t length, json_t **problems, sh_err *err);
+#define SH_FLOW_LONE_STATE "TestState"
+
 /* ---- tasks ---- */
 
 typedef enum sh_flow_kind {
@@ -84,10 +89,41 @@ typedef struct sh_flow_task {
     const char *state; /* name; borrowed from the sh_flow */
     const sh_flow_resource *resource; /* borrowed from the sh_flow */
     json_t *parameters;               /* the effective input of the call; owned by the result */
+    json_t *credentials;              /* what Credentials evaluates to, {"RoleArn": …}; NULL: none; owned */
     char *token;                    /* $$.Task.Token, NULL unless the pattern is SH_FLOW_TASK_TOKEN; owned */
     int64_t timeout_s, heartbeat_s; /* 0: none. The step enforces them itself (wake_ms); for information */
     int64_t scheduled_event;        /* history id of its TaskScheduled */
 } sh_flow_task;
+
+/* ---- one state alone ---- */
+
+/* With sh_flow_env.test set, an execution is the run of one state: it ends where it would go on to another or
+ * try again. The causes of its own faults then have no "An error occurred while executing the state …" before
+ * them. Give the same structure to each step of the run (a task's answer, a timer). */
+typedef enum sh_flow_test_end {
+    SH_FLOW_TEST_PLAIN,     /* succeeded or failed, as the result's status says */
+    SH_FLOW_TEST_RETRIABLE, /* failed, and a Retry would take it */
+    SH_FLOW_TEST_CAUGHT,    /* a Catch took it: result.output is what it gives to `next` */
+} sh_flow_test_end;
+
+typedef struct sh_flow_test {
+    /* Given, borrowed. */
+    const char *state;       /* the state to run, anywhere in the definition; NULL: StartAt */
+    const json_t *variables; /* object name -> value: what is assigned before; NULL: nothing */
+    int64_t retries;         /* how often the state was tried before */
+    bool mock;               /* the state does no work: it has `result`, or fails with `error` and `cause` */
+    const json_t *result;    /* of the work, before ResultSelector */
+    const char *error, *cause;
+    /* Filled in; sh_flow_test_clear frees it. */
+    sh_flow_test_end end;
+    const char *next; /* name of the next state, borrowed from the flow; NULL: none */
+    /* Object with the JSON values (not their texts) under the names of TestState's inspectionData, as far as
+     * the state has them: input, afterInputPath, afterParameters, afterArguments, afterItemsPath,
+     * afterItemSelector, result, afterResultSelector, afterResultPath, variables (all that are assigned after
+     * the state), maxConcurrency, and errorDetails {catchIndex | retryIndex, retryBackoffIntervalSeconds}. */
+    json_t *inspection;
+} sh_flow_test;
+void sh_flow_test_clear(sh_flow_test *test); /* what was filled in; the given members stay */
 
 /* ---- steps ---- */
 
@@ -108,6 +144,7 @@ typedef struct sh_flow_env {
                    unsigned char digest[64]);
     /* Writes the token of a task (at most 1,024 bytes, NUL-terminated). NULL: "<Execution.Id>#<task id>". */
     void (*token)(void *opaque, int64_t task, char *text, size_t size);
+    sh_flow_test *test; /* one state alone; NULL: the execution */
 } sh_flow_env;
 
 typedef enum sh_flow_event_kind {
