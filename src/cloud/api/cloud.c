@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/size.h"
+#include "cloud/api/hold.h"
 #include "cloud/api/keys.h"
 #include "cloud/api/states.h"
 
@@ -26,10 +27,7 @@
 typedef int (*runner_fn)(sh_cloud *cloud);
 
 static const runner_fn runners[] = {
-    sh_flows_run,
-    sh_events_run,
-    sh_commands_run,
-    sh_mcjobs_run,
+    sh_flows_run, sh_events_run, sh_commands_run, sh_mcjobs_run, sh_holds_run,
 };
 
 struct sh_wakeups {
@@ -190,6 +188,11 @@ int sh_cloud_open(sh_cloud **out, const sh_cloud_settings *settings, const sh_cl
         (status = open_database(s, err)) < 0 || (status = sh_keys_load(&s->cloud, err)) < 0 ||
         (status = sh_flow_cache_new(&s->cloud.flows, err)) < 0)
         goto fail;
+    s->cloud.holds = sh_holds_new();
+    if (!s->cloud.holds) {
+        status = sh_fail(err, SH_E_MEMORY, "no memory for the server");
+        goto fail;
+    }
     *out = &s->cloud;
     return 0;
 fail:
@@ -230,9 +233,11 @@ void sh_cloud_close(sh_cloud *cloud)
     if (!s)
         return;
     wakeups_stop(&s->wakeups);
+    sh_holds_stop(cloud->holds);
     for (size_t i = 0; i < s->started; i++)
         pthread_join(s->threads[i], NULL);
     sh_flow_cache_free(cloud->flows);
+    sh_holds_free(cloud->holds);
     sh_db_close(cloud->db);
     if (s->lock_fd >= 0)
         close(s->lock_fd);

@@ -45,6 +45,7 @@ typedef struct sh_cloud {
     char *secret_key;
     struct sh_wakeups *wakeups;
     struct sh_flow_cache *flows; /* states_cache.c: parsed definitions */
+    struct sh_holds *holds;      /* hold.c: calls whose answer comes later */
 } sh_cloud;
 
 /* Tells the runners named by SH_WAKE_* bits that there may be work. Call after the transaction has committed,
@@ -67,12 +68,16 @@ typedef struct sh_call {
     sh_arena *arena;       /* lives as long as the call */
     const char *principal; /* ARN of who calls: a user, or the role of a state machine */
     int64_t now_ms;
-    const json_t *in;   /* an object, borrowed */
-    json_t *out;        /* an object, made by the action; owned by the caller of the action */
-    sh_aws_error error; /* set when the action failed */
+    const json_t *in;     /* an object, borrowed */
+    json_t *out;          /* an object, made by the action; owned by the caller of the action */
+    sh_aws_error error;   /* set when the action failed */
+    struct sh_hold *hold; /* hold.h; NULL: the caller cannot wait for an answer */
+    void *kept;           /* what an action that is called again wants to find; the action frees it with its
+                             answer */
+    void (*forget)(sh_cloud *cloud, void *kept); /* frees it when the client went away before that */
 } sh_call;
 
-/* Returns 0 with call->out set, or a negative SH_E_* with call->error set. */
+/* Returns 0 with call->out set, SH_CALL_LATER (hold.h), or a negative SH_E_* with call->error set. */
 typedef int (*sh_action_fn)(sh_call *call);
 
 typedef struct sh_action {

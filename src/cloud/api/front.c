@@ -5,6 +5,7 @@
  * the body's hash. */
 #include "cloud/api/front.h"
 #include "base/log.h"
+#include "cloud/api/hold.h"
 #include "cloud/api/s3.h"
 #include "cloud/http/digest.h"
 #include "cloud/http/sigv4.h"
@@ -29,7 +30,12 @@ typedef struct front_call {
     sh_sigv4 claim;
     sh_auth_fault fault; /* of reading the claim */
     const char *message;
-    sh_s3 *s3; /* NULL: a JSON request */
+    sh_s3 *s3;                 /* NULL: a JSON request */
+    const sh_service *service; /* of an action whose answer comes later, with its call */
+    const sh_action *action;
+    json_t *in;
+    sh_call later;
+    sh_hold hold;
 } front_call;
 
 int sh_front_new(sh_front **out, sh_cloud *cloud, sh_err *err)
@@ -181,33 +187,78 @@ static json_t *read_json(sh_http_request *http)
     return NULL;
 }
 
-static void run_action(front_call *call, const sh_service *service, const sh_action *action, json_t *in,
-                       const char *principal)
+static void answer_action(front_call *call, sh_call *c, int status)
 {
-    sh_cloud *cloud = call->front->cloud;
     char type[64];
-    sh_call c = {.cloud = cloud,
-                 .arena = sh_http_request_arena(call->http),
-                 .principal = principal,
-                 .now_ms = sh_now_ms(cloud->clock),
-                 .in = in};
-    int status = action->fn(&c);
-    char *text = status == 0 ? json_dumps(c.out, JSON_COMPACT) : NULL;
-    if (status < 0 && c.error.code) {
-        json_refuse(call->http, c.error.http_status ? c.error.http_status : 400, c.error.code,
-                    c.error.message);
+    char *text = status == 0 ? json_dumps(c->out, JSON_COMPACT) : NULL;
+    if (status < 0 && c->error.code) {
+        json_refuse(call->http, c->error.http_status ? c->error.http_status : 400, c->error.code,
+                    c->error.message);
     } else if (!text) {
         json_refuse(call->http, 500, "InternalFailure", "the action gave no answer");
     } else {
-        if (service->target_prefix)
-            snprintf(type, sizeof(type), "application/x-amz-json-%s", service->json_version);
+        if (call->service->target_prefix)
+            snprintf(type, sizeof(type), "application/x-amz-json-%s", call->service->json_version);
         else
             snprintf(type, sizeof(type), "application/json");
         json_headers(call->http, type);
         sh_http_answer(call->http, 200, text, strlen(text));
     }
     free(text);
-    json_decref(c.out);
+}
+
+/* Releases what the call has; it may be called again. */
+static void end_action(front_call *call)
+{
+    sh_call *c = &call->later;
+    if (!call->action)
+        return;
+    sh_hold_drop(call->front->cloud, &call->hold);
+    if (c->kept && c->forget)
+        c->forget(c->cloud, c->kept);
+    c->kept = NULL;
+    json_decref(c->out);
+    c->out = NULL;
+    json_decref(call->in);
+    call->in = NULL;
+    call->action = NULL;
+}
+
+static void release(void *opaque)
+{
+    sh_http_release(opaque);
+}
+
+/* Makes the call, also for the second time. */
+static void run_action(front_call *call)
+{
+    sh_call *c = &call->later;
+    c->now_ms = sh_now_ms(c->cloud->clock);
+    int status = call->action->fn(c);
+    if (status == SH_CALL_LATER) {
+        if (sh_http_hold(call->http)) {
+            sh_hold_park(c->cloud, &call->hold);
+            return;
+        }
+        status = sh_call_fail(c, 503, "ServiceUnavailable", "the server stops");
+    }
+    answer_action(call, c, status);
+    end_action(call);
+}
+
+static void begin_action(front_call *call, const sh_service *service, const sh_action *action, json_t *in,
+                         const char *principal)
+{
+    call->service = service;
+    call->action = action;
+    call->in = json_incref(in);
+    call->hold = (sh_hold){.release = release, .opaque = call->http};
+    call->later = (sh_call){.cloud = call->front->cloud,
+                            .arena = sh_http_request_arena(call->http),
+                            .principal = principal,
+                            .in = in,
+                            .hold = &call->hold};
+    run_action(call);
 }
 
 static void finish_rest(front_call *call, const char *principal)
@@ -218,7 +269,7 @@ static void finish_rest(front_call *call, const char *principal)
     const sh_action *action =
         sh_mediaconvert_route(call->head->method, call->head->path, call->head->query, in);
     if (action)
-        run_action(call, &sh_service_mediaconvert, action, in, principal);
+        begin_action(call, &sh_service_mediaconvert, action, in, principal);
     else
         json_refuse(call->http, 404, "NotFoundException", "MediaConvert has no such operation here");
     json_decref(in);
@@ -237,7 +288,7 @@ static void finish_target(front_call *call, const sh_service *service, const cha
     }
     json_t *in = read_json(call->http);
     if (in)
-        run_action(call, service, action, in, principal);
+        begin_action(call, service, action, in, principal);
     json_decref(in);
 }
 
@@ -367,6 +418,8 @@ static void on_finish(void *opaque, sh_http_request *http)
         return;
     if (call->s3)
         sh_s3_finish(call->s3);
+    else if (call->action)
+        run_action(call);
     else
         finish_json(call);
 }
@@ -377,6 +430,7 @@ static void on_end(void *opaque, sh_http_request *http)
     (void)opaque;
     if (!call)
         return;
+    end_action(call);
     sh_s3_end(call->s3);
     OPENSSL_cleanse(call->claim.key, sizeof(call->claim.key));
 }

@@ -37,7 +37,9 @@ struct sh_http_server {
     char endpoint[128];
     pthread_mutex_t mutex;
     pthread_cond_t ended;
-    int running; /* requests between begin and end */
+    int running;           /* requests between begin and end */
+    sh_http_request *held; /* a list */
+    bool stopping;         /* none is held any more */
 };
 
 struct sh_http_request {
@@ -64,6 +66,9 @@ struct sh_http_request {
     size_t field_count;
     struct MHD_Response *response;
     int status;
+    bool held;
+    bool asked; /* sh_http_hold was called by this finish(); touched by the server's thread only */
+    sh_http_request *held_next, **held_link;
 };
 
 /* ---- what handlers see ---- */
@@ -122,6 +127,53 @@ void sh_http_sink_body(sh_http_request *request, sh_http_sink_fn fn, void *opaqu
 {
     request->sink = fn;
     request->sink_opaque = opaque;
+}
+
+/* ---- requests put aside ---- */
+
+/* The list of those held is what a stop has to let go; its lock makes hold and release see each other. */
+bool sh_http_hold(sh_http_request *request)
+{
+    sh_http_server *server = request->server;
+    pthread_mutex_lock(&server->mutex);
+    bool held = !server->stopping;
+    request->asked = held;
+    if (held) {
+        MHD_suspend_connection(request->connection);
+        request->held = true;
+        request->held_next = server->held;
+        request->held_link = &server->held;
+        if (server->held)
+            server->held->held_link = &request->held_next;
+        server->held = request;
+    }
+    pthread_mutex_unlock(&server->mutex);
+    return held;
+}
+
+static void let_go(sh_http_request *request)
+{
+    *request->held_link = request->held_next;
+    if (request->held_next)
+        request->held_next->held_link = request->held_link;
+    request->held = false;
+    MHD_resume_connection(request->connection);
+}
+
+void sh_http_release(sh_http_request *request)
+{
+    sh_http_server *server = request->server;
+    pthread_mutex_lock(&server->mutex);
+    if (request->held)
+        let_go(request);
+    pthread_mutex_unlock(&server->mutex);
+}
+
+static void let_all_go(sh_http_server *server)
+{
+    server->stopping = true;
+    while (server->held)
+        let_go(server->held);
 }
 
 /* ---- answers ---- */
@@ -348,8 +400,12 @@ static enum MHD_Result on_request(void *opaque, struct MHD_Connection *connectio
         *length = 0;
         return request->drained > SH_HTTP_DRAIN_MAX ? MHD_NO : MHD_YES;
     }
-    if (!request->response && request->handled)
+    if (!request->response && request->handled) {
+        request->asked = false;
         server->handler.finish(server->handler.opaque, request);
+    }
+    if (!request->response && request->asked)
+        return MHD_YES; /* it is held, or was for a moment: finish() comes again */
     if (!request->response)
         refuse(request, 500, "the request was not answered");
     return queue(request);
@@ -514,12 +570,13 @@ int sh_http_start(sh_http_server **out, const char *address, const sh_http_handl
     }
     name_endpoint(server, fd);
     server->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, server,
-        MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE,
-        (unsigned)THREADS, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)IDLE_SECONDS, MHD_OPTION_URI_LOG_CALLBACK, on_target, server, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, server, MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL, MHD_OPTION_END);
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME, 0, NULL,
+        NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL,
+        MHD_OPTION_END);
     if (!server->daemon) {
         close(fd);
         server_free(server);
@@ -548,6 +605,7 @@ void sh_http_stop(sh_http_server *server, int64_t wait_ms)
         until.tv_nsec -= 1000000000;
     }
     pthread_mutex_lock(&server->mutex);
+    let_all_go(server);
     while (server->running > 0 && pthread_cond_timedwait(&server->ended, &server->mutex, &until) != ETIMEDOUT)
         ;
     pthread_mutex_unlock(&server->mutex);

@@ -61,6 +61,12 @@ const char *sh_http_body(const sh_http_request *request, size_t *length, bool *o
 typedef void (*sh_http_sink_fn)(void *opaque, sh_http_request *request, const void *bytes, size_t length);
 void sh_http_sink_body(sh_http_request *request, sh_http_sink_fn fn, void *opaque);
 
+/* In finish(), instead of an answer: the request is put aside and no thread waits for it; finish() is called
+ * again after sh_http_release (from any thread, at any moment until end()), and when the server stops. That
+ * the client went away shows only then. False: the server stops, answer now. */
+bool sh_http_hold(sh_http_request *request);
+void sh_http_release(sh_http_request *request); /* does nothing when it is not held */
+
 /* A field of the answer, before sh_http_answer*; strings are copied. Control characters become spaces. */
 void sh_http_add_field(sh_http_request *request, const char *name, const char *value);
 /* The bytes are copied. */
