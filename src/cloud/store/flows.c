@@ -17,7 +17,8 @@ const char sh_schema_flows[] =
     "  revision_row INTEGER NOT NULL REFERENCES revisions, status TEXT NOT NULL, input TEXT NOT NULL,"
     "  output TEXT, error TEXT, cause TEXT, state TEXT, started_ms INTEGER NOT NULL,"
     "  stopped_ms INTEGER NOT NULL, timer_ms INTEGER NOT NULL, due_ms INTEGER,"
-    "  turn INTEGER NOT NULL);"
+    "  turn INTEGER NOT NULL, wall_ms INTEGER, redrive_count INTEGER NOT NULL DEFAULT 0, redriven_ms "
+    "INTEGER);"
     "CREATE INDEX IF NOT EXISTS executions_due ON executions (turn, due_ms) WHERE due_ms IS NOT NULL;"
     "CREATE INDEX IF NOT EXISTS executions_machine ON executions (machine_arn, id);"
     "CREATE TABLE IF NOT EXISTS history ("
@@ -26,8 +27,9 @@ const char sh_schema_flows[] =
     "CREATE TABLE IF NOT EXISTS waits ("
     "  execution INTEGER NOT NULL, task INTEGER NOT NULL, stage INTEGER NOT NULL, state_name TEXT NOT NULL,"
     "  service TEXT, subject TEXT, parameters TEXT, scheduled_event INTEGER NOT NULL,"
-    "  PRIMARY KEY (execution, task)) WITHOUT ROWID;"
-    "CREATE INDEX IF NOT EXISTS waits_subject ON waits (subject, service) WHERE subject IS NOT NULL;";
+    "  queued INTEGER, news TEXT, PRIMARY KEY (execution, task)) WITHOUT ROWID;"
+    "CREATE INDEX IF NOT EXISTS waits_subject ON waits (subject, service) WHERE subject IS NOT NULL;"
+    "CREATE INDEX IF NOT EXISTS waits_queue ON waits (service, subject, queued) WHERE queued IS NOT NULL;";
 
 /* Text of a column in the arena. *failed is set when memory is short; NULL of SQL stays NULL. */
 static const char *keep(sh_arena *arena, const sh_row *row, int column, bool *failed)
@@ -190,7 +192,7 @@ typedef struct execution_taker {
 
 #define EXECUTION_COLUMNS                                                                                    \
     "id, arn, name, machine_arn, revision_row, status, error, cause,"                                        \
-    " started_ms, stopped_ms, timer_ms, "
+    " started_ms, stopped_ms, timer_ms, redrive_count, redriven_ms, "
 
 static int take_execution(void *opaque, const sh_row *row)
 {
@@ -207,9 +209,11 @@ static int take_execution(void *opaque, const sh_row *row)
         .started_ms = sh_row_int(row, 8),
         .stopped_ms = sh_row_int(row, 9),
         .timer_ms = sh_row_int(row, 10),
-        .input = keep(t->arena, row, 11, &t->failed),
-        .output = keep(t->arena, row, 12, &t->failed),
-        .state = keep(t->arena, row, 13, &t->failed),
+        .redrive_count = sh_row_int(row, 11),
+        .redriven_ms = sh_row_is_null(row, 12) ? -1 : sh_row_int(row, 12),
+        .input = keep(t->arena, row, 13, &t->failed),
+        .output = keep(t->arena, row, 14, &t->failed),
+        .state = keep(t->arena, row, 15, &t->failed),
     };
     t->found = true;
     if (t->fn)
@@ -358,9 +362,10 @@ int sh_wait_add(sh_db *db, const sh_wait *w, sh_err *err)
 {
     return sh_db_run(db, err,
                      "INSERT OR REPLACE INTO waits (execution, task, stage, state_name, service, subject,"
-                     " parameters, scheduled_event) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-                     "iiissssi", w->execution, w->task, (int64_t)w->stage, w->state_name, w->service,
-                     w->subject, w->parameters, w->scheduled_event);
+                     " parameters, scheduled_event, queued)"
+                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, iif(?9 = 0, NULL, ?9))",
+                     "iiissssii", w->execution, w->task, (int64_t)w->stage, w->state_name, w->service,
+                     w->subject, w->parameters, w->scheduled_event, w->queued_ms);
 }
 
 int sh_wait_remove(sh_db *db, int64_t execution, int64_t task, sh_err *err)
@@ -390,6 +395,7 @@ static int take_wait(void *opaque, const sh_row *row)
         .subject = sh_row_text(row, 5),
         .parameters = sh_row_text(row, 6),
         .scheduled_event = sh_row_int(row, 7),
+        .news = sh_row_text(row, 8),
     };
     return t->fn(t->opaque, &w);
 }
@@ -399,8 +405,8 @@ int sh_wait_list(sh_db *db, int64_t execution, sh_wait_fn fn, void *opaque, sh_e
     wait_taker t = {fn, opaque};
     return sh_db_each(
         db, err,
-        "SELECT execution, task, stage, state_name, service, subject, parameters, scheduled_event"
-        " FROM waits WHERE execution = ?1 ORDER BY task",
+        "SELECT execution, task, stage, state_name, service, subject, iif(stage = 0, parameters, NULL),"
+        " scheduled_event, news FROM waits WHERE execution = ?1 ORDER BY task",
         take_wait, &t, "i", execution);
 }
 

@@ -49,6 +49,7 @@ typedef struct sh_execution {
     const char *state; /* text of the interpreter's state; NULL before the first step */
     int64_t started_ms, stopped_ms;
     int64_t timer_ms;
+    int64_t redrive_count, redriven_ms; /* -1: never */
 } sh_execution;
 
 /* Sets execution->id. SH_E_CONFLICT: the ARN is taken. It is due at started_ms. */
@@ -83,6 +84,7 @@ typedef enum sh_wait_stage {
     SH_WAIT_NEW = 0,     /* still to be called: the runner stopped to let others run */
     SH_WAIT_RUNNING = 1, /* called; waits for the end of `subject` */
     SH_WAIT_ENDED = 2,   /* the subject has ended: its row tells how */
+    SH_WAIT_NEWS = 3,    /* `news` says what came from outside: a token's answer, a heartbeat, a worker */
 } sh_wait_stage;
 
 typedef struct sh_wait {
@@ -91,8 +93,10 @@ typedef struct sh_wait {
     const char *state_name; /* of the state whose task it is */
     const char *service;    /* NULL while new */
     const char *subject;    /* job id, execution ARN; NULL while new */
-    const char *parameters; /* JSON text while new, else NULL */
+    const char *parameters; /* JSON text while new or queued, else NULL; a list gives that of new ones only */
     int64_t scheduled_event;
+    int64_t queued_ms; /* waits for one who takes it since then; 0: does not */
+    const char *news;  /* JSON text at SH_WAIT_NEWS (tokens.h); sh_wait_add clears it */
 } sh_wait;
 
 int sh_wait_add(sh_db *db, const sh_wait *wait, sh_err *err);

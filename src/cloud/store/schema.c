@@ -3,8 +3,9 @@
 #include <stddef.h>
 
 const char *const sh_schema_all[] = {
-    sh_schema_settings, sh_schema_objects, sh_schema_outbox, sh_schema_flows,
-    sh_schema_commands, sh_schema_mcjobs,  sh_schema_mckept, NULL,
+    sh_schema_settings, sh_schema_objects,    sh_schema_outbox,
+    sh_schema_flows,    sh_schema_commands,   sh_schema_mcjobs,
+    sh_schema_mckept,   sh_schema_activities, NULL,
 };
 
 /* A database of version 0 is a new one, which the CREATE statements make. */
@@ -12,4 +13,9 @@ const char *const sh_schema_steps[SH_SCHEMA_VERSION] = {
     "",
     "ALTER TABLE mcjobs ADD COLUMN queue TEXT NOT NULL DEFAULT 'Default';"
     "ALTER TABLE mcjobs ADD COLUMN settings TEXT;",
+    "ALTER TABLE waits ADD COLUMN queued INTEGER;"
+    "ALTER TABLE waits ADD COLUMN news TEXT;"
+    "ALTER TABLE executions ADD COLUMN wall_ms INTEGER;"
+    "ALTER TABLE executions ADD COLUMN redrive_count INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE executions ADD COLUMN redriven_ms INTEGER;",
 };

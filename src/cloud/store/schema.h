@@ -3,16 +3,17 @@
 #define SH_STORE_SCHEMA_H
 /* Each file that owns tables has its CREATE statements in a constant named here; schema.c lists them in
  * order. */
-extern const char sh_schema_settings[]; /* settings.c: server settings, by name */
-extern const char sh_schema_objects[];  /* objects.c: buckets, objects, multipart uploads */
-extern const char sh_schema_outbox[];   /* outbox.c: events waiting for delivery, rules, targets */
-extern const char sh_schema_flows[];    /* flows.c: state machines, executions, history */
-extern const char sh_schema_commands[]; /* commands.c: SSM commands and invocations */
-extern const char sh_schema_mcjobs[];   /* mcjobs.c: MediaConvert jobs */
-extern const char sh_schema_mckept[];   /* mckept.c: its queues, presets, job templates */
+extern const char sh_schema_settings[];   /* settings.c: server settings, by name */
+extern const char sh_schema_objects[];    /* objects.c: buckets, objects, multipart uploads */
+extern const char sh_schema_outbox[];     /* outbox.c: events waiting for delivery, rules, targets */
+extern const char sh_schema_flows[];      /* flows.c: state machines, executions, history */
+extern const char sh_schema_commands[];   /* commands.c: SSM commands and invocations */
+extern const char sh_schema_mcjobs[];     /* mcjobs.c: MediaConvert jobs */
+extern const char sh_schema_mckept[];     /* mckept.c: its queues, presets, job templates */
+extern const char sh_schema_activities[]; /* activities.c: activities of Step Functions */
 
 extern const char *const sh_schema_all[]; /* NULL-terminated */
-#define SH_SCHEMA_VERSION 2
+#define SH_SCHEMA_VERSION 3
 /* What brings a database of version i to i + 1, before the CREATE statements. */
 extern const char *const sh_schema_steps[SH_SCHEMA_VERSION];
 
