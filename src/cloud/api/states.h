@@ -9,6 +9,7 @@
  *   states_cache.c      parsed definitions
  *   states_run.c        one execution: a run of steps, in one transaction
  *   states_runner.c     finds the executions that are due
+ *   states_world.c      what the interpreter asks of the world
  *   states_tasks.c      what a Task calls, and how its answer becomes an event
  *   states_case.c       names of members: camelCase on the wire, PascalCase in a state machine */
 #include "cloud/api/cloud.h"
@@ -70,6 +71,11 @@ bool sh_run_outage(int status);
 /* Takes the execution as far as it goes now: start, tasks that ended, timers that are due, the tasks these
  * lead to. event: SH_FLOW_ABORT, or NULL. Within the caller's transaction, in one of its own. */
 int sh_run_execution(sh_cloud *cloud, int64_t id, const sh_flow_event *event, sh_err *err);
+
+/* ---- states_world.c: functions of a sh_flow_env ---- */
+void sh_world_random(void *opaque, void *bytes, size_t length);
+size_t sh_world_hash(void *opaque, const char *algorithm, const void *bytes, size_t length,
+                     unsigned char digest[64]);
 
 /* ---- states_runner.c ---- */
 /* Steps all that is due by the server's clock; *next_ms is when to look again, wall clock, -1: when woken. */

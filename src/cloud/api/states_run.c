@@ -12,8 +12,6 @@
 #include "base/log.h"
 #include "cloud/api/states.h"
 
-#include <openssl/evp.h>
-#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,30 +46,6 @@ typedef struct sh_run {
 bool sh_run_outage(int status)
 {
     return status == SH_E_FULL || status == SH_E_IO;
-}
-
-/* ---- what the interpreter asks of the world ---- */
-
-static void random_bytes(void *opaque, void *bytes, size_t length)
-{
-    if (RAND_bytes(bytes, (int)length) != 1) {
-        sh_log(SH_LOG_ERROR, "states", "the system gives no randomness");
-        abort();
-    }
-}
-
-static size_t hash_bytes(void *opaque, const char *algorithm, const void *bytes, size_t length,
-                         unsigned char digest[64])
-{
-    static const char *const known[] = {"MD5", "SHA-1", "SHA-256", "SHA-384", "SHA-512"};
-    static const char *const names[] = {"MD5", "SHA1", "SHA256", "SHA384", "SHA512"};
-    unsigned size = 0;
-    for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
-        if (strcmp(algorithm, known[i]) == 0 &&
-            EVP_Digest(bytes, length, digest, &size, EVP_get_digestbyname(names[i]), NULL) == 1)
-            return size;
-    }
-    return 0;
 }
 
 /* ---- tasks ---- */
@@ -427,8 +401,8 @@ static int load(sh_run *run, int64_t id, sh_err *err)
     run->env = (sh_flow_env){
         .context = run->context,
         .region = run->cloud->settings.region,
-        .random = random_bytes,
-        .hash = hash_bytes,
+        .random = sh_world_random,
+        .hash = sh_world_hash,
     };
     return 0;
 }
