@@ -207,7 +207,9 @@ int sh_states_list_executions(sh_call *call)
         return status;
     p.list = json_array();
     p.room = limit ? limit : 100;
-    status = sh_execution_list(call->cloud->db, arn, filter, below, p.room + 1, take_execution, &p, &err);
+    sh_execution_query query = {
+        .machine_arn = arn, .status = filter, .redriven = -1, .below = below, .limit = p.room + 1};
+    status = sh_execution_list(call->cloud->db, &query, take_execution, &p, &err);
     sh_put(&p.failed, call->out, "executions", p.list);
     if (status < 0)
         return sh_call_fail_internal(call, &err);

@@ -8,17 +8,17 @@ const char sh_schema_flows[] =
     "CREATE TABLE IF NOT EXISTS revisions ("
     "  row INTEGER PRIMARY KEY, arn TEXT NOT NULL, name TEXT NOT NULL, type TEXT NOT NULL,"
     "  definition TEXT NOT NULL, role_arn TEXT NOT NULL, revision TEXT NOT NULL, logging TEXT, tracing TEXT,"
-    "  created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL);"
+    "  created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL, encryption TEXT);"
     "CREATE TABLE IF NOT EXISTS machines ("
     "  arn TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, revision_row INTEGER NOT NULL REFERENCES revisions,"
-    "  tags TEXT NOT NULL) WITHOUT ROWID;"
+    "  tags TEXT NOT NULL, last_version INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS executions ("
     "  id INTEGER PRIMARY KEY, arn TEXT NOT NULL UNIQUE, name TEXT NOT NULL, machine_arn TEXT NOT NULL,"
     "  revision_row INTEGER NOT NULL REFERENCES revisions, status TEXT NOT NULL, input TEXT NOT NULL,"
     "  output TEXT, error TEXT, cause TEXT, state TEXT, started_ms INTEGER NOT NULL,"
     "  stopped_ms INTEGER NOT NULL, timer_ms INTEGER NOT NULL, due_ms INTEGER,"
     "  turn INTEGER NOT NULL, wall_ms INTEGER, redrive_count INTEGER NOT NULL DEFAULT 0, redriven_ms "
-    "INTEGER);"
+    "INTEGER, version_arn TEXT, alias_arn TEXT, trace_header TEXT);"
     "CREATE INDEX IF NOT EXISTS executions_due ON executions (turn, due_ms) WHERE due_ms IS NOT NULL;"
     "CREATE INDEX IF NOT EXISTS executions_machine ON executions (machine_arn, id);"
     "CREATE TABLE IF NOT EXISTS history ("
@@ -47,12 +47,12 @@ static const char *keep(sh_arena *arena, const sh_row *row, int column, bool *fa
 
 static int insert_revision(sh_db *db, sh_machine *m, sh_err *err)
 {
-    int status =
-        sh_db_run(db, err,
-                  "INSERT INTO revisions (arn, name, type, definition, role_arn, revision, logging,"
-                  " tracing, created_ms, updated_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-                  "ssssssssii", m->arn, m->name, m->type, m->definition, m->role_arn, m->revision, m->logging,
-                  m->tracing, m->created_ms, m->updated_ms);
+    int status = sh_db_run(db, err,
+                           "INSERT INTO revisions (arn, name, type, definition, role_arn, revision, logging,"
+                           " tracing, created_ms, updated_ms, encryption)"
+                           " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                           "ssssssssiis", m->arn, m->name, m->type, m->definition, m->role_arn, m->revision,
+                           m->logging, m->tracing, m->created_ms, m->updated_ms, m->encryption);
     m->revision_row = sh_db_last_id(db);
     return status;
 }
@@ -99,7 +99,7 @@ typedef struct machine_taker {
 
 #define MACHINE_COLUMNS                                                                                      \
     "r.row, r.arn, r.name, r.type, r.role_arn, r.revision, r.logging, r.tracing, r.created_ms, "             \
-    "r.updated_ms, "
+    "r.updated_ms, r.encryption, "
 
 static int take_machine(void *opaque, const sh_row *row)
 {
@@ -115,8 +115,9 @@ static int take_machine(void *opaque, const sh_row *row)
         .tracing = keep(t->arena, row, 7, &t->failed),
         .created_ms = sh_row_int(row, 8),
         .updated_ms = sh_row_int(row, 9),
-        .tags = keep(t->arena, row, 10, &t->failed),
-        .definition = keep(t->arena, row, 11, &t->failed),
+        .encryption = keep(t->arena, row, 10, &t->failed),
+        .tags = keep(t->arena, row, 11, &t->failed),
+        .definition = keep(t->arena, row, 12, &t->failed),
     };
     t->found = true;
     if (t->fn)
@@ -165,7 +166,13 @@ int sh_machine_list(sh_db *db, const char *after, int64_t limit, sh_machine_fn f
 
 int sh_machine_delete(sh_db *db, const char *arn, sh_err *err)
 {
-    return sh_db_run(db, err, "DELETE FROM machines WHERE arn = ?1", "s", arn);
+    int status = sh_db_begin(db, err);
+    if (status < 0)
+        return status;
+    if ((status = sh_db_run(db, err, "DELETE FROM aliases WHERE machine_arn = ?1", "s", arn)) == 0 &&
+        (status = sh_db_run(db, err, "DELETE FROM versions WHERE machine_arn = ?1", "s", arn)) == 0)
+        status = sh_db_run(db, err, "DELETE FROM machines WHERE arn = ?1", "s", arn);
+    return sh_db_end(db, status, err);
 }
 
 /* ---- executions ---- */
@@ -175,9 +182,10 @@ int sh_execution_insert(sh_db *db, sh_execution *e, sh_err *err)
     int status =
         sh_db_run(db, err,
                   "INSERT INTO executions (arn, name, machine_arn, revision_row, status, input,"
-                  " started_ms, stopped_ms, timer_ms, due_ms, turn)"
-                  " VALUES (?1, ?2, ?3, ?4, 'RUNNING', ?5, ?6, -1, -1, ?6, 0)",
-                  "sssisi", e->arn, e->name, e->machine_arn, e->revision_row, e->input, e->started_ms);
+                  " started_ms, stopped_ms, timer_ms, due_ms, turn, version_arn, alias_arn, trace_header)"
+                  " VALUES (?1, ?2, ?3, ?4, 'RUNNING', ?5, ?6, -1, -1, ?6, 0, ?7, ?8, ?9)",
+                  "sssisisss", e->arn, e->name, e->machine_arn, e->revision_row, e->input, e->started_ms,
+                  e->version_arn, e->alias_arn, e->trace_header);
     e->id = sh_db_last_id(db);
     return status;
 }
@@ -192,7 +200,8 @@ typedef struct execution_taker {
 
 #define EXECUTION_COLUMNS                                                                                    \
     "id, arn, name, machine_arn, revision_row, status, error, cause,"                                        \
-    " started_ms, stopped_ms, timer_ms, redrive_count, redriven_ms, "
+    " started_ms, stopped_ms, timer_ms, redrive_count, redriven_ms,"                                         \
+    " version_arn, alias_arn, trace_header, "
 
 static int take_execution(void *opaque, const sh_row *row)
 {
@@ -211,9 +220,12 @@ static int take_execution(void *opaque, const sh_row *row)
         .timer_ms = sh_row_int(row, 10),
         .redrive_count = sh_row_int(row, 11),
         .redriven_ms = sh_row_is_null(row, 12) ? -1 : sh_row_int(row, 12),
-        .input = keep(t->arena, row, 13, &t->failed),
-        .output = keep(t->arena, row, 14, &t->failed),
-        .state = keep(t->arena, row, 15, &t->failed),
+        .version_arn = keep(t->arena, row, 13, &t->failed),
+        .alias_arn = keep(t->arena, row, 14, &t->failed),
+        .trace_header = keep(t->arena, row, 15, &t->failed),
+        .input = keep(t->arena, row, 16, &t->failed),
+        .output = keep(t->arena, row, 17, &t->failed),
+        .state = keep(t->arena, row, 18, &t->failed),
     };
     t->found = true;
     if (t->fn)
@@ -249,21 +261,22 @@ int sh_execution_by_id(sh_db *db, sh_arena *arena, int64_t id, sh_execution *out
     return one_execution(status, &t, err);
 }
 
-int sh_execution_list(sh_db *db, const char *machine_arn, const char *status, int64_t below, int64_t limit,
-                      sh_execution_fn fn, void *opaque, sh_err *err)
+int sh_execution_list(sh_db *db, const sh_execution_query *q, sh_execution_fn fn, void *opaque, sh_err *err)
 {
     execution_taker t = {.fn = fn, .opaque = opaque};
-    int64_t from = below > 0 ? below : INT64_MAX;
-    if (!machine_arn)
+    int64_t from = q->below > 0 ? q->below : INT64_MAX;
+    if (!q->machine_arn)
         return sh_db_each(db, err,
                           "SELECT " EXECUTION_COLUMNS "NULL, NULL, NULL FROM executions"
                           " WHERE id < ?1 AND (?2 IS NULL OR status = ?2) ORDER BY id DESC LIMIT ?3",
-                          take_execution, &t, "isi", from, status, limit);
+                          take_execution, &t, "isi", from, q->status, q->limit);
     return sh_db_each(db, err,
                       "SELECT " EXECUTION_COLUMNS "NULL, NULL, NULL FROM executions"
                       " WHERE machine_arn = ?1 AND id < ?2 AND (?3 IS NULL OR status = ?3)"
-                      " ORDER BY id DESC LIMIT ?4",
-                      take_execution, &t, "sisi", machine_arn, from, status, limit);
+                      " AND (?4 IS NULL OR version_arn = ?4) AND (?5 IS NULL OR alias_arn = ?5)"
+                      " AND (?6 < 0 OR (redrive_count > 0) = ?6) ORDER BY id DESC LIMIT ?7",
+                      take_execution, &t, "sisssii", q->machine_arn, from, q->status, q->version_arn,
+                      q->alias_arn, (int64_t)q->redriven, q->limit);
 }
 
 int sh_execution_save(sh_db *db, const sh_execution *e, int64_t due_ms, bool gave_way, sh_err *err)

@@ -20,9 +20,9 @@ typedef struct sh_machine {
     int64_t revision_row; /* of the revision; given by insert and update */
     const char *arn, *name, *type;
     const char *definition, *role_arn;
-    const char *revision;          /* id as the API shows it */
-    const char *logging, *tracing; /* JSON text or NULL */
-    const char *tags;              /* JSON object text; never NULL */
+    const char *revision;                       /* id as the API shows it */
+    const char *logging, *tracing, *encryption; /* JSON text or NULL */
+    const char *tags;                           /* JSON object text; never NULL */
     int64_t created_ms, updated_ms;
 } sh_machine;
 
@@ -38,7 +38,8 @@ int sh_revision_get(sh_db *db, sh_arena *arena, int64_t row, sh_machine *out, sh
  * definition. */
 typedef int (*sh_machine_fn)(void *opaque, const sh_machine *machine);
 int sh_machine_list(sh_db *db, const char *after, int64_t limit, sh_machine_fn fn, void *opaque, sh_err *err);
-int sh_machine_delete(sh_db *db, const char *arn, sh_err *err); /* 0 also when there is none */
+/* With its versions and aliases. 0 also when there is none. */
+int sh_machine_delete(sh_db *db, const char *arn, sh_err *err);
 
 typedef struct sh_execution {
     int64_t id;
@@ -49,18 +50,26 @@ typedef struct sh_execution {
     const char *state; /* text of the interpreter's state; NULL before the first step */
     int64_t started_ms, stopped_ms;
     int64_t timer_ms;
-    int64_t redrive_count, redriven_ms; /* -1: never */
+    int64_t redrive_count, redriven_ms;  /* -1: never */
+    const char *version_arn, *alias_arn; /* by which it was started, or NULL */
+    const char *trace_header;
 } sh_execution;
 
 /* Sets execution->id. SH_E_CONFLICT: the ARN is taken. It is due at started_ms. */
 int sh_execution_insert(sh_db *db, sh_execution *execution, sh_err *err);
 int sh_execution_get(sh_db *db, sh_arena *arena, const char *arn, sh_execution *out, sh_err *err);
 int sh_execution_by_id(sh_db *db, sh_arena *arena, int64_t id, sh_execution *out, sh_err *err);
-/* Latest first. machine_arn, status: NULL for all. below: id of the last one of the page before, 0 for the
- * first page. The execution given to fn has no input, output and state. */
+/* Latest first. The execution given to fn has no input, output and state. */
 typedef int (*sh_execution_fn)(void *opaque, const sh_execution *execution);
-int sh_execution_list(sh_db *db, const char *machine_arn, const char *status, int64_t below, int64_t limit,
-                      sh_execution_fn fn, void *opaque, sh_err *err);
+typedef struct sh_execution_query {
+    const char *machine_arn, *status;    /* NULL for all */
+    const char *version_arn, *alias_arn; /* with machine_arn only; NULL: however it was started */
+    int redriven;                        /* with machine_arn only; 1: those that were, 0: were not, -1: all */
+    int64_t below;                       /* id of the last one of the page before, 0 for the first page */
+    int64_t limit;
+} sh_execution_query;
+int sh_execution_list(sh_db *db, const sh_execution_query *query, sh_execution_fn fn, void *opaque,
+                      sh_err *err);
 /* Writes state, timer_ms, status, output, error, cause, stopped_ms; due_ms: -1 for none. gave_way: it could
  * have gone on, but has had its time: those that have not come first. */
 int sh_execution_save(sh_db *db, const sh_execution *execution, int64_t due_ms, bool gave_way, sh_err *err);

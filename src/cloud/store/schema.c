@@ -3,9 +3,17 @@
 #include <stddef.h>
 
 const char *const sh_schema_all[] = {
-    sh_schema_settings, sh_schema_objects,    sh_schema_outbox,
-    sh_schema_flows,    sh_schema_commands,   sh_schema_mcjobs,
-    sh_schema_mckept,   sh_schema_activities, NULL,
+    sh_schema_settings,
+    sh_schema_objects,
+    sh_schema_outbox,
+    sh_schema_flows,
+    sh_schema_commands,
+    sh_schema_mcjobs,
+    sh_schema_mckept,
+    sh_schema_activities,
+    sh_schema_versions,
+    sh_schema_express,
+    NULL,
 };
 
 /* A database of version 0 is a new one, which the CREATE statements make. */
@@ -17,5 +25,10 @@ const char *const sh_schema_steps[SH_SCHEMA_VERSION] = {
     "ALTER TABLE waits ADD COLUMN news TEXT;"
     "ALTER TABLE executions ADD COLUMN wall_ms INTEGER;"
     "ALTER TABLE executions ADD COLUMN redrive_count INTEGER NOT NULL DEFAULT 0;"
-    "ALTER TABLE executions ADD COLUMN redriven_ms INTEGER;",
+    "ALTER TABLE executions ADD COLUMN redriven_ms INTEGER;"
+    "ALTER TABLE revisions ADD COLUMN encryption TEXT;"
+    "ALTER TABLE machines ADD COLUMN last_version INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE executions ADD COLUMN version_arn TEXT;"
+    "ALTER TABLE executions ADD COLUMN alias_arn TEXT;"
+    "ALTER TABLE executions ADD COLUMN trace_header TEXT;",
 };

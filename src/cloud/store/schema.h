@@ -11,6 +11,8 @@ extern const char sh_schema_commands[];   /* commands.c: SSM commands and invoca
 extern const char sh_schema_mcjobs[];     /* mcjobs.c: MediaConvert jobs */
 extern const char sh_schema_mckept[];     /* mckept.c: its queues, presets, job templates */
 extern const char sh_schema_activities[]; /* activities.c: activities of Step Functions */
+extern const char sh_schema_versions[];   /* versions.c: versions and aliases of state machines */
+extern const char sh_schema_express[];    /* express.c: executions of express state machines */
 
 extern const char *const sh_schema_all[]; /* NULL-terminated */
 #define SH_SCHEMA_VERSION 3
