@@ -10,7 +10,7 @@
 int sh_path_apply(const sh_path_field *field, json_t *value, json_t *context, sh_fault *fault, json_t **out)
 {
     int status;
-    sh_buf normal;
+    sh_buf why;
 
     if (field->null) {
         *out = json_object();
@@ -23,11 +23,14 @@ int sh_path_apply(const sh_path_field *field, json_t *value, json_t *context, sh
     status = sh_path_get(field->path, sh_path_is_context(field->path) ? context : value, out);
     if (status != SH_E_NOT_FOUND && status != SH_E_LIMIT)
         return status;
-    sh_buf_init(&normal, SH_FLOW_TEXT_MAX);
-    sh_path_normal(field->path, &normal);
-    status = sh_fault_set(fault, "States.Runtime", "Invalid path '%s' : No results for path: %s",
-                          sh_path_text(field->path), sh_buf_cstr(&normal));
-    sh_buf_free(&normal);
+    if (status == SH_E_LIMIT)
+        return sh_fault_set(fault, "States.Runtime", "The JSONPath '%s' visits too many values",
+                            sh_path_text(field->path));
+    sh_buf_init(&why, SH_FLOW_TEXT_MAX);
+    sh_path_why(field->path, sh_path_is_context(field->path) ? context : value, &why);
+    status = sh_fault_set(fault, "States.Runtime", "Invalid path '%s' : %s", sh_path_text(field->path),
+                          sh_buf_cstr(&why));
+    sh_buf_free(&why);
     return status;
 }
 

@@ -46,7 +46,7 @@ static int read_quoted(cursor *c, char **out)
 
 static bool name_ends(const cursor *c)
 {
-    return strchr(c->depth ? ".[]()'\", \t\r\n=!<>&|" : ".[]()'\", \t\r\n", *c->p) != NULL;
+    return strchr(c->depth ? ".[]()'\", \t\r\n=!<>&|" : ".[]'\", \t\r\n", *c->p) != NULL;
 }
 
 static int read_name(cursor *c, sh_step *step)
@@ -63,7 +63,7 @@ static int read_name(cursor *c, sh_step *step)
         return 0;
     }
     if (at(c, '('))
-        return bad(c, "functions are not supported in a JSONPath");
+        return bad(c, "functions are not supported in a filter");
     step->kind = SH_STEP_NAMES;
     step->count = 1;
     step->names = sh_arena_alloc(c->build->arena, sizeof(*step->names));
@@ -87,6 +87,32 @@ static int read_integer(cursor *c, json_int_t *out)
     errno = 0;
     *out = strtoll(digits, NULL, 10);
     return errno ? bad(c, "integer too large") : 0;
+}
+
+/* (@.length-1): the last one */
+static int read_from_end(cursor *c, sh_step *step)
+{
+    int status;
+
+    c->p++;
+    blanks(c);
+    if (!eat(c, "@.length"))
+        return bad(c, "'@.length-1' expected");
+    eat(c, "()");
+    blanks(c);
+    step->kind = SH_STEP_INDEXES;
+    step->from_end = true;
+    step->count = 1;
+    step->indexes = sh_arena_alloc(c->build->arena, sizeof(*step->indexes));
+    if (!step->indexes)
+        return no_memory(c);
+    if (!at(c, '-'))
+        return bad(c, "'-' expected");
+    c->p++;
+    blanks(c);
+    status = read_integer(c, step->indexes);
+    blanks(c);
+    return status ? status : eat(c, ")") ? 0 : bad(c, "')' expected");
 }
 
 static int read_slice(cursor *c, sh_step *step, json_int_t start, bool has_start)
@@ -194,6 +220,8 @@ static int read_bracket(cursor *c, sh_step *step)
         status = read_or(c, &step->filter);
     } else if (at(c, '\'') || at(c, '"')) {
         status = read_names(c, step);
+    } else if (at(c, '(')) {
+        status = read_from_end(c, step);
     } else {
         status = read_indexes(c, step);
     }
@@ -356,7 +384,7 @@ static int read_step(cursor *c, sh_step *step)
     if (at(c, '['))
         return read_bracket(c, step);
     c->p++;
-    return read_name(c, step);
+    return at(c, '[') ? read_bracket(c, step) : read_name(c, step);
 }
 
 static void classify(sh_path *path, const sh_step *step)
@@ -365,7 +393,7 @@ static void classify(sh_path *path, const sh_step *step)
 
     if (step->descend || !(one || step->kind == SH_STEP_NAMES))
         path->definite = false;
-    if (step->descend || !one || (step->kind == SH_STEP_INDEXES && step->indexes[0] < 0))
+    if (step->descend || !one || (step->kind == SH_STEP_INDEXES && (step->from_end || step->indexes[0] < 0)))
         path->reference = false;
 }
 

@@ -16,8 +16,8 @@ bool sh_path_is_context(const sh_path *path);   /* starts with "$$" */
 bool sh_path_is_reference(const sh_path *path); /* fields and non-negative indexes only */
 bool sh_path_is_root(const sh_path *path);      /* "$" or "$$" alone */
 const char *sh_path_text(const sh_path *path);
-/* As error messages show it: $['a'][0]. */
-void sh_path_normal(const sh_path *path, sh_buf *buf);
+/* Why it found nothing in root, in the words that AWS has for it: "No results for path: $['a'][0]". */
+void sh_path_why(const sh_path *path, json_t *root, sh_buf *buf);
 /* *out: new reference. SH_E_NOT_FOUND, SH_E_MEMORY, SH_E_LIMIT (too much work). */
 int sh_path_get(const sh_path *path, json_t *root, json_t **out);
 /* A copy of root with value at the path, which is a reference path; missing objects on the way are made.

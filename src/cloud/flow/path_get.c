@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Evaluation of JSONPath. A definite path is followed step by step and fails where a step finds nothing. From
  * the first step that can name several values on, everything found is collected into an array and what is
- * missing is skipped; such a path fails only where a definite step before that one finds nothing. The work is
- * bounded, because filters and recursive descents multiply. */
+ * missing is skipped; such a path fails only where a definite step before that one meets a value of the wrong
+ * type, and yields an empty array where one finds no such field. The corners are those of AWS: a negative
+ * index finds nothing ("[(@.length-1)]" and "[-1:]" do), and "[a:b]" does not count back from the end. The
+ * work is bounded, because filters and recursive descents multiply. */
 #include "cloud/flow/path_steps.h"
 #include <string.h>
 
@@ -17,12 +19,12 @@ typedef struct walk {
 
 static int get(walk *w, const sh_path *path, json_t *from, json_t **out);
 
-static json_t *at_index(json_t *array, json_int_t index)
+static json_t *at_index(json_t *array, const sh_step *step, size_t which)
 {
-    json_int_t size = (json_int_t)json_array_size(array);
+    json_int_t size = (json_int_t)json_array_size(array), index = step->indexes[which];
 
-    if (index < 0)
-        index += size;
+    if (step->from_end)
+        index = index > size ? -1 : size - index;
     return index >= 0 && index < size ? json_array_get(array, (size_t)index) : NULL;
 }
 
@@ -127,8 +129,8 @@ static int sliced(walk *w, const sh_step *step, json_t *value)
     int status = 0;
 
     if (start < 0)
-        start = start + size < 0 ? 0 : start + size;
-    if (stop < 0)
+        start = step->has_stop || start + size < 0 ? 0 : start + size;
+    if (stop < 0 && !step->has_start)
         stop += size;
     if (stop > size)
         stop = size;
@@ -144,13 +146,48 @@ static int next_of_step(walk *w, const sh_step *step, json_t *item)
     return collect(w, step->next, item);
 }
 
+/* ['a','b'] of an object is an object of those fields. */
+static json_t *pick(const sh_step *step, json_t *value)
+{
+    json_t *picked = json_object();
+
+    for (size_t i = 0; picked && i < step->count; i++) {
+        json_t *item = json_object_get(value, step->names[i]);
+
+        if (item && json_object_set(picked, step->names[i], item)) {
+            json_decref(picked);
+            picked = NULL;
+        }
+    }
+    return picked;
+}
+
+static int picked(walk *w, const sh_step *step, json_t *value)
+{
+    json_t *some;
+    int status;
+
+    if (step->next)
+        return SH_E_NOT_FOUND;
+    if (!json_is_object(value))
+        return 0;
+    some = pick(step, value);
+    if (!some)
+        return SH_E_MEMORY;
+    status = step->descend && json_object_size(some) < step->count ? 0 : collect(w, NULL, some);
+    json_decref(some);
+    return status;
+}
+
 static int named(walk *w, const sh_step *step, json_t *value)
 {
     int status = 0;
 
+    if (step->kind == SH_STEP_NAMES && step->count > 1)
+        return picked(w, step, value);
     for (size_t i = 0; !status && i < step->count; i++) {
         json_t *item = step->kind == SH_STEP_NAMES ? json_object_get(value, step->names[i])
-                       : json_is_array(value)      ? at_index(value, step->indexes[i])
+                       : json_is_array(value)      ? at_index(value, step, i)
                                                    : NULL;
 
         if (item)
@@ -196,26 +233,18 @@ static int collect(walk *w, const sh_step *step, json_t *value)
     return step->descend ? descend(w, step, value) : apply(w, step, value);
 }
 
-/* ['a','b'] of an object is an object of those fields. */
-static json_t *pick(const sh_step *step, json_t *value)
-{
-    json_t *picked = json_object();
-
-    for (size_t i = 0; picked && i < step->count; i++) {
-        json_t *item = json_object_get(value, step->names[i]);
-
-        if (item && json_object_set(picked, step->names[i], item)) {
-            json_decref(picked);
-            picked = NULL;
-        }
-    }
-    return picked;
-}
-
 static bool single(const sh_step *step)
 {
     return !step->descend && step->count == 1 &&
            (step->kind == SH_STEP_NAMES || step->kind == SH_STEP_INDEXES);
+}
+
+/* Whether the step can be applied to a value of that type at all. */
+static bool fits(const sh_step *step, const json_t *value)
+{
+    if (step->descend || step->kind == SH_STEP_NAMES || step->kind == SH_STEP_WILD)
+        return true;
+    return json_is_array(value) || (step->kind == SH_STEP_FILTER && json_is_object(value));
 }
 
 static int get(walk *w, const sh_path *path, json_t *from, json_t **out)
@@ -224,18 +253,21 @@ static int get(walk *w, const sh_path *path, json_t *from, json_t **out)
     json_t *value = from, *outer = w->found;
     int status;
 
-    for (; value && step && single(step); step = step->next)
-        value = step->kind == SH_STEP_NAMES ? json_object_get(value, step->names[0])
-                : json_is_array(value)      ? at_index(value, step->indexes[0])
-                                            : NULL;
-    if (!value)
+    for (; value && step && single(step) && fits(step, value); step = step->next)
+        value =
+            step->kind == SH_STEP_NAMES ? json_object_get(value, step->names[0]) : at_index(value, step, 0);
+    if (!value && !path->definite) {
+        *out = json_array();
+        return *out ? 0 : SH_E_MEMORY;
+    }
+    if (!value || (step && !fits(step, value)))
         return SH_E_NOT_FOUND;
     if (!step) {
         *out = json_incref(value);
         return 0;
     }
-    if (step->kind == SH_STEP_NAMES && !step->descend && !step->next) {
-        if (!json_is_object(value))
+    if (step->kind == SH_STEP_NAMES && !step->descend) {
+        if (step->next || !json_is_object(value))
             return SH_E_NOT_FOUND;
         *out = pick(step, value);
         return *out ? 0 : SH_E_MEMORY;
@@ -257,19 +289,73 @@ int sh_path_get(const sh_path *path, json_t *root, json_t **out)
     return get(&w, path, root, out);
 }
 
-void sh_path_normal(const sh_path *path, sh_buf *buf)
+static void put_step(const sh_step *step, sh_buf *buf)
 {
-    sh_buf_puts(buf, path->context ? "$$" : "$");
-    for (const sh_step *step = path->steps; step; step = step->next) {
-        if (!single(step)) {
-            sh_buf_puts(buf, "[…]");
-            return;
-        }
+    sh_buf_putc(buf, '[');
+    for (size_t i = 0; i < step->count; i++) {
+        sh_buf_puts(buf, i ? ", " : "");
         if (step->kind == SH_STEP_NAMES)
-            sh_buf_printf(buf, "['%s']", step->names[0]);
+            sh_buf_printf(buf, "'%s'", step->names[i]);
         else
-            sh_buf_printf(buf, "[%lld]", (long long)step->indexes[0]);
+            sh_buf_printf(buf, step->from_end ? "(@.length-%lld)" : "%lld", (long long)step->indexes[i]);
     }
+    sh_buf_putc(buf, ']');
+}
+
+static void put_steps(const sh_step *step, sh_buf *buf)
+{
+    for (; step && single(step); step = step->next)
+        put_step(step, buf);
+}
+
+/* The reason at a step that finds nothing in `value`; `place` is the way to it. */
+static void put_reason(const sh_step *step, const json_t *value, sh_buf *place, sh_buf *buf)
+{
+    bool array = json_is_array(value);
+
+    if (step->kind == SH_STEP_NAMES && !json_is_object(value)) {
+        sh_buf_puts(buf, "Property ");
+        put_step(step, buf);
+        sh_buf_printf(buf, " not found in path %s", sh_buf_cstr(place));
+    } else if (step->kind == SH_STEP_NAMES && step->count > 1) {
+        put_step(step, place);
+        sh_buf_printf(buf, "Multi properties can only be used as path leafs: %s", sh_buf_cstr(place));
+    } else if (step->kind == SH_STEP_NAMES && step->next) {
+        put_step(step, place);
+        sh_buf_printf(buf, "Missing property in path %s", sh_buf_cstr(place));
+    } else if (step->kind == SH_STEP_NAMES || array) {
+        put_steps(step, place);
+        sh_buf_printf(buf, "No results for path: %s", sh_buf_cstr(place));
+    } else {
+        sh_buf_puts(buf, "Filter: ");
+        put_step(step, buf);
+        sh_buf_puts(buf, " can only be applied to arrays. Current context is: ");
+        sh_value_dump(buf, value);
+    }
+}
+
+void sh_path_why(const sh_path *path, json_t *root, sh_buf *buf)
+{
+    const sh_step *step = path->steps;
+    json_t *value = root;
+    sh_buf place;
+
+    sh_buf_init(&place, SH_FLOW_TEXT_MAX);
+    sh_buf_putc(&place, '$');
+    for (; step; step = step->next) {
+        json_t *inner = !single(step)                 ? NULL
+                        : step->kind == SH_STEP_NAMES ? json_object_get(value, step->names[0])
+                        : json_is_array(value)        ? at_index(value, step, 0)
+                                                      : NULL;
+
+        if (!inner) {
+            put_reason(step, value, &place, buf);
+            break;
+        }
+        put_step(step, &place);
+        value = inner;
+    }
+    sh_buf_free(&place);
 }
 
 static int put(const sh_step *step, json_t *old, json_t *value, json_t **out);
@@ -298,7 +384,7 @@ static int put_index(const sh_step *step, json_t *old, json_t *value, json_t **o
     json_t *copy, *item = NULL, *at;
     int status;
 
-    at = json_is_array(old) ? at_index(old, step->indexes[0]) : NULL;
+    at = json_is_array(old) ? at_index(old, step, 0) : NULL;
     if (!at)
         return SH_E_CONFLICT;
     status = put(step->next, at, value, &item);

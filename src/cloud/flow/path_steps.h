@@ -6,7 +6,7 @@
 
 typedef enum sh_step_kind {
     SH_STEP_NAMES,   /* .a, ['a'], ['a','b'] */
-    SH_STEP_INDEXES, /* [0], [-1], [0,2] */
+    SH_STEP_INDEXES, /* [0], [0,2], [(@.length-1)] */
     SH_STEP_SLICE,   /* [a:b], [a:b:c] */
     SH_STEP_WILD,    /* .*, [*] */
     SH_STEP_FILTER,  /* [?(…)] */
@@ -44,6 +44,7 @@ typedef struct sh_step {
     const char **names;
     json_int_t *indexes; /* INDEXES; SLICE: start, stop, step */
     bool has_start, has_stop;
+    bool from_end; /* INDEXES: the only one counts back from the length of the array */
     const sh_filter *filter;
     struct sh_step *next;
 } sh_step;
