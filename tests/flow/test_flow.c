@@ -319,7 +319,8 @@ static void test_nested(void **state)
          "{}", "[{'silent':true},{'error':'E','cause':'c','after':3}]", "SUCCEEDED {'Error':'E','Cause':'c'}",
          "ExecutionStarted ParallelStateEntered ParallelStateStarted TaskStateEntered TaskScheduled "
          "TaskStarted "
-         "TaskStateEntered TaskScheduled TaskStarted TaskFailed ParallelStateFailed ParallelStateExited "
+         "TaskStateEntered TaskScheduled TaskStarted TaskFailed TaskStateAborted ParallelStateFailed "
+         "ParallelStateExited "
          "SucceedStateEntered SucceedStateExited ExecutionSucceeded",
          NULL, 3},
         {"parallel again",

@@ -131,13 +131,41 @@ static const struct {
     {ONE("'Type':'Parallel','End':true,'Branches':[{'StartAt':'A','States':{'A':{'Type':'Succeed'}}}]"),
      "DUPLICATE_STATE_NAME"},
     {ONE("'Type':'Map','End':true"), "'ItemProcessor' is required"},
-    {ONE("'Type':'Map','End':true,'ItemProcessor':{'ProcessorConfig':{'Mode':'DISTRIBUTED'},'StartAt':'B','"
-         "States':{'B':"
-         "{'Type':'Succeed'}}}"),
-     "Map mode DISTRIBUTED is not supported yet in state 'A'"},
-    {ONE("'Type':'Map','End':true,'ItemReader':{},'ItemProcessor':{'StartAt':'B','States':{'B':{'Type':'"
-         "Succeed'}}}"),
-     "ItemReader is not supported yet in state 'A'"},
+#define GOES "'StartAt':'B','States':{'B':{'Type':'Succeed'}}}"
+#define APART                                                                                                \
+    "'Type':'Map','End':true,'ItemProcessor':{'ProcessorConfig':{'Mode':'DISTRIBUTED','ExecutionType':'"     \
+    "STANDARD'}," GOES
+    {ONE("'Type':'Map','End':true,'ItemProcessor':{'ProcessorConfig':{'Mode':'DISTRIBUTED'}," GOES),
+     "ExecutionType is required when Mode is DISTRIBUTED at /States/A/ItemProcessor/ProcessorConfig"},
+    {ONE("'Type':'Map','End':true,'ItemProcessor':{'ProcessorConfig':{'Mode':'ELSEWHERE'}," GOES),
+     "Value is not one of: INLINE, DISTRIBUTED at /States/A/ItemProcessor/ProcessorConfig/Mode"},
+    {ONE("'Type':'Map','End':true,'ItemReader':{'Resource':'arn:aws:states:::s3:getObject'},'ItemProcessor':"
+         "{" GOES),
+     "ItemReader needs a ProcessorConfig with Mode DISTRIBUTED at /States/A/ItemReader"},
+    {ONE(APART ",'ItemReader':{}"), "'Resource' is required but was missing at /States/A/ItemReader"},
+    {ONE(APART ",'ItemReader':{'Resource':'arn:aws:states:::s3:putObject'}"),
+     "/States/A/ItemReader/Resource"},
+    {ONE(APART
+         ",'ItemReader':{'Resource':'arn:aws:states:::s3:getObject','ReaderConfig':{'InputType':'XML'}}"),
+     "Value is not one of: CSV, JSON, JSONL, PARQUET, MANIFEST at "
+     "/States/A/ItemReader/ReaderConfig/InputType"},
+    {ONE(APART
+         ",'ItemReader':{'Resource':'arn:aws:states:::s3:getObject','ReaderConfig':{'InputType':'CSV'}}"),
+     "'CSVHeaderLocation' is required"},
+    {ONE(APART ",'ItemReader':{'Resource':'arn:aws:states:::s3:getObject','ReaderConfig':{'InputType':'CSV',"
+               "'CSVHeaderLocation':'GIVEN'}}"),
+     "'CSVHeaders' is required"},
+    {ONE(APART ",'ItemReader':{'Resource':'arn:aws:states:::s3:getObject','ReaderConfig':{'MaxItems':0}}"),
+     "between 1 and 100000000 at /States/A/ItemReader/ReaderConfig/MaxItems"},
+    {ONE(APART ",'ItemBatcher':{}"), "MaxItemsPerBatch or MaxInputBytesPerBatch at /States/A/ItemBatcher"},
+    {ONE(APART ",'ItemBatcher':{'MaxInputBytesPerBatch':262145}"),
+     "/States/A/ItemBatcher/MaxInputBytesPerBatch"},
+    {ONE(APART ",'ResultWriter':{}"),
+     "needs Resource and Parameters, or WriterConfig at /States/A/ResultWriter"},
+    {ONE(APART ",'ResultWriter':{'Resource':'arn:aws:states:::s3:putObject'}"),
+     "both Resource and Parameters"},
+    {ONE(APART ",'Label':'a b'"), "A Label has at most 40 characters"},
+    {ONE(APART ",'ToleratedFailurePercentage':101"), "between 0 and 100"},
 };
 
 static void test_refused(void **state)

@@ -36,10 +36,12 @@ typedef struct sh_frame {
     size_t index;                                  /* of this frame in its parent's branches or items */
     struct sh_frame **kids;                        /* KIDS: those not finished yet */
     size_t kid_count;
-    json_t *results;         /* array, a place for each branch or item */
-    json_t *items;           /* Map: array, with the items not started yet from `next_item` on */
-    json_t *selected;        /* Map: what ItemSelector sees as $ */
-    size_t next_item, limit; /* limit: iterations side by side, 0 none */
+    json_t *results;            /* array, a place for each branch or item */
+    json_t *items;              /* Map: array, with the items not started yet from `next_item` on */
+    json_t *selected;           /* Map: what ItemSelector sees as $ */
+    size_t next_item, limit;    /* limit: iterations side by side, 0 none */
+    size_t failures, tolerated; /* Map: iterations that failed, and one more than how many may; 0: fail with
+                                 * the first one's error */
 } sh_frame;
 
 typedef struct sh_run {
@@ -109,7 +111,8 @@ int sh_frame_fail(sh_run *run, sh_frame *frame, sh_fault *fault, int status);
 /* As sh_frame_fail, for a fault of the state itself: the cause says where it happened. */
 int sh_frame_stumble(sh_run *run, sh_frame *frame, sh_fault *fault, int status);
 /* task.c */
-int sh_task_token(sh_run *run, sh_frame *frame); /* the id and the token of the attempt that begins */
+int sh_task_add(sh_run *run, const sh_flow_task *task); /* takes what it owns */
+int sh_task_token(sh_run *run, sh_frame *frame);        /* the id and the token of the attempt that begins */
 int sh_task_enter(sh_run *run, sh_frame *frame, const sh_eval *eval);
 int sh_task_answer(sh_run *run, sh_frame *frame, const sh_flow_event *event);
 /* *due: whether it had timed out. */
@@ -128,6 +131,12 @@ int sh_run_cancel_task(sh_run *run, int64_t task);
 int sh_kids_start(sh_run *run, sh_frame *frame, const sh_eval *eval, json_t *input);
 /* Takes the ends of finished kids, starts the next iterations, leaves the state when all is done. */
 int sh_kids_collect(sh_run *run, sh_frame *frame);
+
+/* map_run.c: a distributed Map */
+int sh_map_enter(sh_run *run, sh_frame *frame, const sh_eval *eval, json_t *input);
+int sh_map_answer(sh_run *run, sh_frame *frame, const sh_flow_event *event);
+/* nested.c: the items of a Map by its ItemsPath. A new reference. */
+int sh_map_items(const sh_frame *frame, const sh_eval *eval, json_t **out);
 
 /* engine.c */
 bool sh_run_pauses(const sh_run *run); /* this step has done enough */

@@ -133,8 +133,8 @@ static void read_resource(sh_reader *r, sh_state *state, json_t *value, const ch
         sh_reader_problem(r, SH_SCHEMA, "Value is not a valid resource ARN: %s", why);
 }
 
-static void read_number_field(sh_reader *r, json_t *value, const char *name, double least, double most,
-                              sh_number_field *out)
+void sh_read_number_field(sh_reader *r, json_t *value, const char *name, double least, double most,
+                          sh_number_field *out)
 {
     size_t length = strlen(name);
     int64_t number = 0;
@@ -153,17 +153,17 @@ static void read_number_field(sh_reader *r, json_t *value, const char *name, dou
 
 static void read_timeout(sh_reader *r, sh_state *state, json_t *value, const char *name)
 {
-    read_number_field(r, value, name, 1, MAX_SECONDS, &state->timeout);
+    sh_read_number_field(r, value, name, 1, MAX_SECONDS, &state->timeout);
 }
 
 static void read_heartbeat(sh_reader *r, sh_state *state, json_t *value, const char *name)
 {
-    read_number_field(r, value, name, 1, MAX_SECONDS, &state->heartbeat);
+    sh_read_number_field(r, value, name, 1, MAX_SECONDS, &state->heartbeat);
 }
 
 static void read_seconds(sh_reader *r, sh_state *state, json_t *value, const char *name)
 {
-    read_number_field(r, value, name, 0, MAX_SECONDS, &state->seconds);
+    sh_read_number_field(r, value, name, 0, MAX_SECONDS, &state->seconds);
 }
 
 static void read_timestamp(sh_reader *r, sh_state *state, json_t *value, const char *name)
@@ -178,7 +178,7 @@ static void read_timestamp_path(sh_reader *r, sh_state *state, json_t *value, co
 
 static void read_concurrency(sh_reader *r, sh_state *state, json_t *value, const char *name)
 {
-    read_number_field(r, value, name, 0, 1e9, &state->max_concurrency);
+    sh_read_number_field(r, value, name, 0, 1e9, &state->max_concurrency);
 }
 
 static void read_items_path(sh_reader *r, sh_state *state, json_t *value, const char *name)
@@ -320,7 +320,7 @@ static void read_catcher_field(sh_reader *r, sh_catcher *catcher, const char *ke
     }
 }
 
-static void require(sh_reader *r, const json_t *object, const char *name)
+void sh_read_require(sh_reader *r, const json_t *object, const char *name)
 {
     if (!json_object_get(object, name))
         sh_reader_problem(r, SH_SCHEMA, "The field '%s' is required but was missing", name);
@@ -340,7 +340,7 @@ static void read_retry(sh_reader *r, sh_state *state, json_t *value, const char 
 
         *retrier = (sh_retrier){.interval_s = 1, .max_attempts = 3, .backoff = 2};
         sh_reader_enter_index(r, i);
-        require(r, object, "ErrorEquals");
+        sh_read_require(r, object, "ErrorEquals");
         json_object_foreach(object, key, item)
         {
             sh_reader_enter(r, key);
@@ -364,8 +364,8 @@ static void read_catch(sh_reader *r, sh_state *state, json_t *value, const char 
         const char *key;
 
         sh_reader_enter_index(r, i);
-        require(r, object, "ErrorEquals");
-        require(r, object, "Next");
+        sh_read_require(r, object, "ErrorEquals");
+        sh_read_require(r, object, "Next");
         json_object_foreach(object, key, item)
         {
             sh_reader_enter(r, key);
@@ -388,24 +388,6 @@ static void read_branches(sh_reader *r, sh_state *state, json_t *value, const ch
         state->machines[state->machine_count++] = sh_machine_read(r, json_array_get(value, i));
         sh_reader_leave(r);
     }
-}
-
-static void read_processor(sh_reader *r, sh_state *state, json_t *value, const char *name)
-{
-    const char *mode = json_string_value(json_object_get(json_object_get(value, "ProcessorConfig"), "Mode"));
-
-    if (state->machine_count) {
-        sh_reader_problem(r, SH_SCHEMA, "Only one of ItemProcessor and Iterator may be given");
-        return;
-    }
-    if (mode && strcmp(mode, "INLINE")) {
-        r->unsupported = r->unsupported || !strcmp(mode, "DISTRIBUTED");
-        sh_reader_problem(r, SH_SCHEMA, "Map mode %.40s is not supported yet in state '%.80s'", mode,
-                          state->name);
-    }
-    state->machines = sh_reader_alloc(r, 1, sizeof(*state->machines));
-    if (state->machines)
-        state->machines[state->machine_count++] = sh_machine_read(r, value);
 }
 
 static const struct field {
@@ -443,20 +425,20 @@ static const struct field {
     {"ErrorPath", FAIL, read_error_path},
     {"CausePath", FAIL, read_cause_path},
     {"Branches", PARALLEL, read_branches},
-    {"ItemProcessor", MAP, read_processor},
-    {"Iterator", MAP, read_processor},
+    {"ItemProcessor", MAP, sh_map_read_processor},
+    {"Iterator", MAP, sh_map_read_processor},
     {"ItemsPath", MAP, read_items_path},
     {"ItemSelector", MAP, read_parameters},
     {"MaxConcurrency", MAP, read_concurrency},
     {"MaxConcurrencyPath", MAP, read_concurrency},
-    {"ToleratedFailureCount", MAP, read_later},
-    {"ToleratedFailureCountPath", MAP, read_later},
-    {"ToleratedFailurePercentage", MAP, read_later},
-    {"ToleratedFailurePercentagePath", MAP, read_later},
-    {"ItemBatcher", MAP, read_later},
-    {"ItemReader", MAP, read_later},
-    {"ResultWriter", MAP, read_later},
-    {"Label", MAP, read_later},
+    {"ToleratedFailureCount", MAP, sh_map_read_failures},
+    {"ToleratedFailureCountPath", MAP, sh_map_read_failures},
+    {"ToleratedFailurePercentage", MAP, sh_map_read_failures},
+    {"ToleratedFailurePercentagePath", MAP, sh_map_read_failures},
+    {"ItemBatcher", MAP, sh_map_read_batcher},
+    {"ItemReader", MAP, sh_map_read_reader},
+    {"ResultWriter", MAP, sh_map_read_writer},
+    {"Label", MAP, sh_map_read_label},
     {"Assign", ALL & ~FAIL, read_later},
     {"Arguments", WORKING, read_later},
     {"Output", ALL & ~FAIL, read_later},
@@ -498,17 +480,15 @@ static void check_state(sh_reader *r, const sh_state *state, const json_t *value
 
     check_moves(r, state);
     if (state->type == SH_STATE_TASK)
-        require(r, value, "Resource");
+        sh_read_require(r, value, "Resource");
     if (state->type == SH_STATE_WAIT && waits != 1)
         sh_reader_problem(r, SH_SCHEMA,
                           "A Wait state must have exactly one of 'Seconds', 'SecondsPath', 'Timestamp', "
                           "'TimestampPath'");
     if (state->type == SH_STATE_CHOICE)
-        require(r, value, "Choices");
+        sh_read_require(r, value, "Choices");
     if (state->type == SH_STATE_PARALLEL)
-        require(r, value, "Branches");
-    if (state->type == SH_STATE_MAP && !state->machine_count)
-        sh_reader_problem(r, SH_SCHEMA, "The field 'ItemProcessor' is required but was missing");
+        sh_read_require(r, value, "Branches");
     if (state->timeout.given && state->heartbeat.given && !state->timeout.path && !state->heartbeat.path &&
         state->heartbeat.value >= state->timeout.value)
         sh_reader_problem(r, SH_SCHEMA, "HeartbeatSeconds must be less than TimeoutSeconds");
@@ -543,4 +523,6 @@ void sh_state_read(sh_reader *r, sh_state *state, json_t *value)
         sh_reader_leave(r);
     }
     check_state(r, state, value);
+    if (state->type == SH_STATE_MAP)
+        sh_map_check(r, state, value);
 }

@@ -62,6 +62,7 @@ typedef enum sh_flow_kind {
     SH_FLOW_LAMBDA,  /* arn:aws:lambda:REGION:ACCOUNT:function:NAME       service "lambda", action "invoke" */
     SH_FLOW_ACTIVITY, /* arn:aws:states:REGION:ACCOUNT:activity:NAME       service "states", action "activity"
                        */
+    SH_FLOW_MAP_RUN, /* a distributed Map state, see below                 service "states", action "mapRun" */
 } sh_flow_kind;
 
 typedef enum sh_flow_pattern {
@@ -125,6 +126,21 @@ typedef struct sh_flow_test {
 } sh_flow_test;
 void sh_flow_test_clear(sh_flow_test *test); /* what was filled in; the given members stay */
 
+/* ---- distributed Map ----
+ *
+ * A Map state in DISTRIBUTED mode is a task of kind SH_FLOW_MAP_RUN. Its parameters say what the service has
+ * to do; none of them is a client's to see:
+ *   MapRunArn, StateMachineArn (of the child executions), Label, Express (bool), MaxConcurrency (0: no limit),
+ *   FailureCount, FailurePercentage (each absent when not given)
+ *   Items: array; or Reader: {Resource, Parameters, Config, MaxItems}
+ *   Batch: {MaxItems, MaxBytes (0: no limit each), Input (may be absent)}, when items go in batches
+ *   Writer: {Transformation, OutputType, Parameters (absent: the results are the state's result)}, if given
+ *   Selector: what sh_flow_map_item needs
+ * The answer is TASK_SUCCEEDED with the state's result or TASK_FAILED with error and cause. */
+
+/* The definition of the child executions of a distributed Map state, as text (free()). NULL: there is no such
+ * state, or memory is short. */
+char *sh_flow_map_definition(const sh_flow *flow, const char *state);
 /* ---- steps ---- */
 
 /* What a step needs from the world. All borrowed during the call. */
@@ -204,6 +220,13 @@ typedef struct sh_flow_result {
 int sh_flow_step(const sh_flow *flow, const sh_flow_env *env, const json_t *state, const sh_flow_event *event,
                  sh_flow_result *result, sh_err *err);
 void sh_flow_result_free(sh_flow_result *result); /* leaves it zeroed */
+
+/* The input that ItemSelector makes of one item (a new reference in *input); the item itself where there is no
+ * ItemSelector. `extra` (may be NULL) becomes part of $$.Map.Item. 0; 1 for a fault of the execution, with
+ * *error and *cause (free() both); or SH_E_*. */
+int sh_flow_map_item(const sh_flow *flow, const sh_flow_env *env, const char *state, const json_t *parameters,
+                     int64_t index, json_t *value, const json_t *extra, json_t **input, char **error,
+                     char **cause);
 
 /* ---- JSON as the service shows it ---- */
 

@@ -35,7 +35,7 @@ void sh_frame_drop_kids(sh_frame *frame)
     json_decref(frame->items);
     json_decref(frame->selected);
     frame->results = frame->items = frame->selected = NULL;
-    frame->next_item = frame->limit = 0;
+    frame->next_item = frame->limit = frame->failures = frame->tolerated = 0;
 }
 
 void sh_frame_free(sh_frame *frame)
@@ -105,6 +105,8 @@ static const number_field sizes[] = {
     NUMBER("index", index, 0),
     NUMBER("next", next_item, 0),
     NUMBER("limit", limit, 0),
+    NUMBER("failures", failures, 0),
+    NUMBER("tolerated", tolerated, 0),
 };
 
 static const number_field values[] = {

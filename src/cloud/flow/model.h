@@ -64,6 +64,26 @@ typedef struct sh_choice {
 
 typedef struct sh_machine sh_machine;
 
+/* What only a Map state has besides its items and its processor. */
+typedef struct sh_map {
+    bool distributed, express;
+    const char *label;    /* given, or made from the state's name */
+    json_t *processor;    /* ItemProcessor as written, borrowed */
+    const char *resource; /* ItemReader: ARN; NULL: none */
+    const sh_template *reader;
+    json_t *reader_config; /* ReaderConfig as written, or NULL */
+    sh_number_field max_items;
+    bool batched; /* ItemBatcher */
+    sh_number_field batch_items, batch_bytes;
+    const sh_template *batch_input;
+    bool writes;                   /* ResultWriter with Resource: to an object */
+    const sh_template *writer;     /* its Parameters */
+    const char *transformation;    /* NONE, COMPACT or FLATTEN */
+    bool lines;                    /* OutputType JSONL */
+    sh_number_field failure_count; /* ToleratedFailureCount and Percentage */
+    sh_number_field failure_percentage;
+} sh_map;
+
 typedef struct sh_state {
     const char *name;
     sh_state_type type;
@@ -94,6 +114,7 @@ typedef struct sh_state {
     sh_path_field items_path; /* Map */
     const sh_template *item_selector;
     sh_number_field max_concurrency;
+    sh_map *map; /* Map: NULL when it has none of these fields */
 } sh_state;
 
 struct sh_machine {

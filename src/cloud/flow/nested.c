@@ -8,6 +8,7 @@
  * finished last (of a Map: its MapIterationSucceeded); an iteration that waited for a free place follows the
  * last event of the one that made the place. */
 #include "cloud/flow/engine.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,7 +83,7 @@ static int start_iteration(sh_run *run, sh_frame *frame, int64_t previous, sh_fa
     return status ? status : item_input(run, kid, fault);
 }
 
-static int read_items(sh_frame *frame, const sh_eval *eval)
+int sh_map_items(const sh_frame *frame, const sh_eval *eval, json_t **out)
 {
     const sh_path *path = frame->state->items_path.path;
     json_t *items = NULL;
@@ -99,18 +100,43 @@ static int read_items(sh_frame *frame, const sh_eval *eval)
         return sh_fault_set(eval->fault, "States.Runtime", "Reference path \"%s\" must point to array.",
                             path ? sh_path_text(path) : "$");
     }
-    frame->items = items;
+    *out = items;
     return 0;
+}
+
+/* How many iterations may fail, and one; 0: the state has no such threshold. */
+static int tolerance(const sh_frame *frame, const sh_eval *eval, size_t *out)
+{
+    const sh_map *map = frame->state->map;
+    double count = 0, percentage = 0, most = (double)part_count(frame);
+    int status = 0;
+
+    *out = 0;
+    if (!map || (!map->failure_count.given && !map->failure_percentage.given))
+        return 0;
+    if (map->failure_count.given)
+        status = sh_number_eval(&map->failure_count, eval, &count);
+    if (!status && map->failure_percentage.given)
+        status = sh_number_eval(&map->failure_percentage, eval, &percentage);
+    percentage = most * percentage / 100;
+    if (map->failure_count.given && count < most)
+        most = count;
+    if (map->failure_percentage.given && percentage < most)
+        most = percentage;
+    *out = (size_t)most + 1;
+    return status;
 }
 
 static int start_map(sh_run *run, sh_frame *frame, const sh_eval *eval, json_t *input)
 {
     double limit = 0;
     size_t first;
-    int status = read_items(frame, eval);
+    int status = sh_map_items(frame, eval, &frame->items);
 
     if (!status)
         status = sh_number_eval(&frame->state->max_concurrency, eval, &limit);
+    if (!status)
+        status = tolerance(frame, eval, &frame->tolerated);
     if (status)
         return status;
     frame->limit = limit < 1 || limit > INLINE_LIMIT ? INLINE_LIMIT : (size_t)limit;
@@ -159,6 +185,8 @@ int sh_kids_start(sh_run *run, sh_frame *frame, const sh_eval *eval, json_t *inp
     int status;
 
     sh_frame_drop_kids(frame);
+    if (frame->state->map && frame->state->map->distributed)
+        return sh_map_enter(run, frame, eval, input);
     status = is_map(frame) ? start_map(run, frame, eval, input) : start_parallel(run, frame, eval, input);
     if (!status)
         frame->phase = SH_PHASE_KIDS;
@@ -173,30 +201,73 @@ static void take_out(sh_frame *frame, size_t position)
             (frame->kid_count - position) * sizeof(*frame->kids));
 }
 
-static int kid_done(sh_run *run, sh_frame *frame, size_t position)
-{
-    sh_frame *kid = frame->kids[position];
-    int64_t last = kid->previous;
-    sh_fault fault = {0};
-    /* a stored state shares this array: never changed in place */
-    json_t *results = json_copy(frame->results);
-    int status = 0;
+/* ---- the ends of the others when one fails ---- */
 
-    if (!results || json_array_set(results, kid->index, kid->output)) {
+static int emit_aborted(sh_run *run, sh_frame *frame)
+{
+    char type[64];
+    int64_t id;
+    bool has = frame->state->type == SH_STATE_TASK || frame->state->type == SH_STATE_WAIT ||
+               frame->state->type == SH_STATE_PARALLEL || is_map(frame);
+
+    if (!has || !frame->entered)
+        return 0;
+    snprintf(type, sizeof(type), "%sStateAborted", sh_state_type_name(frame->state->type));
+    return sh_emit_after(run, frame->previous, type, NULL, NULL, &id);
+}
+
+/* The events of all that is under way below the frame, innermost first. They lead on to nothing. */
+static int abort_kids(sh_run *run, sh_frame *frame)
+{
+    int status = 0;
+    int64_t id;
+
+    for (size_t i = 0; !status && i < frame->kid_count; i++) {
+        sh_frame *kid = frame->kids[i];
+
+        status = abort_kids(run, kid);
+        if (!status)
+            status = emit_aborted(run, kid);
+        if (!status && is_map(frame))
+            status =
+                sh_emit_after(run, kid->previous, "MapIterationAborted", "mapIterationAbortedEventDetails",
+                              iteration_details(frame, kid->index), &id);
+    }
+    return status;
+}
+
+static int cancel_kids(sh_run *run, sh_frame *frame)
+{
+    int status = sh_frame_cancel(run, frame);
+
+    return status ? status : abort_kids(run, frame);
+}
+
+/* Puts the result of an iteration or branch in its place. A stored state shares the array: it is never
+ * changed in place. */
+static int set_result(sh_frame *frame, size_t index, json_t *value)
+{
+    json_t *results = json_copy(frame->results);
+
+    if (!results || json_array_set(results, index, value)) {
         json_decref(results);
         return SH_E_MEMORY;
     }
     json_decref(frame->results);
     frame->results = results;
-    frame->previous = last;
-    if (is_map(frame))
-        status = sh_emit_after(run, last, "MapIterationSucceeded", "mapIterationSucceededEventDetails",
-                               iteration_details(frame, kid->index), &frame->previous);
-    take_out(frame, position);
-    if (!status && is_map(frame) && frame->next_item < part_count(frame))
+    return 0;
+}
+
+/* The next iteration takes the place of one that has ended. */
+static int start_next(sh_run *run, sh_frame *frame, int64_t last)
+{
+    sh_fault fault = {0};
+    int status = 0;
+
+    if (is_map(frame) && frame->next_item < part_count(frame))
         status = start_iteration(run, frame, last, &fault);
     if (status == SH_FAULT) {
-        status = sh_frame_cancel(run, frame);
+        status = cancel_kids(run, frame);
         if (!status)
             status = sh_frame_stumble(run, frame, &fault, SH_FAULT);
     }
@@ -204,10 +275,38 @@ static int kid_done(sh_run *run, sh_frame *frame, size_t position)
     return status;
 }
 
+static int kid_done(sh_run *run, sh_frame *frame, size_t position)
+{
+    sh_frame *kid = frame->kids[position];
+    int64_t last = kid->previous;
+    int status = set_result(frame, kid->index, kid->output);
+
+    if (status)
+        return status;
+    frame->previous = last;
+    if (is_map(frame))
+        status = sh_emit_after(run, last, "MapIterationSucceeded", "mapIterationSucceededEventDetails",
+                               iteration_details(frame, kid->index), &frame->previous);
+    take_out(frame, position);
+    return status ? status : start_next(run, frame, last);
+}
+
+/* An iteration has failed and may. Its place gets the error. */
+static int tolerate(sh_run *run, sh_frame *frame, size_t index, const sh_fault *fault)
+{
+    json_t *error = json_pack("{s:o, s:o}", "Error", sh_value_string(fault->error ? fault->error : ""),
+                              "Cause", sh_value_string(fault->cause ? fault->cause : ""));
+    int status = error ? set_result(frame, index, error) : SH_E_MEMORY;
+
+    json_decref(error);
+    return status ? status : start_next(run, frame, frame->previous);
+}
+
 static int kid_failed(sh_run *run, sh_frame *frame, size_t position)
 {
     sh_frame *kid = frame->kids[position];
     sh_fault fault = kid->fault;
+    size_t index = kid->index;
     int status = 0;
     int64_t id;
 
@@ -215,11 +314,19 @@ static int kid_failed(sh_run *run, sh_frame *frame, size_t position)
     frame->previous = kid->previous;
     if (is_map(frame))
         status = sh_emit_after(run, frame->previous, "MapIterationFailed", "mapIterationFailedEventDetails",
-                               iteration_details(frame, kid->index), &id);
+                               iteration_details(frame, index), &id);
     take_out(frame, position);
+    if (!status && frame->tolerated && !fault.runtime && ++frame->failures < frame->tolerated) {
+        status = tolerate(run, frame, index, &fault);
+        sh_fault_clear(&fault);
+        return status;
+    }
     if (!status)
-        status = sh_frame_cancel(run, frame);
-    if (!status)
+        status = cancel_kids(run, frame);
+    if (!status && frame->tolerated && !fault.runtime)
+        status = sh_fault_set(&fault, "States.ExceedToleratedFailureThreshold",
+                              "The specified tolerated failure threshold was exceeded");
+    if (!status || status == SH_FAULT)
         status = sh_frame_fail(run, frame, &fault, SH_FAULT);
     sh_fault_clear(&fault);
     return status;

@@ -54,6 +54,19 @@ bool sh_misaligned(const char *text, size_t length, int *line, int *column);
 bool sh_resource_parse(sh_build *build, const char *arn, sh_flow_resource *out, char *why, size_t size);
 /* choice.c: one rule of "Choices" without its Next. */
 const sh_rule *sh_rule_read(sh_reader *r, const json_t *value, bool top, int depth);
+/* fields.c: a field that is a number, or (its Path form) a path to one. */
+void sh_read_number_field(sh_reader *r, json_t *value, const char *name, double least, double most,
+                          sh_number_field *out);
+/* fields.c: a finding when the object has no such field. */
+void sh_read_require(sh_reader *r, const json_t *object, const char *name);
+/* map_fields.c: what Map states have besides items and concurrency; sh_map_check after all were read. */
+void sh_map_read_processor(sh_reader *r, sh_state *state, json_t *value, const char *name);
+void sh_map_read_reader(sh_reader *r, sh_state *state, json_t *value, const char *name);
+void sh_map_read_batcher(sh_reader *r, sh_state *state, json_t *value, const char *name);
+void sh_map_read_writer(sh_reader *r, sh_state *state, json_t *value, const char *name);
+void sh_map_read_label(sh_reader *r, sh_state *state, json_t *value, const char *name);
+void sh_map_read_failures(sh_reader *r, sh_state *state, json_t *value, const char *name);
+void sh_map_check(sh_reader *r, sh_state *state, const json_t *value);
 /* fields.c: the fields of one state. */
 void sh_state_read(sh_reader *r, sh_state *state, json_t *value);
 /* machine.c: NULL after findings. */

@@ -40,7 +40,7 @@ static int seconds(const sh_number_field *field, const sh_eval *eval, int64_t *o
     return status;
 }
 
-static int add_task(sh_run *run, const sh_flow_task *task)
+int sh_task_add(sh_run *run, const sh_flow_task *task)
 {
     sh_flow_result *result = &run->result;
     sh_flow_task *tasks = realloc(result->tasks, (result->task_count + 1) * sizeof(*tasks));
@@ -89,7 +89,7 @@ int sh_task_enter(sh_run *run, sh_frame *frame, const sh_eval *eval)
     if (!status)
         status = start(run, frame, &task);
     if (!status && frame->phase == SH_PHASE_TASK)
-        status = add_task(run, &task);
+        status = sh_task_add(run, &task);
     else if (!status)
         task.id = 0; /* the history is full */
     if (status || !task.id) {
@@ -138,6 +138,10 @@ int sh_task_answer(sh_run *run, sh_frame *frame, const sh_flow_event *event)
     json_t *output = event->output ? json_incref((json_t *)event->output) : json_null();
     int status = 0;
 
+    if (frame->state->type == SH_STATE_MAP) {
+        json_decref(output);
+        return sh_map_answer(run, frame, event);
+    }
     switch (event->kind) {
     case SH_FLOW_TASK_STARTED:
         if (frame->state->resource.kind == SH_FLOW_ACTIVITY)
