@@ -2,6 +2,7 @@
 /* Intrinsic functions of numbers. A seeded MathRandom repeats: the same seed gives the same number, from the
  * 48-bit linear congruential generator that the Java platform documents. */
 #include "cloud/flow/expr_node.h"
+#include <stdint.h>
 #include <string.h>
 
 static int run_add(const sh_intrinsic_call *call, json_t **out)
@@ -19,15 +20,26 @@ static int run_add(const sh_intrinsic_call *call, json_t **out)
     return *out ? 0 : SH_E_MEMORY;
 }
 
+static uint64_t next_bits(uint64_t *state, int bits)
+{
+    *state = (*state * 0x5DEECE66DULL + 0xB) & ((1ULL << 48) - 1);
+    return *state >> (48 - bits);
+}
+
+/* Evenly among 0 … range - 1: what would make the first numbers likelier is drawn again. */
 static uint64_t seeded(json_int_t seed, uint64_t range)
 {
-    const uint64_t multiplier = 0x5DEECE66DULL, mask = (1ULL << 48) - 1;
-    uint64_t state = ((uint64_t)seed ^ multiplier) & mask, value = 0;
+    uint64_t state = ((uint64_t)seed ^ 0x5DEECE66DULL) & ((1ULL << 48) - 1), value;
 
-    for (int i = 0; i < 2; i++) {
-        state = (state * multiplier + 0xB) & mask;
-        value = value << 31 | state >> 17;
+    if (range > INT32_MAX) {
+        value = next_bits(&state, 32) << 32;
+        return (value + next_bits(&state, 32)) % range;
     }
+    value = next_bits(&state, 31);
+    if ((range & (range - 1)) == 0)
+        return range * value >> 31;
+    while (value - value % range + range - 1 > INT32_MAX)
+        value = next_bits(&state, 31);
     return value % range;
 }
 

@@ -51,11 +51,21 @@ static int run_format(const sh_intrinsic_call *call, json_t **out)
     return finish(&buf, status, out);
 }
 
+/* Code points, as AWS counts them. */
+static size_t characters(const char *text)
+{
+    size_t count = 0;
+
+    for (; *text; text++)
+        count += ((unsigned char)*text & 0xC0) != 0x80;
+    return count;
+}
+
 static int short_string(const sh_intrinsic_call *call)
 {
     int status = sh_call_string(call, 0);
 
-    if (!status && json_string_length(call->args[0]) > MAX_INPUT)
+    if (!status && characters(json_string_value(call->args[0])) > MAX_INPUT)
         status = sh_expr_fail(call, "the string is longer than %d characters", MAX_INPUT);
     return status;
 }
@@ -140,7 +150,7 @@ static int run_hash(const sh_intrinsic_call *call, json_t **out)
     if (!text)
         return SH_E_MEMORY;
     sh_buf_init(&buf, 1024);
-    if (strlen(text) > MAX_INPUT)
+    if (characters(text) > MAX_INPUT)
         status = sh_expr_fail(call, "the data is longer than %d characters", MAX_INPUT);
     else if (!env->hash ||
              !(length = env->hash(env->opaque, json_string_value(call->args[1]), text, strlen(text), digest)))
