@@ -63,10 +63,23 @@ static void add_track(json_t *plan, const sh_ladder_result *r, const sh_ladder_t
                                         "sample_rate", t->sample_rate, "language", t->language));
 }
 
+static json_t *stills_json(const sh_stills *stills, sh_still_kind kind)
+{
+    json_t *runs = json_array();
+    for (size_t i = 0; i < stills->count; i++)
+        if (stills->list[i].kind == kind)
+            json_array_append_new(runs, json_pack("[f,f]", (double)stills->list[i].from / 1e6,
+                                                  (double)stills->list[i].to / 1e6));
+    return runs;
+}
+
 static json_t *plan_json(const sh_ladder_result *r)
 {
     json_t *plan = json_pack("{s:I,s:f,s:[],s:[],s:[]}", "frames", (json_int_t)planned_frames(r), "duration",
                              r->duration, "video", "audio", "text");
+    put(plan, "source",
+        json_pack("{s:o,s:o}", "black", stills_json(&r->stills, SH_STILL_BLACK), "frozen",
+                  stills_json(&r->stills, SH_STILL_FROZEN)));
     for (size_t i = 0; plan && i < r->track_count; i++)
         add_track(plan, r, &r->tracks[i]);
     return plan;

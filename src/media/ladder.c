@@ -61,6 +61,7 @@ void sh_ladder_result_free(sh_ladder_result *result)
     }
     free(result->tracks);
     free(result->facts);
+    sh_stills_free(&result->stills);
     *result = (sh_ladder_result){0};
 }
 
@@ -229,6 +230,22 @@ static int take_result(receiver *to, sh_err *err)
     return 0;
 }
 
+static int take_stills(receiver *to, sh_err *err)
+{
+    const sh_still *runs = (const sh_still *)to->bytes.data;
+    const size_t count = to->bytes.length / sizeof(*runs);
+    if (to->bytes.length % sizeof(*runs) || to->result->stills.count > 0)
+        return nonsense("runs of still pictures", err);
+    for (size_t i = 0; i < count; i++) {
+        if (runs[i].kind < 0 || runs[i].kind >= SH_STILL_KINDS || runs[i].from < 0 ||
+            runs[i].to < runs[i].from)
+            return nonsense("a run of still pictures", err);
+        if (!sh_stills_add(&to->result->stills, &runs[i], -1))
+            return sh_fail(err, SH_E_MEMORY, "memory is short");
+    }
+    return 0;
+}
+
 static int take_data(receiver *to, const sh_message *message, sh_err *err)
 {
     int what = 0, index = 0;
@@ -246,6 +263,8 @@ static int take_data(receiver *to, const sh_message *message, sh_err *err)
         return take_commit(to, err);
     case SH_WIRE_SIZE:
         return take_size(to, index, err);
+    case SH_WIRE_STILLS:
+        return take_stills(to, err);
     case SH_WIRE_RESULT:
         return take_result(to, err);
     default:

@@ -33,8 +33,10 @@
 #include "base/err.h"
 #include "media/encode.h"
 #include "media/options.h"
+#include "media/still.h"
 #include "media/plan.h"
 #include "media/report.h"
+#include "media/still.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -266,6 +268,8 @@ typedef struct sh_ladder_track {
         duration; /* of all segments; first: presentation time of the first sample. MP4 too */
 } sh_ladder_track;
 
+#define SH_LADDER_STILL_US 250000
+
 typedef struct sh_ladder_result {
     sh_ladder_track *tracks; /* owned */
     size_t track_count;
@@ -277,6 +281,8 @@ typedef struct sh_ladder_result {
     int64_t redone;                               /* segments that were made again */
     int64_t checked;                              /* pictures that were decoded back and found right */
     int64_t damages, warnings;
+    sh_stills stills; /* owned: where the source itself is black or stands still; microseconds from the first
+                       * picture on, each at least SH_LADDER_STILL_US long */
     bool resumed;
     double seconds; /* that it took */
 } sh_ladder_result;

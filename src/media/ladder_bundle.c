@@ -29,6 +29,7 @@ void sh_bundle_free(sh_bundle *bundle)
         sh_ledger_free(bundle->ledger);
     free(bundle->ledger);
     sh_buf_free(&bundle->captions);
+    sh_stills_free(&bundle->stills);
     free(bundle->packets);
     free(bundle->taken);
     free(bundle->duplicate);

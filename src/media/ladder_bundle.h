@@ -34,9 +34,11 @@ typedef struct sh_bundle {
     /* of the pictures; all owned */
     int64_t start, last, end; /* ticks: first picture, last picture, its end */
     int64_t frames, duplicates;
-    int64_t shown;   /* pictures that the videos got: at another rate more or fewer */
-    sh_buf captions; /* sh_record.captions */
-    int level;       /* sh_fallback */
+    int64_t shown;    /* pictures that the videos got: at another rate more or fewer */
+    sh_buf captions;  /* sh_record.captions */
+    sh_stills stills; /* in the source; ticks. Short ones only where the segment begins or ends */
+    bool still_lost;  /* there was no room for one */
+    int level;        /* sh_fallback */
     sh_ledger *ledger;
     bool *duplicate; /* of each frame */
     sh_taken *taken;

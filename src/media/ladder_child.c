@@ -109,6 +109,19 @@ static int set_up(ladder *l, sh_err *err)
     return status < 0 || !settled ? status : ladder_open_outputs(l, err);
 }
 
+/* In microseconds from the first picture on. */
+static int send_stills(ladder *l, sh_err *err)
+{
+    for (size_t i = 0; i < l->stills.count; i++) {
+        sh_still *run = &l->stills.list[i];
+        run->from = av_rescale(run->from - l->began, 1000000, l->time.timescale);
+        run->to = av_rescale(run->to - l->began, 1000000, l->time.timescale);
+    }
+    sh_stills_prune(&l->stills, SH_LADDER_STILL_US);
+    return sh_wire_send(l->channel, SH_WIRE_STILLS, 0, l->stills.list,
+                        l->stills.count * sizeof(*l->stills.list), err);
+}
+
 static int send_result(const ladder *l, sh_err *err)
 {
     sh_wire_result r = {
@@ -138,6 +151,8 @@ static int work(ladder *l, sh_err *err)
     l->phase = SH_LADDER_FINISHING;
     if (status == 0)
         status = ladder_finish(l, err);
+    if (status == 0)
+        status = send_stills(l, err);
     return status < 0 ? status : send_result(l, err);
 }
 

@@ -299,10 +299,20 @@ void ladder_sum(sh_report_sums *sums, const sh_ledger *ledger, int64_t frames, i
     sums->classic += level == SH_FALLBACK_CLASSIC;
 }
 
+int ladder_keep_stills(ladder *l, const sh_stills *stills, int64_t start, sh_err *err)
+{
+    for (size_t i = 0; i < stills->count; i++)
+        if (!sh_stills_add(&l->stills, &stills->list[i], start))
+            return sh_fail(err, SH_E_MEMORY, "memory is short, or the film stands still too often");
+    return 0;
+}
+
 /* The segment is safe: from here on it counts. */
 static void advance(ladder *l, sh_bundle *pictures, int64_t end)
 {
     ladder_sum(&l->sums, pictures->ledger, pictures->frames, pictures->level);
+    if (l->next.piece == 0)
+        l->began = pictures->start;
     l->next.piece++;
     l->next.output += pictures->frames;
     l->shown += pictures->shown;
@@ -376,6 +386,8 @@ int ladder_commit(ladder *l, sh_bundle *pictures, sh_bundle *const *videos, sh_e
     if (status == 0)
         status = ladder_caption_commit(l, pictures->captions.data, pictures->captions.length, pictures->start,
                                        end, err);
+    if (status == 0)
+        status = ladder_keep_stills(l, &pictures->stills, pictures->start, err);
     if (status < 0)
         return status;
     advance(l, pictures, end);

@@ -110,7 +110,9 @@ struct ladder {
     sh_ledger ledger;         /* that next.from points to */
     int64_t start, last, end; /* ticks, of the segment committed last: its first and last picture, its end */
     bool finished, resumed;
-    int64_t shown; /* pictures that the videos have got */
+    int64_t shown;    /* pictures that the videos have got */
+    int64_t began;    /* ticks: the first picture of all */
+    sh_stills stills; /* of the source, ticks */
     sh_report_sums sums;
     int64_t redone, checked, damages;
     int64_t made;     /* bytes of videos */
@@ -133,6 +135,8 @@ struct ladder {
     int64_t again_piece;
     sh_fallback again_level;
     char again_reason[240];
+    sh_still_finder finder; /* of the source, in the pictures' stage */
+    sh_bundle *finder_bundle;
     int64_t began_us, position; /* of the piece at hand in the pictures' stage */
     int64_t piece_frames;       /* a guess, for stopping */
     /* progress */
@@ -189,6 +193,8 @@ int ladder_text_finish(ladder *l, sh_err *err);
 /* ladder_commit.c */
 /* 1: it was the last one. `pictures` and the rungs' bundles (by video) stay the caller's. */
 int ladder_commit(ladder *l, sh_bundle *pictures, sh_bundle *const *videos, sh_err *err);
+/* Adds those of the segment that begins at `start` to l->stills. */
+int ladder_keep_stills(ladder *l, const sh_stills *stills, int64_t start, sh_err *err);
 int ladder_finish(ladder *l, sh_err *err);
 sh_sink_host ladder_host(ladder_output *output);
 /* A file of `bytes`, on disk. With INIT and WHOLE the parent is told the size; else it becomes a row of the

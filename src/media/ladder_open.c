@@ -328,6 +328,15 @@ static int set_track(ladder *l, ladder_output *o, sh_err *err)
 
 /* ---- sinks ---- */
 
+/* Ticks that the longest picture is shown, as far as the source's time stamps were looked at. */
+static int64_t longest_of(const ladder *l)
+{
+    const bool even = l->time.converts || (!l->plan.vfr && l->facts.stamp_gaps == 0);
+    return even ? l->time.step
+                : av_rescale_q_rnd(l->facts.step_max, l->facts.time_base, (AVRational){1, l->time.timescale},
+                                   AV_ROUND_UP);
+}
+
 static void video_of_sink(const ladder *l, int video, sh_sink_track *t)
 {
     const sh_rung *rung = &l->rungs[video];
@@ -340,6 +349,7 @@ static void video_of_sink(const ladder *l, int video, sh_sink_track *t)
         .sar = rung->layout.sar,
         .delay = rung->delay,
         .step = l->time.step,
+        .longest = longest_of(l),
         .bitrate = e->rate_control == SH_ENCODER_QUALITY ? 0 : e->bitrate,
         .peak = e->max_bitrate,
         .side_data = stream->side_data,
@@ -435,6 +445,7 @@ void ladder_close(ladder *l)
         free(l->rows[i].keys);
     free(l->rows);
     free(l->borders);
+    sh_stills_free(&l->stills);
     sh_captions_close(&l->captions);
     close_captures(l);
     sh_sound_close(&l->sound);

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define VERSION 1
+#define VERSION 2
 #define KEYS_MAX (1 << 16) /* of one file */
 #define ROWS_MAX (1 << 16)
 #define READ_AT_ONCE (1 << 16)
@@ -69,6 +69,12 @@ int sh_record_write(const sh_record *record, const sh_ledger *ledger, sh_buf *by
     put(bytes, record->shown);
     put(bytes, (int64_t)record->captions_size);
     sh_buf_append(bytes, record->captions ? record->captions : "", record->captions_size);
+    put(bytes, (int64_t)record->stills.count);
+    for (size_t i = 0; i < record->stills.count; i++) {
+        put(bytes, record->stills.list[i].kind);
+        put(bytes, record->stills.list[i].from);
+        put(bytes, record->stills.list[i].to);
+    }
     put(bytes, (int64_t)record->row_count);
     for (size_t i = 0; i < record->row_count; i++)
         put_row(bytes, &record->rows[i]);
@@ -170,6 +176,19 @@ static int get_captions(reading *c, sh_record *record, sh_err *err)
     return 0;
 }
 
+static int get_stills(reading *c, sh_record *record, sh_err *err)
+{
+    const int64_t count = get(c, 0, SH_STILLS_MAX);
+    for (int64_t i = 0; i < count && !c->bad; i++) {
+        sh_still run = {.kind = get(c, 0, SH_STILL_KINDS - 1)};
+        run.from = get(c, 0, INT64_MAX / 4);
+        run.to = get(c, run.from, INT64_MAX / 4);
+        if (!c->bad && !sh_stills_add(&record->stills, &run, -1))
+            return sh_fail(err, SH_E_MEMORY, "memory is short");
+    }
+    return 0;
+}
+
 static int get_rest(reading *c, sh_record *record, sh_err *err)
 {
     record->video_count = (int)get(c, 0, SH_LADDER_VIDEOS);
@@ -180,6 +199,8 @@ static int get_rest(reading *c, sh_record *record, sh_err *err)
             memcpy(record->config[i].bytes, bytes, record->config[i].size);
     }
     int status = get_captions(c, record, err);
+    if (status == 0)
+        status = get_stills(c, record, err);
     const int64_t rows = get(c, 0, ROWS_MAX);
     for (int64_t i = 0; i < rows && status == 0 && !c->bad; i++)
         status = get_row(c, record, err);
@@ -236,6 +257,7 @@ void sh_record_free(sh_record *record)
         free(record->rows[i].keys);
     free(record->rows);
     free(record->captions);
+    sh_stills_free(&record->stills);
     sh_ledger_free(&record->ledger);
     memset(record, 0, sizeof(*record));
 }

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "media/ladder.h"
 #include "media/ledger.h"
+#include "media/still.h"
 
 #define SH_RECORD_CAPTIONS_MAX (8u << 20)
 
@@ -33,6 +34,7 @@ typedef struct sh_record {
      * and bytes. Owned, but when it is written */
     char *captions;
     size_t captions_size;
+    sh_stills stills;    /* of the segment, ticks. Owned, but when it is written */
     sh_record_row *rows; /* owned */
     size_t row_count, row_capacity;
     sh_ledger ledger; /* owned */

@@ -111,6 +111,8 @@ static void take_state(ladder *l, const sh_journal_piece *piece, sh_record *reco
     sh_ledger_free(&l->ledger);
     l->ledger = record->ledger;
     record->ledger = (sh_ledger){0};
+    if (piece->number == 0)
+        l->began = record->start;
     l->next = (sh_reader_start){.piece = piece->number + 1,
                                 .output = piece->first_frame + piece->frames,
                                 .source = piece->first_source + piece->source_frames,
@@ -165,6 +167,8 @@ static int take_all(ladder *l, sh_err *err)
         }
         if (status == 0)
             status = keep_rows(l, record, err);
+        if (status == 0)
+            status = ladder_keep_stills(l, &record->stills, record->start, err);
         if (status == 0)
             status = ladder_caption_commit(l, record->captions, record->captions_size, record->start,
                                            record->end, err);
@@ -297,6 +301,7 @@ static int fill(const ladder *l, const sh_bundle *pictures, int64_t end, sh_reco
     record->shown = l->shown + pictures->shown;
     record->captions = pictures->captions.data;
     record->captions_size = pictures->captions.length;
+    record->stills = pictures->stills;
     record->video_count = l->job.video_count;
     for (int i = 0; i < l->job.video_count; i++) {
         const AVCodecParameters *p = l->rungs[i].shown;
@@ -367,6 +372,7 @@ int ladder_journal_append(ladder *l, const sh_bundle *pictures, int64_t end, sh_
         status = append(l, pictures, &bytes, end, err);
     if (record) {
         record->captions = NULL; /* the bundle's */
+        record->stills = (sh_stills){0};
         sh_record_free(record);
     }
     free(record);

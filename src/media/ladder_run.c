@@ -17,6 +17,8 @@
 #define LINE 4 /* pictures waiting between two stages */
 #define REPORT_US 100000
 #define FINISH_US 10000000 /* what a segment may still take when the work is to stop */
+#define STILL_BLACK 12     /* codes above black; wider than the checker's limits (still.h) */
+#define STILL_FROZEN 2     /* codes: less is not visible (fallback.c) */
 
 /* ---- progress ---- */
 
@@ -206,7 +208,37 @@ static int show(ladder *l, sh_bundle *bundle, const sh_work *work, const AVFrame
     return status;
 }
 
-static int note(ladder *l, sh_bundle **bundle, sh_work *work, sh_err *err)
+/* ---- what stands still in the source ---- */
+
+/* A short run counts only where it may go on in the segment beside this one. */
+static void still_found(void *opaque, const sh_still *run)
+{
+    const ladder *l = opaque;
+    sh_bundle *bundle = l->finder_bundle;
+    const int64_t shortest = av_rescale(SH_LADDER_STILL_US, l->time.timescale, 1000000);
+    if (run->to - run->from >= shortest || run->from <= bundle->start || run->to >= bundle->end)
+        bundle->still_lost |= !sh_stills_add(&bundle->stills, run, -1);
+}
+
+/* Each segment is looked at by itself, so that a film that is gone on with has the same runs. */
+static void look_for_stills(ladder *l, sh_bundle *bundle, const sh_work *work)
+{
+    bundle->end = work->time + work->length;
+    l->finder_bundle = bundle;
+    l->finder.black = STILL_BLACK;
+    l->finder.frozen = STILL_FROZEN;
+    l->finder.found = still_found;
+    l->finder.opaque = l;
+    if (work->first)
+        sh_still_end(&l->finder, work->time); /* of a segment that is made again */
+    sh_still_frame(&l->finder, work->frame, work->time);
+    if (work->last)
+        sh_still_end(&l->finder, bundle->end);
+}
+
+/* ---- accounts of a segment ---- */
+
+static int begin_bundle(sh_bundle **bundle, const sh_work *work, sh_err *err)
 {
     if (work->first) {
         sh_bundle_free(*bundle);
@@ -214,12 +246,16 @@ static int note(ladder *l, sh_bundle **bundle, sh_work *work, sh_err *err)
         if (*bundle)
             (*bundle)->start = work->time;
     }
-    if (!*bundle || !sh_bundle_add_frame(*bundle, work->duplicate))
+    return *bundle ? 0 : sh_fail(err, SH_E_MEMORY, "memory is short");
+}
+
+static int note(sh_bundle *bundle, const sh_work *work, sh_err *err)
+{
+    if (!sh_bundle_add_frame(bundle, work->duplicate) || bundle->still_lost)
         return sh_fail(err, SH_E_MEMORY, "a segment has too many pictures, or memory is short");
-    (*bundle)->last = work->time;
-    (*bundle)->end = work->time + work->length;
-    if (work->level > (*bundle)->level)
-        (*bundle)->level = work->level;
+    bundle->last = work->time;
+    if (work->level > bundle->level)
+        bundle->level = work->level;
     return 0;
 }
 
@@ -248,15 +284,17 @@ static int make_picture(ladder *l, sh_bundle **bundle, sh_work *work, sh_err *er
         l->position = 0;
         l->first_due = true;
     }
-    int status = 0;
-    if (work->first && l->enlarge)
+    int status = begin_bundle(bundle, work, err);
+    if (status == 0)
+        look_for_stills(l, *bundle, work);
+    if (status == 0 && work->first && l->enlarge)
         status = go_to_level(l, work->piece == l->run_piece ? l->level : SH_FALLBACK_NONE, l->reason, err);
     if (status == 0 && l->enlarge && times_shown(l, work) > 0)
         status = enlarge(l, work, err);
     if (status != 0)
         return status;
     work->frame->sample_aspect_ratio = l->plan.sar;
-    status = note(l, bundle, work, err);
+    status = note(*bundle, work, err);
     if (status == 0)
         status = ladder_caption_frame(l, *bundle, work->frame, work->time, err);
     if (status == 0 && l->tonemap && times_shown(l, work) > 0)

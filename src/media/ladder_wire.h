@@ -17,6 +17,7 @@ enum {
     SH_WIRE_SEGMENT,   /* index: output; a sh_ladder_segment, then its keys */
     SH_WIRE_COMMIT,    /* all of a segment has been told; a sh_wire_commit */
     SH_WIRE_SIZE,      /* index: output; sh_wire_size */
+    SH_WIRE_STILLS,    /* an array of sh_still, microseconds */
     SH_WIRE_RESULT     /* a sh_wire_result */
 };
 

@@ -2,9 +2,9 @@
 #include "media/stream_decode.h"
 #include "base/file.h"
 #include "media/avlog.h"
-#include "media/fallback.h"
 #include "media/fdio.h"
 #include "media/sandbox.h"
+#include "media/still.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,8 +16,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define BLACK_LIMITED ((16 + 4) * 256)
-#define BLACK_FULL (4 * 256)
+#define BLACK 4 /* codes */
 #define STILL (1.0 / 64)
 #define RUN_SHORTEST 500000 /* microseconds */
 #define TELL_EVERY 64       /* frames */
@@ -25,12 +24,6 @@
 enum { RUN_BLACK = 1, RUN_FROZEN, TOTALS };
 
 /* ---- the child ---- */
-
-typedef struct run {
-    int kind;
-    bool on;
-    int64_t from;
-} run;
 
 typedef struct decoding {
     int fd, channel;
@@ -41,9 +34,9 @@ typedef struct decoding {
     AVFrame *frame;
     AVPacket *packet;
     int stream;
-    int64_t frames, damaged, first, last, step; /* microseconds */
-    sh_signature before;
-    run black, frozen;
+    int64_t frames, damaged;
+    int64_t first, last, step; /* microseconds */
+    sh_still_finder finder;
 } decoding;
 
 static void tell(const decoding *d, int kind, int64_t a, int64_t b)
@@ -52,29 +45,16 @@ static void tell(const decoding *d, int kind, int64_t a, int64_t b)
     sh_channel_send(d->channel, &m);
 }
 
-static void follow(const decoding *d, run *r, bool on, int64_t now)
+static void found(void *opaque, const sh_still *run)
 {
-    if (r->on && !on && now - r->from >= RUN_SHORTEST)
-        tell(d, r->kind, r->from, now);
-    if (on && !r->on)
-        r->from = now;
-    r->on = on;
-}
-
-static bool is_black(const sh_signature *s, bool full)
-{
-    const int most = full ? BLACK_FULL : BLACK_LIMITED;
-    for (int i = 0; i < s->across * s->down; i++)
-        if (s->mean[i] > most)
-            return false;
-    return s->across > 0;
+    if (run->to - run->from >= RUN_SHORTEST)
+        tell(opaque, run->kind == SH_STILL_BLACK ? RUN_BLACK : RUN_FROZEN, run->from, run->to);
 }
 
 static void take_frame(decoding *d)
 {
     const AVFrame *f = d->frame;
     const AVRational base = d->format->streams[d->stream]->time_base;
-    sh_signature now = {0};
     int64_t at = f->best_effort_timestamp == AV_NOPTS_VALUE
                      ? d->last + d->step
                      : av_rescale_q(f->best_effort_timestamp, base, AV_TIME_BASE_Q);
@@ -85,12 +65,7 @@ static void take_frame(decoding *d)
         d->step = at - d->last;
     if (f->decode_error_flags || (f->flags & AV_FRAME_FLAG_CORRUPT))
         d->damaged++;
-    const bool known = sh_signature_make(&now, f, 1);
-    follow(d, &d->black, known && is_black(&now, f->color_range == AVCOL_RANGE_JPEG), at);
-    const bool still = known && d->frames > 1 && d->before.across == now.across &&
-                       sh_signature_distance(&d->before, &now) <= STILL;
-    follow(d, &d->frozen, still, still && !d->frozen.on ? d->last : at);
-    d->before = now;
+    sh_still_frame(&d->finder, f, at);
     d->last = at;
     if (d->frames % TELL_EVERY == 0) {
         sh_message m = {.kind = SH_MSG_PROGRESS, .number = {d->frames}};
@@ -157,8 +132,7 @@ static int decode_all(decoding *d, sh_err *err)
         status = give(d, NULL, err);
     if (status < 0)
         return status;
-    follow(d, &d->black, false, d->last + d->step);
-    follow(d, &d->frozen, false, d->last + d->step);
+    sh_still_end(&d->finder, d->last + d->step);
     tell(d, TOTALS, d->frames, d->damaged);
     return 0;
 }
@@ -167,6 +141,7 @@ static int child_main(void *opaque, int channel, sh_err *err)
 {
     decoding *d = opaque;
     d->channel = channel;
+    d->finder = (sh_still_finder){.black = BLACK, .frozen = STILL, .found = found, .opaque = d};
     sh_avlog_start(channel);
     const int status = decode_all(d, err);
     sh_avlog_stop();
@@ -230,11 +205,7 @@ static int gather(const sh_stream_track_bytes *track, int *fd, sh_err *err)
 int sh_stream_decode_track(void *opaque, const sh_stream_track_bytes *track, sh_stream_decoded *out,
                            sh_err *err)
 {
-    decoding d = {.fd = -1,
-                  .transport = track->transport,
-                  .stream = -1,
-                  .black = {.kind = RUN_BLACK},
-                  .frozen = {.kind = RUN_FROZEN}};
+    decoding d = {.fd = -1, .transport = track->transport, .stream = -1};
     const bool *unconfined = opaque;
     int status = gather(track, &d.fd, err);
     if (status == 0) {

@@ -66,7 +66,7 @@ typedef struct sh_stream_run { /* seconds from the track's first picture */
     double from, to;
 } sh_stream_run;
 
-#define SH_STREAM_RUNS 64
+#define SH_STREAM_RUNS 65536
 
 typedef struct sh_stream_decoded {
     int64_t frames; /* shown */

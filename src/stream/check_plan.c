@@ -45,19 +45,15 @@ static const json_t *plan_runs(const json_t *plan, const char *name)
     return json_object_get(json_object_get(plan, "source"), name);
 }
 
-/* Whether the source has a run of the kind that holds [from, to] within the slack. */
-static bool source_has(const json_t *runs, double from, double to)
+/* Whether the source has a run of the kind that holds [from, to] within the slack. Runs are in order, those
+ * asked for too, so *at only goes up. */
+static bool source_has(const json_t *runs, size_t *at, double from, double to)
 {
-    size_t i;
-    json_t *run;
-    json_array_foreach((json_t *)runs, i, run)
-    {
-        const double a = json_number_value(json_array_get(run, 0)),
-                     b = json_number_value(json_array_get(run, 1));
-        if (from >= a - RUN_SLACK && to <= b + RUN_SLACK)
-            return true;
-    }
-    return false;
+    while (*at < json_array_size(runs) &&
+           json_number_value(json_array_get(json_array_get(runs, *at), 1)) < to - RUN_SLACK)
+        ++*at;
+    return *at < json_array_size(runs) &&
+           json_number_value(json_array_get(json_array_get(runs, *at), 0)) <= from + RUN_SLACK;
 }
 
 static void run_rules(sh_checker *c, const sh_check_track *t, sh_rule rule, const json_t *runs,
@@ -65,8 +61,8 @@ static void run_rules(sh_checker *c, const sh_check_track *t, sh_rule rule, cons
 {
     if (!json_is_array(runs))
         return;
-    for (size_t i = 0; i < count; i++)
-        if (!source_has(runs, found[i].from, found[i].to))
+    for (size_t i = 0, at = 0; i < count; i++)
+        if (!source_has(runs, &at, found[i].from, found[i].to))
             sh_check_find(c, rule, t->name, 0, -1, "%s from %.3f to %.3f s; the source has no such run there",
                           rule == SH_RULE_PLAN_BLACK ? "black" : "frozen", found[i].from, found[i].to);
 }
@@ -188,12 +184,17 @@ static int check_runs(const json_t *source, const char *key, sh_err *err)
 {
     size_t i;
     json_t *run;
+    double before = -1;
     json_array_foreach(json_object_get(source, key), i, run)
     {
         if (json_array_size(run) != 2 || !json_is_number(json_array_get(run, 0)) ||
             !json_is_number(json_array_get(run, 1)))
             return sh_fail(err, SH_E_FORMAT, "the plan: source.%s[%zu] has to be [from, to] in seconds", key,
                            i);
+        if (json_number_value(json_array_get(run, 1)) < before)
+            return sh_fail(err, SH_E_FORMAT, "the plan: source.%s[%zu] ends before the one in front of it",
+                           key, i);
+        before = json_number_value(json_array_get(run, 1));
     }
     return 0;
 }

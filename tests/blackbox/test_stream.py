@@ -100,7 +100,7 @@ class Streams(Clips):
         return made, result
 
     def check(self, target):
-        done = run(PROGRAM, "check", target, "--plan", os.path.join(target, "stream.json"))
+        done = run(PROGRAM, "check", target, "--decode", "--plan", os.path.join(target, "stream.json"))
         self.assertEqual(done.returncode, 0, done.stdout.decode() + done.stderr.decode())
 
     def look_at_segments(self, made, frames):
@@ -369,7 +369,11 @@ class Stopped(Streams):
     def setUpClass(cls):
         super().setUpClass()
         cls.long = cls.at("long.mp4")
-        ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x240:r=25:d=8", "-f", "lavfi", "-i", "sine=f=300:r=48000:d=8", "-c:v", "libx264",
+        # stands still from 2.36 to 4.6 s, with grain at first, and is black to 5.8 s: over borders of segments both
+        like = "s=320x240:r=25"
+        ffmpeg("-filter_complex", f"testsrc2={like}:d=2.4,tpad=stop_mode=clone:stop_duration=2.2[a];color=black:{like}:d=1.2,format=yuv420p[b];"
+               f"testsrc2={like}:d=2.2[c];[a][b][c]concat=n=3,noise=alls=6:allf=t:enable='lt(t,3.4)'",
+               "-f", "lavfi", "-i", "sine=f=300:r=48000:d=8", "-c:v", "libx264",
                "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", cls.long)
         cls.reference = cls.at("undisturbed")
         done = run(*cls.command(cls, cls.long, cls.reference))
@@ -394,6 +398,30 @@ class Stopped(Streams):
         for name in wanted:
             if name != "stream.json":  # tells of the runs
                 self.assertEqual(made[name], wanted[name], name)
+        self.assertEqual(json.loads(made["stream.json"])["plan"], json.loads(wanted["stream.json"])["plan"])
+        self.check(target)
+
+    def runs(self, kind, beginning, end):
+        """The one run of the plan that holds this time."""
+        found = [r for r in Stream(self.reference).report["plan"]["source"][kind] if r[0] <= beginning and r[1] >= end]
+        self.assertEqual(len(found), 1, found)
+        return found[0]
+
+    def test_what_the_source_has_itself(self):
+        for kind, wanted in (("frozen", (2.36, 4.6)), ("black", (4.6, 5.8))):
+            begin, end = self.runs(kind, sum(wanted) / 2 - 0.1, sum(wanted) / 2 + 0.1)
+            self.assertAlmostEqual(begin, wanted[0], delta=0.05)
+            self.assertAlmostEqual(end, wanted[1], delta=0.05)
+
+    def test_what_the_source_has_not(self):
+        for kind in ("black", "frozen"):
+            plan = dict(Stream(self.reference).report["plan"])
+            plan["source"] = dict(plan["source"], **{kind: []})
+            with open(self.at("plan.json"), "w", encoding="utf-8") as f:
+                json.dump(plan, f)
+            done = run(PROGRAM, "check", self.reference, "--decode", "--plan", self.at("plan.json"))
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn(f"plan-{kind}", done.stdout.decode())
 
     def test_killed_and_gone_on(self):
         target = self.at("killed")

@@ -50,6 +50,7 @@ static void fill(sh_ledger *ledger)
     record.shown = 1200;
     record.captions = strdup("captions");
     record.captions_size = 8;
+    assert_true(sh_stills_add(&record.stills, &(sh_still){SH_STILL_FROZEN, 24000, 48000}, -1));
     assert_int_equal(sh_record_add(&record, &file, &segment, keys, NULL), 0);
     ledger->next.packet = -1;
     assert_int_equal(sh_ledger_add(ledger, &entry, NULL), 0);
@@ -67,6 +68,10 @@ static void what_is_written_is_read(void **state)
     assert_int_equal(found.shown, 1200);
     assert_int_equal(found.config[1].size, 4);
     assert_memory_equal(found.captions, "captions", 8);
+    assert_int_equal(found.stills.count, 1);
+    assert_int_equal(found.stills.list[0].kind, SH_STILL_FROZEN);
+    assert_int_equal(found.stills.list[0].from, 24000);
+    assert_int_equal(found.stills.list[0].to, 48000);
     assert_int_equal(found.row_count, 1);
     assert_int_equal(found.rows[0].segment.crc, 0xFEDCBA98);
     assert_int_equal(found.rows[0].file.id, -5);
