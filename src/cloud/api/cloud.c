@@ -12,6 +12,7 @@
 #include "cloud/api/hold.h"
 #include "cloud/api/keys.h"
 #include "cloud/api/states.h"
+#include "cloud/api/states_token.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -186,6 +187,7 @@ int sh_cloud_open(sh_cloud **out, const sh_cloud_settings *settings, const sh_cl
     if ((status = copy_settings(&s->cloud.settings, settings, err)) < 0 ||
         (status = sh_dir_make(s->cloud.settings.data, 0700, err)) < 0 || (status = lock_folder(s, err)) < 0 ||
         (status = open_database(s, err)) < 0 || (status = sh_keys_load(&s->cloud, err)) < 0 ||
+        (status = sh_token_key_load(&s->cloud, err)) < 0 ||
         (status = sh_flow_cache_new(&s->cloud.flows, err)) < 0)
         goto fail;
     s->cloud.holds = sh_holds_new();

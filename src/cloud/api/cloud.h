@@ -43,6 +43,7 @@ typedef struct sh_cloud {
     char *endpoint;             /* "http://127.0.0.1:9000", set before runners start */
     char *access_key;           /* the root key pair; the secret is never logged */
     char *secret_key;
+    unsigned char token_key[32]; /* states_token.c: signs the tokens of tasks */
     struct sh_wakeups *wakeups;
     struct sh_flow_cache *flows; /* states_cache.c: parsed definitions */
     struct sh_holds *holds;      /* hold.c: calls whose answer comes later */

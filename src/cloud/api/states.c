@@ -2,6 +2,7 @@
 #include "cloud/api/states.h"
 #include "base/size.h"
 #include "cloud/api/args.h"
+#include "cloud/api/states_token.h"
 
 #include <string.h>
 
@@ -193,6 +194,14 @@ static const sh_action actions[] = {
     {"DescribeExecution", sh_states_describe_execution},
     {"ListExecutions", sh_states_list_executions},
     {"GetExecutionHistory", sh_states_history},
+    {"SendTaskSuccess", sh_states_task_success},
+    {"SendTaskFailure", sh_states_task_failure},
+    {"SendTaskHeartbeat", sh_states_task_heartbeat},
+    {"CreateActivity", sh_states_create_activity},
+    {"DescribeActivity", sh_states_describe_activity},
+    {"ListActivities", sh_states_list_activities},
+    {"DeleteActivity", sh_states_delete_activity},
+    {"GetActivityTask", sh_states_get_activity_task},
     {"TagResource", tag},
     {"UntagResource", untag},
     {"ListTagsForResource", list_tags},

@@ -85,11 +85,19 @@ int sh_flows_pump(sh_cloud *cloud, int64_t *next_ms, sh_err *err);
 /* Whether this server can do what a Task's resource names. *why (512 bytes) says why not. */
 bool sh_task_supported(const sh_flow_resource *resource, char *why, size_t size);
 
+/* Whether a task is no call of an action in the database, but work for somebody else: a worker of an
+ * activity, or the runner of states_effect.c. */
+bool sh_task_elsewhere(const sh_flow_resource *resource);
+/* Puts such a task into its queue. *there: whether there is anybody for it. */
+int sh_task_hand_over(sh_cloud *cloud, sh_arena *arena, const sh_flow_resource *resource,
+                      struct sh_wait *wait, const json_t *parameters, bool *there, sh_err *err);
+
 /* How the call of a task came out. */
 typedef struct sh_task_answer {
     json_t *output;                      /* owned; NULL when it failed */
     const char *error, *cause;           /* in the arena */
     const char *wait_service, *wait_for; /* of a .sync task under way: what sh_wait_notify will name */
+    bool waits;                          /* output is the call's answer only; the task's end is to come */
 } sh_task_answer;
 
 /* Calls the action of a task in a transaction of its own that is rolled back when the action fails. Negative:

@@ -11,6 +11,7 @@
  * States.Runtime and the reason, never stuck; should that fail, too, states_runner.c tries it again later. */
 #include "base/log.h"
 #include "cloud/api/states.h"
+#include "cloud/api/states_token.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,7 @@ typedef struct sh_run {
     bool stop; /* StopExecution came while the run was on */
     const char *stop_error, *stop_cause;
     int64_t deadline_us;
+    bool calls_states; /* a task called this very service: something may have come for us within the run */
 } sh_run;
 
 bool sh_run_outage(int status)
@@ -49,6 +51,13 @@ bool sh_run_outage(int status)
 }
 
 /* ---- tasks ---- */
+
+static void write_token(void *opaque, int64_t task, char *text, size_t size)
+{
+    const sh_run *run = opaque;
+    if (size >= SH_TOKEN_TEXT)
+        sh_token_write(run->cloud, run->execution.id, run->execution.started_ms, task, text);
+}
 
 static int add_task(sh_run *run, const sh_wait *wait, json_t *parameters, sh_err *err)
 {
@@ -112,8 +121,10 @@ static int load_task(void *opaque, const sh_wait *row)
     wait.state_name = sh_arena_strdup(run->arena, row->state_name);
     wait.service = row->service ? sh_arena_strdup(run->arena, row->service) : NULL;
     wait.subject = row->subject ? sh_arena_strdup(run->arena, row->subject) : NULL;
+    wait.news = row->news ? sh_arena_strdup(run->arena, row->news) : NULL;
     wait.parameters = NULL;
-    if (!wait.state_name || (row->service && !wait.service) || (row->subject && !wait.subject))
+    if (!wait.state_name || (row->service && !wait.service) || (row->subject && !wait.subject) ||
+        (row->news && !wait.news))
         return sh_fail(l->err, SH_E_MEMORY, "no memory for the tasks of an execution");
     int status =
         row->parameters ? sh_flow_load(&parameters, row->parameters, strlen(row->parameters), l->err) : 0;
@@ -206,7 +217,7 @@ static int step_answer(sh_run *run, int64_t task, sh_task_answer *answer, int st
         .kind = SH_FLOW_TASK_FAILED, .task = task, .error = answer->error, .cause = answer->cause};
     if (answer->output)
         event = (sh_flow_event){.kind = SH_FLOW_TASK_SUCCEEDED, .task = task, .output = answer->output};
-    if (answer->wait_for)
+    if (answer->waits)
         event.kind = SH_FLOW_TASK_SUBMITTED;
     if (status == 0)
         status = step(run, &event, err);
@@ -214,29 +225,81 @@ static int step_answer(sh_run *run, int64_t task, sh_task_answer *answer, int st
     return status;
 }
 
+/* A task that others do: a worker of an activity, or a runner. */
+static int hand_over(sh_run *run, size_t index, const sh_flow_resource *resource, sh_err *err)
+{
+    bool there = true;
+    pending *task = &run->tasks[index];
+    int status =
+        sh_task_hand_over(run->cloud, run->arena, resource, &task->wait, task->parameters, &there, err);
+    if (status < 0 || there)
+        return status;
+    sh_flow_event refused = {.kind = SH_FLOW_TASK_REFUSED,
+                             .task = task->wait.task,
+                             .error = "ActivityDoesNotExist",
+                             .cause =
+                                 sh_arena_printf(run->arena, "Activity Does Not Exist: '%s'", resource->arn)};
+    drop_task(run, task);
+    return step(run, &refused, err);
+}
+
 /* Calls a new task. Its place in run->tasks may move while the answer is taken in: it is found by index. */
 static int call_task(sh_run *run, size_t index, sh_err *err)
 {
     sh_task_answer answer;
+    int status = 0;
     sh_wait wait = run->tasks[index].wait;
     const sh_flow_resource *resource = find_resource(run, wait.state_name);
     if (!resource)
         return sh_fail(err, SH_E_INTERNAL, "state %s has no resource", wait.state_name);
-    int status = sh_task_call(run->cloud, run->arena, run->definition->role_arn, resource,
+    if (sh_task_elsewhere(resource))
+        return hand_over(run, index, resource, err);
+    if (resource->pattern ==
+        SH_FLOW_TASK_TOKEN) { /* its row comes first: the call may use the token at once */
+        wait.stage = SH_WAIT_RUNNING;
+        wait.service = "token";
+        status = sh_wait_add(run->cloud->db, &wait, err);
+    }
+    if (status == 0)
+        status = sh_task_call(run->cloud, run->arena, run->definition->role_arn, resource,
                               run->tasks[index].parameters, &answer, err);
     if (status < 0)
         return status;
+    run->calls_states |= strcmp(resource->service, "states") == 0 || strcmp(resource->service, "sfn") == 0;
     if (answer.wait_for) {
         wait.stage = SH_WAIT_RUNNING;
         wait.service = answer.wait_service;
         wait.subject = answer.wait_for;
         status = sh_wait_add(run->cloud->db, &wait, err);
+    }
+    if (answer.waits) {
         run->tasks[index].wait = wait;
     } else {
         drop_task(run, &run->tasks[index]);
         status = sh_wait_remove(run->cloud->db, run->execution.id, wait.task, err);
     }
     return step_answer(run, wait.task, &answer, status, err);
+}
+
+/* A task of which something has come from outside. */
+static int take_news(sh_run *run, size_t index, sh_err *err)
+{
+    sh_news news;
+    int64_t task = run->tasks[index].wait.task;
+    int status = sh_news_read(run->tasks[index].wait.news, task, &news, err);
+    if (status < 0)
+        return status;
+    if (news.ended) {
+        drop_task(run, &run->tasks[index]);
+        status = sh_wait_remove(run->cloud->db, run->execution.id, task, err);
+    } else {
+        run->tasks[index].wait.stage = SH_WAIT_RUNNING;
+        status = sh_wait_told(run->cloud->db, run->execution.id, task, err);
+    }
+    for (size_t i = 0; status == 0 && i < news.count; i++)
+        status = step(run, &news.events[i], err);
+    sh_news_clear(&news);
+    return status;
 }
 
 /* A task whose subject has ended. */
@@ -282,6 +345,8 @@ static int finish_ended(sh_run *run, sh_err *err)
     for (size_t i = 0; status == 0 && goes_on(run) && i < run->count; i++) {
         if (!run->tasks[i].gone && run->tasks[i].wait.stage == SH_WAIT_ENDED)
             status = finish_task(run, i, err);
+        else if (!run->tasks[i].gone && run->tasks[i].wait.stage == SH_WAIT_NEWS)
+            status = take_news(run, i, err);
     }
     return status;
 }
@@ -346,6 +411,8 @@ static int save_running(sh_run *run, sh_err *err)
 {
     bool any = false;
     int status = save_new_tasks(run, &any, err);
+    if (status == 0 && !any && run->calls_states)
+        status = sh_wait_ready(run->cloud->db, run->execution.id, &any, err);
     char *text = status == 0 ? sh_flow_text(run->state) : NULL;
     if (status == 0 && !text)
         status = sh_fail(err, SH_E_MEMORY, "no memory for the state of an execution");
@@ -403,6 +470,8 @@ static int load(sh_run *run, int64_t id, sh_err *err)
         .region = run->cloud->settings.region,
         .random = sh_world_random,
         .hash = sh_world_hash,
+        .token = write_token,
+        .opaque = run,
     };
     return 0;
 }

@@ -13,6 +13,7 @@
 #include "base/size.h"
 #include "cloud/api/keys.h"
 #include "cloud/api/states.h"
+#include "cloud/api/states_token.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -207,10 +208,11 @@ static const integration optimized[] = {
     {"mediaconvert", "createJob", "MediaConvert", "AWSMediaConvert",
      PATTERN(SH_FLOW_REQUEST_RESPONSE) | PATTERN(SH_FLOW_SYNC), &follow_job, NULL, NULL},
     {"states", "startExecution", "StepFunctions", "AWSStepFunctions",
-     PATTERN(SH_FLOW_REQUEST_RESPONSE) | PATTERN(SH_FLOW_SYNC) | PATTERN(SH_FLOW_SYNC_2), &follow_execution,
-     NULL, NULL},
-    {"events", "putEvents", "EventBridge", "AmazonCloudWatchEvents", PATTERN(SH_FLOW_REQUEST_RESPONSE), NULL,
-     prepare_events, events_refused},
+     PATTERN(SH_FLOW_REQUEST_RESPONSE) | PATTERN(SH_FLOW_SYNC) | PATTERN(SH_FLOW_SYNC_2) |
+         PATTERN(SH_FLOW_TASK_TOKEN),
+     &follow_execution, NULL, NULL},
+    {"events", "putEvents", "EventBridge", "AmazonCloudWatchEvents",
+     PATTERN(SH_FLOW_REQUEST_RESPONSE) | PATTERN(SH_FLOW_TASK_TOKEN), NULL, prepare_events, events_refused},
 };
 
 static const integration *find_optimized(const sh_flow_resource *resource)
@@ -247,9 +249,7 @@ bool sh_task_supported(const sh_flow_resource *resource, char *why, size_t size)
     if (resource->kind == SH_FLOW_LAMBDA)
         snprintf(why, size, "Lambda functions are not run by this server yet");
     else if (resource->kind == SH_FLOW_ACTIVITY)
-        snprintf(why, size, "activities are not supported by this server yet");
-    else if (resource->pattern == SH_FLOW_TASK_TOKEN)
-        snprintf(why, size, ".waitForTaskToken is not supported by this server yet");
+        return true;
     else if (resource->kind == SH_FLOW_OPTIMIZED && (!row || !(row->patterns & PATTERN(resource->pattern))))
         snprintf(why, size, "this server has no such optimized integration");
     else if (!find_action(resource, &service))
@@ -258,6 +258,17 @@ bool sh_task_supported(const sh_flow_resource *resource, char *why, size_t size)
     else
         return true;
     return false;
+}
+
+bool sh_task_elsewhere(const sh_flow_resource *resource)
+{
+    return resource->kind == SH_FLOW_ACTIVITY;
+}
+
+int sh_task_hand_over(sh_cloud *cloud, sh_arena *arena, const sh_flow_resource *resource, sh_wait *wait,
+                      const json_t *parameters, bool *there, sh_err *err)
+{
+    return sh_activity_queue(cloud, arena, resource, wait, parameters, there, err);
 }
 
 /* ---- calls ---- */
@@ -348,6 +359,8 @@ static int fail_task(sh_arena *arena, const char *error, const char *cause, sh_t
                      sh_err *err)
 {
     answer->error = error;
+    answer->waits = false;
+    answer->wait_for = NULL;
     answer->cause = sh_arena_strdup(arena, cause);
     return answer->cause ? 0 : sh_fail(err, SH_E_MEMORY, "no memory for a task's error");
 }
@@ -358,6 +371,7 @@ static int take_answer(sh_arena *arena, const sh_flow_resource *resource, const 
     const integration *row = resource->kind == SH_FLOW_OPTIMIZED ? find_optimized(resource) : NULL;
     if (status < 0)
         return describe_error(arena, resource, &call->error, answer, err);
+    answer->waits = resource->pattern != SH_FLOW_REQUEST_RESPONSE;
     if (resource->pattern == SH_FLOW_SYNC || resource->pattern == SH_FLOW_SYNC_2) {
         status = keep_subject(arena, row, call->out, answer, err);
         if (status < 0)

@@ -31,6 +31,7 @@ typedef struct sh_frame {
     int64_t task;                                  /* TASK: id, and the rest */
     char *token;                                   /* while the state is entered; not stored */
     int64_t timeout_ms, heartbeat_ms, heartbeat_s; /* absolute, -1 none; 0 none */
+    int64_t timeout_s;                             /* 0 none */
     int64_t retries;                               /* $$.State.RetryCount */
     int64_t *attempts;                             /* of each retrier */
     size_t index;                                  /* of this frame in its parent's branches or items */
@@ -80,7 +81,8 @@ typedef enum sh_task_event {
     SH_TASK_SUBMITTED,
     SH_TASK_SUCCEEDED,
     SH_TASK_FAILED,
-    SH_TASK_TIMED_OUT
+    SH_TASK_TIMED_OUT,
+    SH_TASK_SCHEDULE_FAILED
 } sh_task_event;
 int sh_emit_task(sh_run *run, sh_frame *frame, sh_task_event event, const json_t *value, const char *error,
                  const char *cause, const sh_flow_task *task);

@@ -175,6 +175,7 @@ typedef enum sh_flow_event_kind {
     SH_FLOW_ABORT,          /* error and cause of StopExecution, both may be NULL */
     SH_FLOW_TASK_STARTED, /* task: a worker took the activity; cause: the worker's name. Other tasks start at
                              once */
+    SH_FLOW_TASK_REFUSED, /* task, error, cause: there is nobody who could do the activity */
 } sh_flow_event_kind;
 
 typedef struct sh_flow_event {

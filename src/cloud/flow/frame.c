@@ -72,7 +72,7 @@ int sh_frame_move(sh_frame *frame, const sh_state *state, json_t *input)
     frame->phase = SH_PHASE_ENTER;
     frame->entered = false;
     frame->due_ms = frame->timeout_ms = frame->heartbeat_ms = -1;
-    frame->task = frame->heartbeat_s = frame->retries = 0;
+    frame->task = frame->heartbeat_s = frame->timeout_s = frame->retries = 0;
     return 0;
 }
 
@@ -98,6 +98,7 @@ static const number_field numbers[] = {
     NUMBER("timeout", timeout_ms, -1),
     NUMBER("heartbeat", heartbeat_ms, -1),
     NUMBER("beat", heartbeat_s, 0),
+    NUMBER("limit_s", timeout_s, 0),
     NUMBER("retries", retries, 0),
 };
 

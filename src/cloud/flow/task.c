@@ -52,12 +52,18 @@ int sh_task_add(sh_run *run, const sh_flow_task *task)
     return 0;
 }
 
+static int64_t after(const sh_run *run, int64_t seconds)
+{
+    return seconds ? run->env->now_ms + seconds * 1000 : -1;
+}
+
 static int start(sh_run *run, sh_frame *frame, sh_flow_task *task)
 {
+    bool activity = frame->state->resource.kind == SH_FLOW_ACTIVITY;
     int status = sh_emit_task(run, frame, SH_TASK_SCHEDULED, NULL, NULL, NULL, task);
 
     task->scheduled_event = frame->previous;
-    if (!status && frame->state->resource.kind != SH_FLOW_ACTIVITY)
+    if (!status && !activity)
         status = sh_emit_task(run, frame, SH_TASK_STARTED, NULL, NULL, NULL, NULL);
     if (!status && frame->token && !(task->token = strdup(frame->token)))
         status = SH_E_MEMORY;
@@ -66,9 +72,21 @@ static int start(sh_run *run, sh_frame *frame, sh_flow_task *task)
     run->last_task = task->id;
     frame->phase = SH_PHASE_TASK;
     frame->heartbeat_s = task->heartbeat_s;
-    frame->timeout_ms = task->timeout_s ? run->env->now_ms + task->timeout_s * 1000 : -1;
-    frame->heartbeat_ms = task->heartbeat_s ? run->env->now_ms + task->heartbeat_s * 1000 : -1;
+    frame->timeout_s = task->timeout_s;
+    frame->timeout_ms = after(run, task->timeout_s);
+    frame->heartbeat_ms = activity ? -1 : after(run, task->heartbeat_s);
     return 0;
+}
+
+/* A worker has taken the activity: from now on it has its time, and its heart is to be heard. */
+static int worker_started(sh_run *run, sh_frame *frame, const char *worker)
+{
+    if (frame->state->resource.kind != SH_FLOW_ACTIVITY)
+        return 0;
+    frame->timeout_ms = after(run, frame->timeout_s);
+    frame->heartbeat_ms = after(run, frame->heartbeat_s);
+    return sh_emit(run, frame, "ActivityStarted", "activityStartedEventDetails",
+                   worker ? json_pack("{s:s}", "workerName", worker) : json_object());
 }
 
 int sh_task_enter(sh_run *run, sh_frame *frame, const sh_eval *eval)
@@ -126,7 +144,7 @@ static int failed(sh_run *run, sh_frame *frame, sh_task_event event, const char 
     if (!status)
         status = sh_fault_take(&fault, error, cause);
     fault.heartbeat = heartbeat;
-    fault.runtime = !strcmp(error, "States.Runtime");
+    fault.runtime = error && !strcmp(error, "States.Runtime");
     if (status == SH_FAULT)
         status = sh_frame_fail(run, frame, &fault, status);
     sh_fault_clear(&fault);
@@ -144,9 +162,7 @@ int sh_task_answer(sh_run *run, sh_frame *frame, const sh_flow_event *event)
     }
     switch (event->kind) {
     case SH_FLOW_TASK_STARTED:
-        if (frame->state->resource.kind == SH_FLOW_ACTIVITY)
-            status = sh_emit(run, frame, "ActivityStarted", "activityStartedEventDetails",
-                             json_pack("{s:s}", "workerName", event->cause ? event->cause : ""));
+        status = worker_started(run, frame, event->cause);
         break;
     case SH_FLOW_TASK_SUBMITTED:
         status = sh_emit_task(run, frame, SH_TASK_SUBMITTED, output, NULL, NULL, NULL);
@@ -155,12 +171,13 @@ int sh_task_answer(sh_run *run, sh_frame *frame, const sh_flow_event *event)
         status = succeeded(run, frame, output);
         break;
     case SH_FLOW_TASK_FAILED:
-        status = failed(run, frame, SH_TASK_FAILED, event->error ? event->error : "States.TaskFailed",
-                        event->cause, false);
+        status = failed(run, frame, SH_TASK_FAILED, event->error, event->cause, false);
+        break;
+    case SH_FLOW_TASK_REFUSED:
+        status = failed(run, frame, SH_TASK_SCHEDULE_FAILED, event->error, event->cause, false);
         break;
     case SH_FLOW_TASK_HEARTBEAT:
-        if (frame->heartbeat_s)
-            frame->heartbeat_ms = run->env->now_ms + frame->heartbeat_s * 1000;
+        frame->heartbeat_ms = after(run, frame->heartbeat_s);
         break;
     default:
         status = SH_E_INTERNAL;

@@ -43,16 +43,31 @@ static int take(void *opaque, const sh_row *row)
     return 1;
 }
 
-int sh_wait_get(sh_db *db, sh_arena *arena, int64_t execution, int64_t task, sh_wait *out, sh_err *err)
+int sh_wait_get(sh_db *db, sh_arena *arena, int64_t execution, int64_t started_ms, int64_t task, sh_wait *out,
+                sh_err *err)
 {
     taker t = {.arena = arena, .one = out};
-    int status = sh_db_each(db, err, "SELECT " COLUMNS " FROM waits WHERE execution = ?1 AND task = ?2", take,
-                            &t, "ii", execution, task);
+    int status = sh_db_each(db, err,
+                            "SELECT " COLUMNS " FROM waits WHERE execution = ?1 AND task = ?3 AND EXISTS"
+                            " (SELECT 1 FROM executions WHERE id = ?1 AND started_ms = ?2)",
+                            take, &t, "iii", execution, started_ms, task);
     if (status < 0)
         return status;
     if (!t.found)
         return sh_fail(err, SH_E_NOT_FOUND, "nobody waits for that task");
     return t.failed ? sh_fail(err, SH_E_MEMORY, "no memory for a task") : 0;
+}
+
+static int take_number(void *opaque, const sh_row *row)
+{
+    *(int64_t *)opaque = sh_row_int(row, 0);
+    return 1;
+}
+
+int sh_execution_started(sh_db *db, int64_t execution, int64_t *started_ms, sh_err *err)
+{
+    return sh_db_each(db, err, "SELECT started_ms FROM executions WHERE id = ?1", take_number, started_ms,
+                      "i", execution);
 }
 
 static int tell(sh_db *db, int64_t execution, int64_t task, const char *news, int64_t now_ms, sh_err *err)

@@ -7,15 +7,18 @@
  *   {"started":WORKER or null, "beat":true, "answer":{"output":VALUE} or {"error":TEXT,"cause":TEXT}} */
 #include "cloud/store/flows.h"
 
-/* The task's row; strings in the arena. SH_E_NOT_FOUND: nobody waits for it any more. */
-int sh_wait_get(sh_db *db, sh_arena *arena, int64_t execution, int64_t task, sh_wait *out, sh_err *err);
+/* The task's row, of the execution that started then; strings in the arena. SH_E_NOT_FOUND: nobody waits for
+ * it any more. */
+int sh_wait_get(sh_db *db, sh_arena *arena, int64_t execution, int64_t started_ms, int64_t task, sh_wait *out,
+                sh_err *err);
+int sh_execution_started(sh_db *db, int64_t execution, int64_t *started_ms, sh_err *err);
 /* Replaces the task's news, takes it out of its queue, and makes its execution due. Wake SH_WAKE_FLOWS
  * afterwards. SH_E_NOT_FOUND as above. */
 int sh_wait_tell(sh_db *db, int64_t execution, int64_t task, const char *news, int64_t now_ms, sh_err *err);
 /* The news are taken in, the task goes on. */
 int sh_wait_told(sh_db *db, int64_t execution, int64_t task, sh_err *err);
-/* The one that is longest in a queue; subject NULL: in any of the service's. *found tells whether there is
- * one; parameters is set. The strings are in the arena. */
+/* The one that is longest in the queue of a subject. *found tells whether there is one; parameters is set.
+ * The strings are in the arena. */
 int sh_wait_next(sh_db *db, sh_arena *arena, const char *service, const char *subject, sh_wait *out,
                  bool *found, sh_err *err);
 /* Those queued for a service, the first `limit`. */

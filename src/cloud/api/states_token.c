@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A token is the base64 of
+ *   1 byte version, 8 bytes execution, 8 bytes time of its start, 8 bytes task, 32 bytes HMAC-SHA-256 of
+ * those, numbers with the highest byte first. The time of the start keeps apart two executions that had the
+ * same number one after the other. */
+#include "cloud/api/states_token.h"
+#include "base/buf.h"
+#include "cloud/api/args.h"
+#include "cloud/http/digest.h"
+#include "cloud/store/settings.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+#include <string.h>
+
+enum {
+    VERSION = 1,
+    SIGNED = 25,
+    BYTES = SIGNED + 32,
+    TOKEN_MAX = 2048,
+    ERROR_MAX = 256,
+    CAUSE_MAX = 32768,
+};
+#define KEY_NAME "task-token-key"
+
+/* ---- the key ---- */
+
+static int make_key(sh_cloud *cloud, sh_err *err)
+{
+    char text[2 * sizeof(cloud->token_key) + 1];
+    if (RAND_bytes(cloud->token_key, sizeof(cloud->token_key)) != 1)
+        return sh_fail(err, SH_E_INTERNAL, "the system gives no randomness");
+    sh_hex(cloud->token_key, sizeof(cloud->token_key), text);
+    int status = sh_settings_set(cloud->db, KEY_NAME, text, err);
+    OPENSSL_cleanse(text, sizeof(text));
+    return status;
+}
+
+static int read_key(sh_cloud *cloud, const char *text, sh_err *err)
+{
+    long length = 0;
+    unsigned char *bytes = OPENSSL_hexstr2buf(text, &length);
+    bool good = bytes && length == (long)sizeof(cloud->token_key);
+    if (good)
+        memcpy(cloud->token_key, bytes, sizeof(cloud->token_key));
+    OPENSSL_free(bytes);
+    return good ? 0 : sh_fail(err, SH_E_FORMAT, "the setting %s of the data folder is damaged", KEY_NAME);
+}
+
+int sh_token_key_load(sh_cloud *cloud, sh_err *err)
+{
+    sh_buf text;
+    sh_buf_init(&text, 1024);
+    int status = sh_settings_get(cloud->db, KEY_NAME, &text, err);
+    if (status == SH_E_NOT_FOUND)
+        status = make_key(cloud, err);
+    else if (status == 0)
+        status = read_key(cloud, sh_buf_cstr(&text), err);
+    sh_buf_free(&text);
+    return status;
+}
+
+/* ---- tokens ---- */
+
+static void put_number(unsigned char *to, int64_t number)
+{
+    for (int i = 0; i < 8; i++)
+        to[i] = (unsigned char)((uint64_t)number >> (56 - 8 * i));
+}
+
+static int64_t get_number(const unsigned char *from)
+{
+    uint64_t number = 0;
+    for (int i = 0; i < 8; i++)
+        number = number << 8 | from[i];
+    return (int64_t)number;
+}
+
+static bool sign(const sh_cloud *cloud, const unsigned char bytes[SIGNED], unsigned char mac[32])
+{
+    unsigned length = 0;
+    return HMAC(EVP_sha256(), cloud->token_key, sizeof(cloud->token_key), bytes, SIGNED, mac, &length) &&
+           length == 32;
+}
+
+void sh_token_write(const sh_cloud *cloud, int64_t execution, int64_t started_ms, int64_t task, char *text)
+{
+    unsigned char bytes[BYTES] = {VERSION};
+    put_number(bytes + 1, execution);
+    put_number(bytes + 9, started_ms);
+    put_number(bytes + 17, task);
+    if (!sign(cloud, bytes, bytes + SIGNED)) {
+        text[0] = '\0'; /* no memory in the library: a token that nobody can use */
+        return;
+    }
+    sh_base64(bytes, BYTES, text);
+}
+
+typedef struct token {
+    int64_t execution, started_ms, task;
+} token;
+
+static bool read_token(const sh_cloud *cloud, const char *text, token *out)
+{
+    unsigned char bytes[BYTES], mac[32];
+    if (sh_base64_decode(text, strlen(text), bytes, sizeof(bytes)) != BYTES || bytes[0] != VERSION ||
+        !sign(cloud, bytes, mac) || CRYPTO_memcmp(mac, bytes + SIGNED, sizeof(mac)) != 0)
+        return false;
+    *out = (token){get_number(bytes + 1), get_number(bytes + 9), get_number(bytes + 17)};
+    return true;
+}
+
+/* ---- news ---- */
+
+static json_t *old_news(const sh_wait *wait)
+{
+    json_t *news = NULL;
+    if (!wait->news)
+        return json_object();
+    return sh_flow_load(&news, wait->news, strlen(wait->news), NULL) == 0 ? news : NULL;
+}
+
+int sh_news_add(sh_cloud *cloud, const sh_wait *wait, const char *name, json_t *value, sh_err *err)
+{
+    json_t *news = old_news(wait);
+    char *text = NULL;
+    int status = 0;
+    if (json_object_get(news, "answer"))
+        status = sh_fail(err, SH_E_NOT_FOUND, "that task has its answer");
+    if (json_object_set_new(news, name, value) < 0 || (status == 0 && !(text = sh_flow_text(news))))
+        status = sh_fail(err, SH_E_MEMORY, "no memory for what came for a task");
+    if (status == 0)
+        status = sh_wait_tell(cloud->db, wait->execution, wait->task, text, sh_now_ms(cloud->clock), err);
+    free(text);
+    json_decref(news);
+    if (status == 0)
+        sh_cloud_wake(cloud, SH_WAKE_FLOWS);
+    return status;
+}
+
+static void add_event(sh_news *news, sh_flow_event event)
+{
+    news->events[news->count++] = event;
+}
+
+static void read_answer(sh_news *news, const json_t *answer, int64_t task)
+{
+    const json_t *output = json_object_get(answer, "output");
+    news->ended = true;
+    if (output)
+        add_event(news, (sh_flow_event){.kind = SH_FLOW_TASK_SUCCEEDED, .task = task, .output = output});
+    else
+        add_event(news, (sh_flow_event){.kind = SH_FLOW_TASK_FAILED,
+                                        .task = task,
+                                        .error = json_string_value(json_object_get(answer, "error")),
+                                        .cause = json_string_value(json_object_get(answer, "cause"))});
+}
+
+int sh_news_read(const char *text, int64_t task, sh_news *out, sh_err *err)
+{
+    sh_news news = {0};
+    int status = sh_flow_load(&news.value, text ? text : "{}", text ? strlen(text) : 2, err);
+    if (status < 0)
+        return status;
+    const json_t *started = json_object_get(news.value, "started");
+    const json_t *submitted = json_object_get(news.value, "submitted");
+    const json_t *answer = json_object_get(news.value, "answer");
+    if (started)
+        add_event(
+            &news,
+            (sh_flow_event){.kind = SH_FLOW_TASK_STARTED, .task = task, .cause = json_string_value(started)});
+    if (submitted)
+        add_event(&news, (sh_flow_event){.kind = SH_FLOW_TASK_SUBMITTED, .task = task, .output = submitted});
+    if (json_object_get(news.value, "beat"))
+        add_event(&news, (sh_flow_event){.kind = SH_FLOW_TASK_HEARTBEAT, .task = task});
+    if (answer)
+        read_answer(&news, answer, task);
+    *out = news;
+    return 0;
+}
+
+void sh_news_clear(sh_news *news)
+{
+    json_decref(news->value);
+    *news = (sh_news){0};
+}
+
+/* ---- actions ---- */
+
+static int say(sh_call *call, const token *t, const char *name, json_t *value, sh_err *err)
+{
+    sh_wait wait;
+    int status = sh_wait_get(call->cloud->db, call->arena, t->execution, t->started_ms, t->task, &wait, err);
+    if (status == 0)
+        return sh_news_add(call->cloud, &wait, name, value, err);
+    json_decref(value);
+    return status;
+}
+
+/* Says something about the task of the call's token; the value is taken. */
+static int tell(sh_call *call, const char *name, json_t *value)
+{
+    const char *text;
+    token t = {0};
+    sh_err err = {SH_E_MEMORY, "no memory for what came for a task"};
+    int status = sh_arg_need(call, "taskToken", TOKEN_MAX, &text);
+    if (status == 0 && !read_token(call->cloud, text, &t))
+        status = sh_call_fail(call, 400, "InvalidToken", "Invalid Token: 'Invalid token'");
+    if (status < 0 || !value) {
+        json_decref(value);
+        return status < 0 ? status : sh_call_fail_internal(call, &err);
+    }
+    if ((status = sh_db_begin(call->cloud->db, &err)) < 0) {
+        json_decref(value);
+        return sh_call_fail_internal(call, &err);
+    }
+    status = sh_db_end(call->cloud->db, say(call, &t, name, value, &err), &err);
+    if (status == SH_E_NOT_FOUND)
+        return sh_call_fail(call, 400, "TaskTimedOut",
+                            "Task Timed Out: 'Provided task does not exist anymore'");
+    return status < 0 ? sh_call_fail_internal(call, &err) : sh_out_new(call);
+}
+
+int sh_states_task_success(sh_call *call)
+{
+    const char *text, *name;
+    json_t *output = NULL;
+    sh_err err = {0};
+    int status = sh_arg_need(call, "taskToken", TOKEN_MAX, &name);
+    if (status < 0 || (status = sh_arg_need(call, "output", SH_FLOW_PAYLOAD_MAX, &text)) < 0)
+        return status;
+    if (sh_flow_load(&output, text, strlen(text), &err) < 0)
+        return err.status == SH_E_MEMORY
+                   ? sh_call_fail_internal(call, &err)
+                   : sh_call_fail(call, 400, "InvalidOutput", "Invalid Output: '%s'", err.message);
+    return tell(call, "answer", json_pack("{s:o}", "output", output));
+}
+
+static bool put_text(json_t *object, const char *name, const char *text)
+{
+    return !text || json_object_set_new(object, name, json_string(text)) == 0;
+}
+
+int sh_states_task_failure(sh_call *call)
+{
+    const char *error, *cause;
+    int status = sh_arg_text(call, "error", ERROR_MAX, &error);
+    if (status < 0 || (status = sh_arg_text(call, "cause", CAUSE_MAX, &cause)) < 0)
+        return status;
+    json_t *answer = json_object();
+    if (!put_text(answer, "error", error) || !put_text(answer, "cause", cause)) {
+        json_decref(answer);
+        answer = NULL;
+    }
+    return tell(call, "answer", answer);
+}
+
+int sh_states_task_heartbeat(sh_call *call)
+{
+    return tell(call, "beat", json_true());
+}

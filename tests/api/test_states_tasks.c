@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Tasks that others end: tokens, activities, calls of S3; and executions that are driven again. The clock
+ * stands still; nothing here waits. */
+#include "cloud/api/states.h"
+#include "test_cloud_help.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHILD "{'StartAt':'A','States':{'A':{'Type':'Wait','Seconds':5,'End':true}}}"
+#define ASK                                                                                                  \
+    "{'StartAt':'T','States':{'T':{'Type':'Task','End':true,'HeartbeatSeconds':10,'TimeoutSeconds':60,"      \
+    "'Resource':'arn:aws:states:::states:startExecution.waitForTaskToken','Parameters':{'StateMachineArn':"  \
+    "'" TEST_ARN "stateMachine:child','Name':'n','Input':{'token.$':'$$.Task.Token'}}}}}"
+#define ACTIVITY TEST_ARN "activity:paint"
+#define PAINT                                                                                                \
+    "{'StartAt':'T','States':{'T':{'Type':'Task','End':true,'Resource':'" ACTIVITY                           \
+    "','TimeoutSeconds':60,'HeartbeatSeconds':10}}}"
+
+/* The token that the child's input has. */
+static const char *asked(bed *b, const char *arn)
+{
+    json_t *out = bed_call(b, "states", "DescribeExecution", "{'executionArn':'%s'}", arn);
+    json_t *input = json_loads(json_string_value(json_object_get(out, "input")), 0, NULL);
+    const char *token = bed_text(input, "token");
+    json_decref(out);
+    return token;
+}
+
+static const char *ask(bed *b, const char **token)
+{
+    bed_start(b, "child", CHILD, "{}");
+    const char *arn = bed_start(b, "asks", ASK, "{}");
+    bed_pump(b);
+    *token = asked(b, TEST_ARN "execution:child:n");
+    return arn;
+}
+
+static const char *member(bed *b, const char *arn, const char *name)
+{
+    json_t *out = bed_call(b, "states", "DescribeExecution", "{'executionArn':'%s'}", arn);
+    assert_non_null(out);
+    return bed_text(out, name);
+}
+
+static json_t *answer(bed *b, const char *action, json_t *in)
+{
+    return bed_call_json(b, "states", action, in);
+}
+
+static void good(bed *b, const char *action, json_t *in)
+{
+    json_t *out = answer(b, action, in);
+    assert_non_null(out);
+    json_decref(out);
+}
+
+static void bad(bed *b, const char *code, const char *action, json_t *in)
+{
+    assert_null(answer(b, action, in));
+    assert_string_equal(b->code, code);
+}
+
+static void test_token_succeeds(void **state)
+{
+    bed *b = *state;
+    const char *token, *arn = ask(b, &token);
+    assert_string_equal(bed_history(b, arn),
+                        "ExecutionStarted TaskStateEntered TaskScheduled TaskStarted TaskSubmitted");
+    bad(b, "InvalidOutput", "SendTaskSuccess", json_pack("{s:s, s:s}", "taskToken", token, "output", "{"));
+    bed_restart(b);
+    good(b, "SendTaskSuccess", json_pack("{s:s, s:s}", "taskToken", token, "output", "{\"a\":[1]}"));
+    bad(b, "TaskTimedOut", "SendTaskSuccess", json_pack("{s:s, s:s}", "taskToken", token, "output", "1"));
+    assert_string_equal(b->message, "Task Timed Out: 'Provided task does not exist anymore'");
+    bed_restart(b);
+    bed_pump(b);
+    assert_string_equal(member(b, arn, "output"), "{\"a\":[1]}");
+    bad(b, "TaskTimedOut", "SendTaskHeartbeat", json_pack("{s:s}", "taskToken", token));
+    assert_string_equal(bed_history(b, arn),
+                        "ExecutionStarted TaskStateEntered TaskScheduled TaskStarted TaskSubmitted "
+                        "TaskSucceeded TaskStateExited ExecutionSucceeded");
+}
+
+static void test_token_fails(void **state)
+{
+    bed *b = *state;
+    const char *token, *arn = ask(b, &token);
+    good(b, "SendTaskFailure",
+         json_pack("{s:s, s:s, s:s}", "taskToken", token, "error", "Mine", "cause", "it broke"));
+    bed_pump(b);
+    assert_string_equal(member(b, arn, "error"), "Mine");
+    assert_string_equal(member(b, arn, "cause"), "it broke");
+    assert_string_equal(
+        bed_history(b, arn),
+        "ExecutionStarted TaskStateEntered TaskScheduled TaskStarted TaskSubmitted TaskFailed "
+        "ExecutionFailed");
+}
+
+static void test_tokens_that_are_none(void **state)
+{
+    bed *b = *state;
+    const char *token;
+    char other[256];
+    ask(b, &token);
+    snprintf(other, sizeof(other), "%s", token);
+    other[20] = other[20] == 'A' ? 'B' : 'A';
+    bad(b, "InvalidToken", "SendTaskHeartbeat", json_pack("{s:s}", "taskToken", other));
+    bad(b, "InvalidToken", "SendTaskHeartbeat", json_pack("{s:s}", "taskToken", "nonsense"));
+    assert_string_equal(b->message, "Invalid Token: 'Invalid token'");
+    bad(b, "ValidationException", "SendTaskHeartbeat", json_object());
+}
+
+static void test_heartbeats(void **state)
+{
+    bed *b = *state;
+    const char *token, *arn = ask(b, &token);
+    for (int i = 0; i < 5; i++) {
+        b->now_ms += 9000;
+        good(b, "SendTaskHeartbeat", json_pack("{s:s}", "taskToken", token));
+        bed_restart(b);
+        bed_pump(b);
+        assert_string_equal(bed_status(b, arn), "RUNNING");
+    }
+    b->now_ms += 10000;
+    bed_pump(b);
+    assert_string_equal(member(b, arn, "error"), "States.Timeout");
+    assert_string_equal(
+        bed_history(b, arn),
+        "ExecutionStarted TaskStateEntered TaskScheduled TaskStarted TaskSubmitted TaskTimedOut "
+        "ExecutionFailed");
+    bad(b, "TaskTimedOut", "SendTaskSuccess", json_pack("{s:s, s:s}", "taskToken", token, "output", "1"));
+}
+
+/* An execution that answers its own task from another branch. */
+static void test_own_token(void **state)
+{
+    bed *b = *state;
+    const char *arn = bed_start(b, "self",
+                                "{'StartAt':'T','States':{'T':{'Type':'Task','End':true,'Resource':"
+                                "'arn:aws:states:::aws-sdk:sfn:sendTaskSuccess.waitForTaskToken',"
+                                "'Parameters':{'TaskToken.$':'$$.Task.Token','Output':'7'}}}}",
+                                "{}");
+    bed_pump(b);
+    assert_string_equal(member(b, arn, "output"), "7");
+}
+
+static json_t *take(bed *b)
+{
+    json_t *out =
+        bed_call(b, "states", "GetActivityTask", "{'activityArn':'" ACTIVITY "','workerName':'me'}");
+    assert_non_null(out);
+    return out;
+}
+
+static void test_activity(void **state)
+{
+    bed *b = *state;
+    const char *made = bed_text(bed_call(b, "states", "CreateActivity", "{'name':'paint'}"), "activityArn");
+    assert_string_equal(made, ACTIVITY);
+    json_decref(bed_call(b, "states", "CreateActivity", "{'name':'paint'}")); /* the same again */
+    json_t *none = take(b);
+    assert_true(json_is_null(json_object_get(none, "taskToken")));
+    json_decref(none);
+    const char *arn = bed_start(b, "paints", PAINT, "{'colour':'red'}");
+    bed_pump(b);
+    bed_restart(b);
+    json_t *task = take(b);
+    assert_string_equal(json_string_value(json_object_get(task, "input")), "{\"colour\":\"red\"}");
+    const char *token = bed_text(task, "taskToken");
+    none = take(b); /* it is handed out once */
+    assert_true(json_is_null(json_object_get(none, "taskToken")));
+    json_decref(none);
+    good(b, "SendTaskSuccess", json_pack("{s:s, s:s}", "taskToken", token, "output", "\"done\""));
+    bed_pump(b);
+    assert_string_equal(member(b, arn, "output"), "\"done\"");
+    assert_string_equal(
+        bed_history(b, arn),
+        "ExecutionStarted TaskStateEntered ActivityScheduled ActivityStarted ActivitySucceeded "
+        "TaskStateExited ExecutionSucceeded");
+}
+
+static void test_activity_times_out(void **state)
+{
+    bed *b = *state;
+    json_decref(bed_call(b, "states", "CreateActivity", "{'name':'paint'}"));
+    const char *first = bed_start(b, "one", PAINT, "{}");
+    bed_pump(b);
+    json_t *task = take(b);
+    const char *token = bed_text(task, "taskToken");
+    bed_pump(b);
+    b->now_ms += 10000; /* no heartbeat */
+    bed_pump(b);
+    assert_string_equal(
+        bed_history(b, first),
+        "ExecutionStarted TaskStateEntered ActivityScheduled ActivityStarted ActivityTimedOut "
+        "ExecutionFailed");
+    bad(b, "TaskTimedOut", "SendTaskSuccess", json_pack("{s:s, s:s}", "taskToken", token, "output", "1"));
+    const char *second = bed_start(b, "two", PAINT, "{}");
+    bed_pump(b);
+    b->now_ms += 60000; /* nobody took it */
+    bed_pump(b);
+    assert_string_equal(member(b, second, "error"), "States.Timeout");
+    json_t *none = take(b);
+    assert_true(json_is_null(json_object_get(none, "taskToken")));
+    json_decref(none);
+}
+
+static void test_activity_that_is_none(void **state)
+{
+    bed *b = *state;
+    const char *arn = bed_start(b, "none", PAINT, "{}");
+    bed_pump(b);
+    assert_string_equal(member(b, arn, "cause"), "Activity Does Not Exist: '" ACTIVITY "'");
+    assert_string_equal(
+        bed_history(b, arn),
+        "ExecutionStarted TaskStateEntered ActivityScheduled ActivityScheduleFailed ExecutionFailed");
+    bad(b, "ActivityDoesNotExist", "DescribeActivity", json_pack("{s:s}", "activityArn", ACTIVITY));
+    bad(b, "InvalidArn", "DescribeActivity", json_pack("{s:s}", "activityArn", "arn:x"));
+    bad(b, "InvalidName", "CreateActivity", json_pack("{s:s}", "name", "a b"));
+}
+
+static void test_list_activities(void **state)
+{
+    bed *b = *state;
+    for (int i = 0; i < 5; i++)
+        json_decref(bed_call(b, "states", "CreateActivity", "{'name':'a%d'}", i));
+    json_t *page = bed_call(b, "states", "ListActivities", "{'maxResults':3}");
+    assert_int_equal(json_array_size(json_object_get(page, "activities")), 3);
+    const char *next = bed_text(page, "nextToken");
+    page = bed_call(b, "states", "ListActivities", "{'maxResults':3,'nextToken':'%s'}", next);
+    assert_int_equal(json_array_size(json_object_get(page, "activities")), 2);
+    assert_null(json_object_get(page, "nextToken"));
+    json_decref(page);
+    json_decref(bed_call(b, "states", "DeleteActivity", "{'activityArn':'" TEST_ARN "activity:a0'}"));
+    page = bed_call(b, "states", "ListActivities", "{}");
+    assert_int_equal(json_array_size(json_object_get(page, "activities")), 4);
+    json_decref(page);
+}
+
+#define ROW(name) cmocka_unit_test_setup_teardown(name, bed_setup, bed_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ROW(test_token_succeeds),
+        ROW(test_token_fails),
+        ROW(test_tokens_that_are_none),
+        ROW(test_heartbeats),
+        ROW(test_own_token),
+        ROW(test_activity),
+        ROW(test_activity_times_out),
+        ROW(test_activity_that_is_none),
+        ROW(test_list_activities),
+    };
+    return cmocka_run_group_tests_name("states_tasks", tests, NULL, NULL);
+}
