@@ -44,6 +44,7 @@ typedef struct track {
     int64_t expected; /* source samples */
     int rate;         /* of them */
     int64_t shift;    /* samples by which a broken clock is off */
+    int64_t read_us;  /* end of the last packet that was read, on the file's clock */
     sh_sound_facts facts;
 } track;
 
@@ -256,11 +257,26 @@ void sh_sound_close(sh_sound **out)
 
 /* ---- reading ---- */
 
-static int keep(sh_sound *sound, sh_err *err)
+/* NULL: of no track that is wanted. */
+static track *track_read(sh_sound *sound)
 {
-    const unsigned number = (unsigned)sound->packet->stream_index;
+    const AVPacket *packet = sound->packet;
+    const unsigned number = (unsigned)packet->stream_index;
     track *t = number < sound->track_count ? &sound->tracks[number] : NULL;
     if (!t || !t->stream)
+        return NULL;
+    if (packet->pts != AV_NOPTS_VALUE) {
+        const int64_t end =
+            av_rescale_q(packet->pts + packet->duration, t->stream->time_base, AV_TIME_BASE_Q);
+        t->read_us = end > t->read_us ? end : t->read_us;
+    }
+    return t;
+}
+
+static int keep(sh_sound *sound, sh_err *err)
+{
+    track *t = track_read(sound);
+    if (!t)
         return 0;
     AVPacket *own = av_packet_clone(sound->packet);
     if (!own || av_fifo_write(t->waiting, &own, 1) < 0) {
@@ -630,6 +646,25 @@ int sh_sound_beyond(sh_sound *sound, int64_t time, AVRational base, int64_t limi
         most = over > most ? over : most;
     }
     *beyond_us = most;
+    return 0;
+}
+
+int sh_sound_rest(sh_sound *sound, int64_t time, AVRational base, int64_t *rest_us, sh_err *err)
+{
+    const int64_t from = sound->zero_us + av_rescale_q(time, base, AV_TIME_BASE_Q);
+    while (!sound->at_end) {
+        const int status = sh_source_read(&sound->source, sound->packet, err);
+        if (status == 1)
+            track_read(sound);
+        sound->at_end |= sound->source.at_end;
+        av_packet_unref(sound->packet);
+        if (status < 0)
+            return status;
+    }
+    *rest_us = 0;
+    for (unsigned i = 0; i < sound->track_count; i++)
+        if (sound->tracks[i].stream && sound->tracks[i].read_us - from > *rest_us)
+            *rest_us = sound->tracks[i].read_us - from;
     return 0;
 }
 

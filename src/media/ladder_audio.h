@@ -85,6 +85,9 @@ int sh_sound_end(sh_sound *audio, int64_t end, AVRational base, sh_err *err);
  * behind it. For deciding about the end. */
 int sh_sound_beyond(sh_sound *audio, int64_t time, AVRational base, int64_t limit_us, int64_t *beyond_us,
                     sh_err *err);
+/* How far they go on behind it in the file: reads it to its end and keeps nothing of that, so that samples up
+ * to `time` + the limit of sh_sound_beyond, called before, are the last there are. */
+int sh_sound_rest(sh_sound *audio, int64_t time, AVRational base, int64_t *rest_us, sh_err *err);
 /* Packets that could not be decoded, gaps that were filled, so far. */
 typedef struct sh_sound_facts {
     int64_t damages, gaps, overlaps;

@@ -208,9 +208,13 @@ static int settle_end(ladder *l, const sh_bundle *pictures, int64_t *end, sh_err
                        "the audio goes on for %.1f s after the last picture, which stays until its end",
                        (double)beyond_us / 1e6);
     } else if (beyond_us > TAIL_US) {
+        status = sh_sound_rest(l->sound, pictures->end, base, &beyond_us, err);
+        if (status < 0)
+            return status;
         sh_channel_log(l->channel, SH_LOG_WARNING,
                        "the audio goes on after the last picture for longer than the last segment has room "
-                       "for: what is behind the picture is cut");
+                       "for: %.1f s of it are cut",
+                       (double)beyond_us / 1e6);
     }
     return sh_sound_end(l->sound, *end, base, err);
 }
