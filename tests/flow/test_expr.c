@@ -109,7 +109,7 @@ static void test_bad_expressions(void **state)
         {"x", "~REFUSED"},
         {"$.", "~field name expected"},
         {"$.a..", "~field name expected"},
-        {"$a", "~'.' or '[' expected"},
+        {"$1", "~'.' or '[' expected"},
         {"$.a b", "~expected"},
         {"$[", "~REFUSED"},
         {"$[`a", "~quote not closed"},

@@ -147,17 +147,22 @@ static bool read_field(sh_reader *r, sh_rule *rule, const char *key, json_t *val
         }
     found = find_operator(key, &by_path);
     if (!found) {
-        if (!strcmp(key, "Assign") || !strcmp(key, "Condition") || !strcmp(key, "Output")) {
-            sh_reader_problem(r, SH_SCHEMA, "%s is not supported yet", key);
-            r->unsupported = true;
-        } else {
+        /* those of a whole rule are read by fields_lists.c */
+        if (!top || (strcmp(key, "Assign") && strcmp(key, "Condition") && strcmp(key, "Output")))
             sh_reader_problem(r, SH_SCHEMA, "Field '%.100s' is not supported by a Choice rule", key);
-        }
         return false;
     }
     rule->operator= found;
     read_operand(r, rule, value, by_path);
     return true;
+}
+
+bool sh_rule_field(const char *key)
+{
+    bool by_path;
+
+    return find_operator(key, &by_path) || !strcmp(key, "And") || !strcmp(key, "Or") || !strcmp(key, "Not") ||
+           !strcmp(key, "Variable");
 }
 
 const sh_rule *sh_rule_read(sh_reader *r, const json_t *value, bool top, int depth)
@@ -303,7 +308,7 @@ static bool is_kind(type_kind kind, const json_t *value)
 
 static int fetch(const sh_path *path, const sh_eval *eval, json_t **out)
 {
-    return sh_path_get(path, sh_path_is_context(path) ? eval->context : eval->input, out);
+    return sh_eval_get(path, eval, eval->input, out);
 }
 
 static int invalid_path(const sh_eval *eval, const sh_path *path, int status)

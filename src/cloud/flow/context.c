@@ -101,3 +101,82 @@ int sh_context(const sh_run *run, const sh_frame *frame, json_t **out)
     json_decref(context);
     return SH_E_MEMORY;
 }
+
+/* ---- what an expression sees ---- */
+
+int sh_frame_variables(const sh_frame *frame, json_t **out)
+{
+    const sh_frame *only = NULL;
+    json_t *all;
+    int scopes = 0;
+
+    for (const sh_frame *f = frame; f; f = f->parent)
+        if (f->variables) {
+            only = f;
+            scopes++;
+        }
+    if (scopes <= 1) {
+        *out = only ? json_incref(only->variables) : NULL;
+        return 0;
+    }
+    all = json_object();
+    for (; frame && all; frame = frame->parent)
+        if (frame->variables && json_object_update_missing(all, frame->variables)) {
+            json_decref(all);
+            all = NULL;
+        }
+    *out = all;
+    return all ? 0 : SH_E_MEMORY;
+}
+
+int sh_eval_begin(const sh_run *run, const sh_frame *frame, sh_fault *fault, sh_eval *eval)
+{
+    int status = 0;
+
+    *eval = (sh_eval){.env = run->env, .fault = fault};
+    if (run->flow->build.context || frame->state->computed)
+        status = sh_context(run, frame, &eval->context);
+    if (!status && run->flow->build.variables)
+        status = sh_frame_variables(frame, &eval->variables);
+    return status;
+}
+
+void sh_eval_end(sh_eval *eval)
+{
+    json_decref(eval->input);
+    json_decref(eval->context);
+    json_decref(eval->variables);
+    json_decref(eval->bindings);
+    *eval = (sh_eval){0};
+}
+
+/* {"input", "result", "errorOutput", "context"}; what is NULL is left out. */
+static json_t *states_object(const sh_eval *eval, json_t *input, json_t *result, json_t *error)
+{
+    json_t *states = json_object();
+    bool ok = states && !json_object_set(states, "input", input) &&
+              (!result || !json_object_set(states, "result", result)) &&
+              (!error || !json_object_set(states, "errorOutput", error)) &&
+              (!eval->context || !json_object_set(states, "context", eval->context));
+
+    if (ok)
+        return states;
+    json_decref(states);
+    return NULL;
+}
+
+int sh_eval_states(sh_eval *eval, const sh_frame *frame, json_t *result, json_t *error)
+{
+    json_t *bindings;
+
+    if (!frame->state->computed)
+        return 0;
+    bindings = eval->variables ? json_copy(eval->variables) : json_object();
+    if (!put(bindings, "states", states_object(eval, frame->input, result, error))) {
+        json_decref(bindings);
+        return SH_E_MEMORY;
+    }
+    json_decref(eval->bindings);
+    eval->bindings = bindings;
+    return 0;
+}

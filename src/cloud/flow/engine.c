@@ -19,6 +19,7 @@ void sh_flow_result_free(sh_flow_result *result)
 {
     for (size_t i = 0; i < result->task_count; i++) {
         json_decref(result->tasks[i].parameters);
+        json_decref(result->tasks[i].credentials);
         free(result->tasks[i].token);
     }
     free(result->tasks);
@@ -57,6 +58,7 @@ int sh_run_cancel_task(sh_run *run, int64_t task)
     for (size_t i = 0; i < result->task_count; i++)
         if (result->tasks[i].id == task) {
             json_decref(result->tasks[i].parameters);
+            json_decref(result->tasks[i].credentials);
             free(result->tasks[i].token);
             memmove(&result->tasks[i], &result->tasks[i + 1],
                     (--result->task_count - i) * sizeof(*result->tasks));
@@ -84,18 +86,16 @@ int sh_frame_cancel(sh_run *run, sh_frame *frame)
 static int wait_ended(sh_run *run, sh_frame *frame)
 {
     sh_fault fault = {0};
-    sh_eval eval = {.env = run->env, .fault = &fault};
-    json_t *input = NULL;
-    int status = run->flow->build.context ? sh_context(run, frame, &eval.context) : 0;
+    sh_eval eval;
+    int status = sh_eval_begin(run, frame, &fault, &eval);
 
     if (!status)
-        status = sh_state_input(run, frame, &eval, &input);
+        status = sh_state_input(run, frame, &eval, &eval.input);
     if (!status)
-        status = sh_frame_leave(run, frame, input);
+        status = sh_frame_leave(run, frame, eval.input);
     else
         status = sh_frame_stumble(run, frame, &fault, status);
-    json_decref(input);
-    json_decref(eval.context);
+    sh_eval_end(&eval);
     sh_fault_clear(&fault);
     return status;
 }
@@ -206,7 +206,15 @@ static int begin(sh_run *run, const sh_flow_event *event)
     run->input = event->output ? json_incref((json_t *)event->output) : json_object();
     run->start_ms = run->env->now_ms;
     run->deadline_ms = machine->timeout_s ? run->start_ms + machine->timeout_s * 1000 : -1;
-    run->root = run->input ? sh_frame_new(NULL, machine, &machine->states[machine->start], run->input) : NULL;
+    if (!run->input)
+        return SH_E_MEMORY;
+    if (run->env->test) {
+        status = sh_test_begin(run);
+        if (status)
+            return status;
+    } else {
+        run->root = sh_frame_new(NULL, machine, &machine->states[machine->start], run->input);
+    }
     if (!run->root)
         return SH_E_MEMORY;
     status = sh_emit_started(run);
@@ -257,6 +265,8 @@ int sh_flow_step(const sh_flow *flow, const sh_flow_env *env, const json_t *stat
     status = run.result.history ? run_event(&run, state, event, &problem) : SH_E_MEMORY;
     if (!status && !run.result.ignored && run.result.status == SH_FLOW_RUNNING)
         status = settle(&run);
+    if (!status && run.memory)
+        status = SH_E_MEMORY;
     if (!status && !run.result.ignored)
         status = sh_run_save(&run, &run.result.state);
     if (!status && !run.result.ignored && run.result.status == SH_FLOW_RUNNING) {

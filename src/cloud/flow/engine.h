@@ -40,6 +40,7 @@ typedef struct sh_frame {
     json_t *results;            /* array, a place for each branch or item */
     json_t *items;              /* Map: array, with the items not started yet from `next_item` on */
     json_t *selected;           /* Map: what ItemSelector sees as $ */
+    json_t *variables;          /* object: what the states of this frame have assigned; NULL: nothing yet */
     size_t next_item, limit;    /* limit: iterations side by side, 0 none */
     size_t failures, tolerated; /* Map: iterations that failed, and one more than how many may; 0: fail with
                                  * the first one's error */
@@ -53,6 +54,7 @@ typedef struct sh_run {
     int64_t start_ms, deadline_ms; /* -1: none */
     int64_t last_event, last_task;
     bool overflow; /* of the history */
+    bool memory;   /* a note for TestState found none */
     sh_flow_result result;
 } sh_run;
 
@@ -74,7 +76,10 @@ int sh_emit_after(sh_run *run, int64_t previous, const char *type, const char *k
                   int64_t *id);
 int sh_emit_started(sh_run *run);
 int sh_emit_entered(sh_run *run, sh_frame *frame);
-int sh_emit_exited(sh_run *run, sh_frame *frame, json_t *text); /* text of the output, given away */
+/* text: of the output, given away. assigned: object of the variables that the state sets, or NULL. */
+int sh_emit_exited(sh_run *run, sh_frame *frame, json_t *text, const json_t *assigned);
+/* The fault's location, error and cause. */
+int sh_emit_evaluation_failed(sh_run *run, sh_frame *frame, const sh_fault *fault);
 typedef enum sh_task_event {
     SH_TASK_SCHEDULED,
     SH_TASK_STARTED,
@@ -92,17 +97,37 @@ json_t *sh_text_json(const json_t *value);
 
 /* context.c */
 int sh_context(const sh_run *run, const sh_frame *frame, json_t **out);
+/* The variables that the frame sees, its own and those of the frames around it. *out: new reference or NULL.
+ */
+int sh_frame_variables(const sh_frame *frame, json_t **out);
+/* Context and variables, as far as the definition reads any; end releases all members but the fault. `input`
+ * ($ of JSONPath) is left to the caller. */
+int sh_eval_begin(const sh_run *run, const sh_frame *frame, sh_fault *fault, sh_eval *eval);
+void sh_eval_end(sh_eval *eval);
+/* What a JSONata state sees from now on as $states.result and $states.errorOutput (each may be NULL). */
+int sh_eval_states(sh_eval *eval, const sh_frame *frame, json_t *result, json_t *error);
 
 /* states.c */
 int sh_frame_enter(sh_run *run, sh_frame *frame);
 
 /* data.c */
 /* $.path, null (an empty object), or everything */
-int sh_path_apply(const sh_path_field *field, json_t *value, json_t *context, sh_fault *fault, json_t **out);
+int sh_path_apply(const sh_path_field *field, const sh_eval *eval, json_t *value, json_t **out);
 int sh_result_apply(const sh_path_field *field, const sh_frame *frame, json_t *result, sh_fault *fault,
                     json_t **out);
-/* Exited event and transition. `output` is borrowed. */
-int sh_frame_exit(sh_run *run, sh_frame *frame, size_t next, json_t *output);
+/* An Assign (may be NULL), checked against the limits. *out: object, or NULL. */
+int sh_assign_eval(const sh_frame *frame, const sh_template *assign, const sh_eval *eval, json_t **out);
+/* Exited event, the new variables, transition. All borrowed. */
+typedef struct sh_exit {
+    sh_next next;
+    json_t *output;
+    const json_t *assigned; /* object, or NULL */
+} sh_exit;
+int sh_frame_exit(sh_run *run, sh_frame *frame, const sh_exit *way);
+/* For a state that passes its input on: OutputPath or Output of it, and away. Assign and Output are the
+ * state's, or those of the rule of a Choice. */
+int sh_frame_pass(sh_run *run, sh_frame *frame, const sh_eval *eval, sh_next next, const sh_template *assign,
+                  const sh_template *output);
 /* The state has this result: ResultSelector, ResultPath, OutputPath, and on to the next. */
 int sh_frame_leave(sh_run *run, sh_frame *frame, json_t *result);
 
@@ -110,6 +135,9 @@ int sh_frame_leave(sh_run *run, sh_frame *frame, json_t *result);
 /* The state has failed with `fault` (taken over): Retry, Catch, or the frame fails. `status` as the operation
  * that failed returned it: anything but SH_FAULT is passed through. */
 int sh_frame_fail(sh_run *run, sh_frame *frame, sh_fault *fault, int status);
+/* The fault with a cause that says where it happened, and the event of a failed evaluation. Anything but
+ * SH_FAULT is passed through. */
+int sh_frame_place(sh_run *run, sh_frame *frame, sh_fault *fault, int status);
 /* As sh_frame_fail, for a fault of the state itself: the cause says where it happened. */
 int sh_frame_stumble(sh_run *run, sh_frame *frame, sh_fault *fault, int status);
 /* task.c */
@@ -128,6 +156,16 @@ int sh_payload_check(const sh_frame *frame, const json_t *value, sh_fault *fault
 /* Every task under the frame goes to the list of those nobody waits for. */
 int sh_frame_cancel(sh_run *run, sh_frame *frame);
 int sh_run_cancel_task(sh_run *run, int64_t task);
+
+/* lone.c: one state alone; without env->test they do nothing. */
+int sh_test_begin(sh_run *run); /* the root frame */
+void sh_test_note(sh_run *run, const sh_frame *frame, const char *key, json_t *value);
+void sh_test_exit(sh_run *run, const sh_frame *frame, sh_next next);
+/* Whether the run ends here: delay_ms is what the retrier would wait. */
+bool sh_test_retry(sh_run *run, const sh_frame *frame, size_t retrier, int64_t delay_ms);
+void sh_test_caught(sh_run *run, const sh_frame *frame, size_t catcher);
+/* *taken: the state's work is mocked, and the frame has left the state or failed. */
+int sh_test_mock(sh_run *run, sh_frame *frame, bool *taken);
 
 /* nested.c */
 int sh_kids_start(sh_run *run, sh_frame *frame, const sh_eval *eval, json_t *input);

@@ -211,6 +211,22 @@ const sh_path *sh_expr_path(const sh_expr *expr)
     return expr->path;
 }
 
+json_t *sh_eval_root(const sh_path *path, const sh_eval *eval, json_t *data)
+{
+    const char *variable = sh_path_variable(path);
+
+    return variable                   ? json_object_get(eval->variables, variable)
+           : sh_path_is_context(path) ? eval->context
+                                      : data;
+}
+
+int sh_eval_get(const sh_path *path, const sh_eval *eval, json_t *data, json_t **out)
+{
+    json_t *root = sh_eval_root(path, eval, data);
+
+    return root ? sh_path_get(path, root, out) : SH_E_NOT_FOUND;
+}
+
 static int fail_missing(const sh_eval *eval, const sh_path *path, const char *field)
 {
     char *input = sh_flow_text(sh_path_is_context(path) ? eval->context : eval->input);
@@ -231,8 +247,12 @@ static int fail_missing(const sh_eval *eval, const sh_path *path, const char *fi
 
 static int eval_path(const sh_path *path, const sh_eval *eval, const char *field, json_t **out)
 {
-    int status = sh_path_get(path, sh_path_is_context(path) ? eval->context : eval->input, out);
+    int status;
 
+    if (json_is_null(eval->input) && !sh_path_variable(path) && !sh_path_is_context(path))
+        return sh_fault_set(eval->fault, "States.Runtime",
+                            "Unable to apply Path transformation to null or empty input.");
+    status = sh_eval_get(path, eval, eval->input, out);
     if (status == SH_E_NOT_FOUND)
         return fail_missing(eval, path, field);
     if (status == SH_E_LIMIT)

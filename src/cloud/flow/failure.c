@@ -50,12 +50,16 @@ static bool try_retry(sh_run *run, sh_frame *frame, const sh_fault *fault)
 {
     for (size_t i = 0; i < frame->state->retrier_count; i++) {
         const sh_retrier *retrier = &frame->state->retriers[i];
+        int64_t delay;
 
         if (!named(&retrier->errors, fault))
             continue;
         if (frame->attempts[i] >= retrier->max_attempts)
             return false;
-        frame->due_ms = run->env->now_ms + delay_ms(run, retrier, frame->attempts[i]++);
+        delay = delay_ms(run, retrier, frame->attempts[i]++);
+        if (sh_test_retry(run, frame, i, delay))
+            return false;
+        frame->due_ms = run->env->now_ms + delay;
         frame->retries++;
         frame->phase = SH_PHASE_RETRY;
         sh_frame_drop_kids(frame);
@@ -64,17 +68,53 @@ static bool try_retry(sh_run *run, sh_frame *frame, const sh_fault *fault)
     return false;
 }
 
-static int caught(sh_run *run, sh_frame *frame, const sh_catcher *catcher, const sh_fault *fault)
+static json_t *error_output(const sh_fault *fault)
 {
-    json_t *error = json_object(), *output = NULL;
-    sh_fault again = {0};
-    int status = SH_E_MEMORY;
+    json_t *error = json_object();
 
     if (put(error, "Error", sh_value_string(fault->error ? fault->error : "")) &&
         put(error, "Cause", sh_value_string(fault->cause ? fault->cause : "")))
-        status = sh_result_apply(&catcher->result_path, frame, error, &again, &output);
+        return error;
+    json_decref(error);
+    return NULL;
+}
+
+/* eval->input is the error output. */
+static int catch_output(sh_run *run, sh_frame *frame, const sh_catcher *catcher, const sh_eval *eval)
+{
+    json_t *assigned = NULL, *output = NULL;
+    int status = sh_assign_eval(frame, catcher->assign, eval, &assigned);
+
+    if (!status && !frame->state->jsonata)
+        status = sh_result_apply(&catcher->result_path, frame, eval->input, eval->fault, &output);
+    else if (!status && catcher->output)
+        status = sh_template_eval(catcher->output, eval, &output);
+    else if (!status)
+        output = json_incref(eval->input);
+    if (!status) {
+        sh_exit way = {.next = catcher->next, .output = output, .assigned = assigned};
+
+        status = sh_frame_exit(run, frame, &way);
+    }
+    json_decref(assigned);
+    json_decref(output);
+    return status;
+}
+
+static int caught(sh_run *run, sh_frame *frame, const sh_catcher *catcher, const sh_fault *fault)
+{
+    sh_fault again = {0};
+    sh_eval eval;
+    int status = sh_eval_begin(run, frame, &again, &eval);
+
+    if (!status && !(eval.input = error_output(fault)))
+        status = SH_E_MEMORY;
     if (!status)
-        status = sh_frame_exit(run, frame, catcher->next, output);
+        status = sh_eval_states(&eval, frame, NULL, eval.input);
+    if (!status)
+        status = catch_output(run, frame, catcher, &eval);
+    if (status == SH_FAULT && again.location)
+        status = sh_frame_place(run, frame, &again, status);
     if (status == SH_FAULT) { /* nothing catches what Catch itself breaks */
         sh_fault_clear(&frame->fault);
         frame->fault = again;
@@ -82,8 +122,7 @@ static int caught(sh_run *run, sh_frame *frame, const sh_catcher *catcher, const
         again = (sh_fault){0};
         status = 0;
     }
-    json_decref(error);
-    json_decref(output);
+    sh_eval_end(&eval);
     sh_fault_clear(&again);
     return status;
 }
@@ -98,6 +137,8 @@ static int emit_nested_failure(sh_run *run, sh_frame *frame)
 
 int sh_frame_fail(sh_run *run, sh_frame *frame, sh_fault *fault, int status)
 {
+    bool retriable;
+
     if (status != SH_FAULT)
         return status;
     if (try_retry(run, frame, fault)) {
@@ -107,8 +148,10 @@ int sh_frame_fail(sh_run *run, sh_frame *frame, sh_fault *fault, int status)
     status = emit_nested_failure(run, frame);
     if (status)
         return status;
-    for (size_t i = 0; i < frame->state->catcher_count; i++)
+    retriable = run->env->test && run->env->test->end == SH_FLOW_TEST_RETRIABLE;
+    for (size_t i = 0; i < frame->state->catcher_count && !retriable; i++)
         if (named(&frame->state->catchers[i].errors, fault)) {
+            sh_test_caught(run, frame, i);
             status = caught(run, frame, &frame->state->catchers[i], fault);
             sh_fault_clear(fault);
             return status;
@@ -120,18 +163,31 @@ int sh_frame_fail(sh_run *run, sh_frame *frame, sh_fault *fault, int status)
     return 0;
 }
 
-int sh_frame_stumble(sh_run *run, sh_frame *frame, sh_fault *fault, int status)
+int sh_frame_place(sh_run *run, sh_frame *frame, sh_fault *fault, int status)
 {
     sh_fault made = {0};
 
     if (status != SH_FAULT)
         return status;
-    status =
-        sh_fault_set(&made, fault->error,
-                     "An error occurred while executing the state '%s' (entered at the event id #%lld). %s",
-                     frame->state->name, (long long)frame->entered_event, fault->cause ? fault->cause : "");
-    if (status == SH_FAULT)
-        status = sh_frame_fail(run, frame, &made, status);
-    sh_fault_clear(&made);
-    return status;
+    if (!run->env->test) {
+        status = sh_fault_set(
+            &made, fault->error,
+            "An error occurred while executing the state '%s' (entered at the event id #%lld). %s",
+            frame->state->name, (long long)frame->entered_event, fault->cause ? fault->cause : "");
+        if (status != SH_FAULT)
+            return status;
+        made.location = fault->location;
+        fault->location = NULL;
+        sh_fault_clear(fault);
+        *fault = made;
+    }
+    if (fault->location)
+        status = sh_emit_evaluation_failed(run, frame, fault);
+    return status && status != SH_FAULT ? status : SH_FAULT;
+}
+
+int sh_frame_stumble(sh_run *run, sh_frame *frame, sh_fault *fault, int status)
+{
+    status = sh_frame_place(run, frame, fault, status);
+    return status == SH_FAULT ? sh_frame_fail(run, frame, fault, status) : status;
 }

@@ -19,7 +19,6 @@ enum {
     ALL = TASK | PASS | WAIT | CHOICE | SUCCEED | FAIL | PARALLEL | MAP,
     MOVING = TASK | PASS | WAIT | PARALLEL | MAP, /* has Next or End */
     WORKING = TASK | PARALLEL | MAP,              /* can fail */
-    MAX_LIST = 1000,
     MAX_SECONDS = 99999999,
 };
 
@@ -40,29 +39,18 @@ static void read_language(sh_reader *r, sh_state *state, json_t *value, const ch
 {
     const char *text = "";
 
-    if (!sh_read_string(r, value, &text) || !strcmp(text, "JSONPath"))
-        return;
-    r->unsupported = r->unsupported || !strcmp(text, "JSONata");
-    sh_reader_problem(r, SH_SCHEMA,
-                      !strcmp(text, "JSONata") ? "QueryLanguage JSONata is not supported yet in state '%.80s'"
-                                               : "QueryLanguage must be JSONPath in state '%.80s'",
-                      state->name);
-}
-
-static void read_later(sh_reader *r, sh_state *state, json_t *value, const char *name)
-{
-    r->unsupported = true;
-    sh_reader_problem(r, SH_SCHEMA, "%s is not supported yet in state '%.80s'", name, state->name);
+    if (sh_read_string(r, value, &text) && strcmp(text, "JSONPath") && strcmp(text, "JSONata"))
+        sh_reader_problem(r, SH_SCHEMA, "QueryLanguage must be JSONPath or JSONata");
 }
 
 static void read_next(sh_reader *r, sh_state *state, json_t *value, const char *name)
 {
-    sh_read_string(r, value, &state->next_name);
+    sh_read_string(r, value, &state->next.name);
 }
 
 static void read_default(sh_reader *r, sh_state *state, json_t *value, const char *name)
 {
-    sh_read_string(r, value, &state->default_name);
+    sh_read_string(r, value, &state->default_next.name);
 }
 
 static void read_end(sh_reader *r, sh_state *state, json_t *value, const char *name)
@@ -70,36 +58,25 @@ static void read_end(sh_reader *r, sh_state *state, json_t *value, const char *n
     sh_read_bool(r, value, &state->end);
 }
 
-static void read_path_field(sh_reader *r, json_t *value, sh_path_field *out, bool reference)
-{
-    if (json_is_null(value))
-        out->null = true;
-    else if (reference)
-        sh_read_reference(r, value, &out->path);
-    else
-        sh_read_path(r, value, &out->path);
-}
-
 static void read_input_path(sh_reader *r, sh_state *state, json_t *value, const char *name)
 {
-    read_path_field(r, value, &state->input_path, false);
+    if (json_is_null(value))
+        state->input_path.null = true;
+    else
+        sh_read_path(r, value, &state->input_path.path);
 }
 
 static void read_output_path(sh_reader *r, sh_state *state, json_t *value, const char *name)
 {
-    read_path_field(r, value, &state->output_path, false);
-}
-
-static void read_result_path_into(sh_reader *r, json_t *value, sh_path_field *out)
-{
-    read_path_field(r, value, out, true);
-    if (out->path && sh_path_is_context(out->path))
-        sh_reader_problem(r, SH_SCHEMA, "A ResultPath cannot write to the context object");
+    if (json_is_null(value))
+        state->output_path.null = true;
+    else
+        sh_read_path(r, value, &state->output_path.path);
 }
 
 static void read_result_path(sh_reader *r, sh_state *state, json_t *value, const char *name)
 {
-    read_result_path_into(r, value, &state->result_path);
+    sh_read_result_path(r, value, &state->result_path);
 }
 
 static void read_parameters(sh_reader *r, sh_state *state, json_t *value, const char *name)
@@ -145,6 +122,8 @@ void sh_read_number_field(sh_reader *r, json_t *value, const char *name, double 
     }
     out->given = true;
     out->name = name;
+    if (sh_read_query(r, value, &out->computed))
+        return;
     if (length > 4 && !strcmp(name + length - 4, "Path"))
         sh_read_path(r, value, &out->path);
     else if (sh_read_integer(r, value, (int64_t)least, (int64_t)most, &number))
@@ -168,7 +147,8 @@ static void read_seconds(sh_reader *r, sh_state *state, json_t *value, const cha
 
 static void read_timestamp(sh_reader *r, sh_state *state, json_t *value, const char *name)
 {
-    state->has_timestamp = sh_read_time(r, value, &state->timestamp_ms);
+    if (!sh_read_query(r, value, &state->timestamp))
+        state->has_timestamp = sh_read_time(r, value, &state->timestamp_ms);
 }
 
 static void read_timestamp_path(sh_reader *r, sh_state *state, json_t *value, const char *name)
@@ -186,18 +166,46 @@ static void read_items_path(sh_reader *r, sh_state *state, json_t *value, const 
     sh_read_path(r, value, &state->items_path.path);
 }
 
+static void read_items(sh_reader *r, sh_state *state, json_t *value, const char *name)
+{
+    if (json_is_array(value) || sh_query_is(value))
+        sh_read_template(r, value, &state->items);
+    else
+        sh_reader_problem(r, SH_SCHEMA, "Expected an array or a JSONata expression");
+}
+
+static void read_assign(sh_reader *r, sh_state *state, json_t *value, const char *name)
+{
+    sh_read_assign(r, value, &state->assign);
+}
+
+static void read_output(sh_reader *r, sh_state *state, json_t *value, const char *name)
+{
+    sh_read_template(r, value, &state->output);
+}
+
+static void read_credentials(sh_reader *r, sh_state *state, json_t *value, const char *name)
+{
+    if (!json_is_object(value))
+        sh_reader_problem(r, SH_SCHEMA, "Expected value of type Object");
+    else
+        sh_read_template(r, value, &state->credentials);
+}
+
 static void read_error(sh_reader *r, sh_state *state, json_t *value, const char *name)
 {
     if (state->error_path)
         sh_reader_problem(r, SH_SCHEMA, "Only one of Error and ErrorPath may be given");
-    sh_read_string(r, value, &state->error);
+    if (!sh_read_query(r, value, &state->error_value))
+        sh_read_string(r, value, &state->error);
 }
 
 static void read_cause(sh_reader *r, sh_state *state, json_t *value, const char *name)
 {
     if (state->cause_path)
         sh_reader_problem(r, SH_SCHEMA, "Only one of Cause and CausePath may be given");
-    sh_read_string(r, value, &state->cause);
+    if (!sh_read_query(r, value, &state->cause_value))
+        sh_read_string(r, value, &state->cause);
 }
 
 static void read_error_path(sh_reader *r, sh_state *state, json_t *value, const char *name)
@@ -214,173 +222,17 @@ static void read_cause_path(sh_reader *r, sh_state *state, json_t *value, const 
     sh_read_expr(r, value, &state->cause_path);
 }
 
-/* An array of `least` to MAX_LIST objects; false after a finding. */
-static bool check_list(sh_reader *r, const json_t *value, size_t least, size_t *count)
-{
-    *count = json_array_size(value);
-    if (json_is_array(value) && *count >= least && *count <= MAX_LIST)
-        return true;
-    sh_reader_problem(r, SH_SCHEMA, "Expected an array of %zu to %d elements", least, MAX_LIST);
-    return false;
-}
-
-static void read_choices(sh_reader *r, sh_state *state, json_t *value, const char *name)
-{
-    size_t count;
-
-    if (!check_list(r, value, 1, &count))
-        return;
-    state->choices = sh_reader_alloc(r, count, sizeof(*state->choices));
-    for (size_t i = 0; state->choices && i < count; i++) {
-        json_t *item = json_array_get(value, i);
-        sh_choice *choice = &state->choices[state->choice_count++];
-
-        sh_reader_enter_index(r, i);
-        choice->rule = sh_rule_read(r, item, true, 0);
-        choice->next_name = json_string_value(json_object_get(item, "Next"));
-        if (json_is_object(item) && !json_object_get(item, "Next"))
-            sh_reader_problem(r, SH_SCHEMA, "The field 'Next' is required but was missing");
-        sh_reader_leave(r);
-    }
-}
-
-static void read_names(sh_reader *r, const json_t *value, bool last, sh_names *out)
-{
-    size_t count;
-
-    if (!check_list(r, value, 1, &count))
-        return;
-    out->names = sh_reader_alloc(r, count, sizeof(*out->names));
-    for (size_t i = 0; out->names && i < count; i++) {
-        const char *text = "";
-
-        sh_reader_enter_index(r, i);
-        if (sh_read_string(r, json_array_get(value, i), &text) && !strcmp(text, "States.ALL")) {
-            if (count > 1)
-                sh_reader_problem(r, SH_SCHEMA, "States.ALL must appear alone");
-            if (!last)
-                sh_reader_problem(r, SH_SCHEMA, "States.ALL must be in the last element");
-        }
-        out->names[out->count++] = text;
-        sh_reader_leave(r);
-    }
-}
-
-static void read_jitter(sh_reader *r, const json_t *value, bool *full)
-{
-    const char *text = "";
-
-    if (!sh_read_string(r, value, &text))
-        return;
-    *full = !strcmp(text, "FULL");
-    if (!*full && strcmp(text, "NONE"))
-        sh_reader_problem(r, SH_SCHEMA, "JitterStrategy must be FULL or NONE");
-}
-
-static void read_retrier_field(sh_reader *r, sh_retrier *retrier, const char *key, const json_t *value,
-                               bool last)
-{
-    const char *text;
-
-    if (!strcmp(key, "ErrorEquals"))
-        read_names(r, value, last, &retrier->errors);
-    else if (!strcmp(key, "IntervalSeconds"))
-        sh_read_integer(r, value, 1, MAX_SECONDS, &retrier->interval_s);
-    else if (!strcmp(key, "MaxAttempts"))
-        sh_read_integer(r, value, 0, MAX_SECONDS, &retrier->max_attempts);
-    else if (!strcmp(key, "MaxDelaySeconds"))
-        sh_read_integer(r, value, 1, 31622400, &retrier->max_delay_s);
-    else if (!strcmp(key, "BackoffRate"))
-        sh_read_number(r, value, 1, 1e9, &retrier->backoff);
-    else if (!strcmp(key, "JitterStrategy"))
-        read_jitter(r, value, &retrier->full_jitter);
-    else if (!strcmp(key, "Comment"))
-        sh_read_string(r, value, &text);
-    else
-        sh_reader_problem(r, SH_SCHEMA, "Field '%.100s' is not supported in Retry", key);
-}
-
-static void read_catcher_field(sh_reader *r, sh_catcher *catcher, const char *key, json_t *value, bool last)
-{
-    const char *text;
-
-    if (!strcmp(key, "ErrorEquals")) {
-        read_names(r, value, last, &catcher->errors);
-    } else if (!strcmp(key, "Next")) {
-        sh_read_string(r, value, &catcher->next_name);
-    } else if (!strcmp(key, "ResultPath")) {
-        read_result_path_into(r, value, &catcher->result_path);
-    } else if (!strcmp(key, "Comment")) {
-        sh_read_string(r, value, &text);
-    } else if (!strcmp(key, "Assign") || !strcmp(key, "Output")) {
-        r->unsupported = true;
-        sh_reader_problem(r, SH_SCHEMA, "%s is not supported yet in Catch", key);
-    } else {
-        sh_reader_problem(r, SH_SCHEMA, "Field '%.100s' is not supported in Catch", key);
-    }
-}
-
 void sh_read_require(sh_reader *r, const json_t *object, const char *name)
 {
     if (!json_object_get(object, name))
         sh_reader_problem(r, SH_SCHEMA, "The field '%s' is required but was missing", name);
 }
 
-static void read_retry(sh_reader *r, sh_state *state, json_t *value, const char *name)
-{
-    size_t count;
-
-    if (!check_list(r, value, 0, &count))
-        return;
-    state->retriers = sh_reader_alloc(r, count, sizeof(*state->retriers));
-    for (size_t i = 0; state->retriers && i < count; i++) {
-        sh_retrier *retrier = &state->retriers[state->retrier_count++];
-        json_t *object = json_array_get(value, i), *item;
-        const char *key;
-
-        *retrier = (sh_retrier){.interval_s = 1, .max_attempts = 3, .backoff = 2};
-        sh_reader_enter_index(r, i);
-        sh_read_require(r, object, "ErrorEquals");
-        json_object_foreach(object, key, item)
-        {
-            sh_reader_enter(r, key);
-            read_retrier_field(r, retrier, key, item, i == count - 1);
-            sh_reader_leave(r);
-        }
-        sh_reader_leave(r);
-    }
-}
-
-static void read_catch(sh_reader *r, sh_state *state, json_t *value, const char *name)
-{
-    size_t count;
-
-    if (!check_list(r, value, 0, &count))
-        return;
-    state->catchers = sh_reader_alloc(r, count, sizeof(*state->catchers));
-    for (size_t i = 0; state->catchers && i < count; i++) {
-        sh_catcher *catcher = &state->catchers[state->catcher_count++];
-        json_t *object = json_array_get(value, i), *item;
-        const char *key;
-
-        sh_reader_enter_index(r, i);
-        sh_read_require(r, object, "ErrorEquals");
-        sh_read_require(r, object, "Next");
-        json_object_foreach(object, key, item)
-        {
-            sh_reader_enter(r, key);
-            read_catcher_field(r, catcher, key, item, i == count - 1);
-            sh_reader_leave(r);
-        }
-        sh_reader_leave(r);
-    }
-}
-
 static void read_branches(sh_reader *r, sh_state *state, json_t *value, const char *name)
 {
     size_t count;
 
-    if (!check_list(r, value, 1, &count))
+    if (!sh_read_list(r, value, 1, &count))
         return;
     state->machines = sh_reader_alloc(r, count, sizeof(*state->machines));
     for (size_t i = 0; state->machines && i < count; i++) {
@@ -394,55 +246,56 @@ static const struct field {
     const char *name;
     unsigned types;
     read_fn read;
+    enum { BOTH, PATH_ONLY, JSONATA_ONLY } language;
 } fields[] = {
     {"Type", ALL, read_nothing},
     {"Comment", ALL, read_comment},
     {"QueryLanguage", ALL, read_language},
     {"Next", MOVING, read_next},
     {"End", MOVING, read_end},
-    {"InputPath", ALL & ~FAIL, read_input_path},
-    {"OutputPath", ALL & ~FAIL, read_output_path},
-    {"Parameters", WORKING | PASS, read_parameters},
-    {"ResultPath", WORKING | PASS, read_result_path},
-    {"ResultSelector", WORKING, read_result_selector},
-    {"Result", PASS, read_result},
-    {"Retry", WORKING, read_retry},
-    {"Catch", WORKING, read_catch},
+    {"InputPath", ALL & ~FAIL, read_input_path, PATH_ONLY},
+    {"OutputPath", ALL & ~FAIL, read_output_path, PATH_ONLY},
+    {"Parameters", WORKING | PASS, read_parameters, PATH_ONLY},
+    {"ResultPath", WORKING | PASS, read_result_path, PATH_ONLY},
+    {"ResultSelector", WORKING, read_result_selector, PATH_ONLY},
+    {"Result", PASS, read_result, PATH_ONLY},
+    {"Retry", WORKING, sh_read_retry},
+    {"Catch", WORKING, sh_read_catch},
     {"Resource", TASK, read_resource},
     {"TimeoutSeconds", TASK, read_timeout},
-    {"TimeoutSecondsPath", TASK, read_timeout},
+    {"TimeoutSecondsPath", TASK, read_timeout, PATH_ONLY},
     {"HeartbeatSeconds", TASK, read_heartbeat},
-    {"HeartbeatSecondsPath", TASK, read_heartbeat},
-    {"Credentials", TASK, read_later},
+    {"HeartbeatSecondsPath", TASK, read_heartbeat, PATH_ONLY},
+    {"Credentials", TASK, read_credentials},
     {"Seconds", WAIT, read_seconds},
-    {"SecondsPath", WAIT, read_seconds},
+    {"SecondsPath", WAIT, read_seconds, PATH_ONLY},
     {"Timestamp", WAIT, read_timestamp},
-    {"TimestampPath", WAIT, read_timestamp_path},
-    {"Choices", CHOICE, read_choices},
+    {"TimestampPath", WAIT, read_timestamp_path, PATH_ONLY},
+    {"Choices", CHOICE, sh_read_choices},
     {"Default", CHOICE, read_default},
     {"Error", FAIL, read_error},
     {"Cause", FAIL, read_cause},
-    {"ErrorPath", FAIL, read_error_path},
-    {"CausePath", FAIL, read_cause_path},
+    {"ErrorPath", FAIL, read_error_path, PATH_ONLY},
+    {"CausePath", FAIL, read_cause_path, PATH_ONLY},
     {"Branches", PARALLEL, read_branches},
     {"ItemProcessor", MAP, sh_map_read_processor},
     {"Iterator", MAP, sh_map_read_processor},
-    {"ItemsPath", MAP, read_items_path},
+    {"ItemsPath", MAP, read_items_path, PATH_ONLY},
     {"ItemSelector", MAP, read_parameters},
     {"MaxConcurrency", MAP, read_concurrency},
-    {"MaxConcurrencyPath", MAP, read_concurrency},
+    {"MaxConcurrencyPath", MAP, read_concurrency, PATH_ONLY},
     {"ToleratedFailureCount", MAP, sh_map_read_failures},
-    {"ToleratedFailureCountPath", MAP, sh_map_read_failures},
+    {"ToleratedFailureCountPath", MAP, sh_map_read_failures, PATH_ONLY},
     {"ToleratedFailurePercentage", MAP, sh_map_read_failures},
-    {"ToleratedFailurePercentagePath", MAP, sh_map_read_failures},
+    {"ToleratedFailurePercentagePath", MAP, sh_map_read_failures, PATH_ONLY},
     {"ItemBatcher", MAP, sh_map_read_batcher},
     {"ItemReader", MAP, sh_map_read_reader},
     {"ResultWriter", MAP, sh_map_read_writer},
     {"Label", MAP, sh_map_read_label},
-    {"Assign", ALL & ~FAIL, read_later},
-    {"Arguments", WORKING, read_later},
-    {"Output", ALL & ~FAIL, read_later},
-    {"Items", MAP, read_later},
+    {"Assign", ALL & ~(FAIL | SUCCEED), read_assign},
+    {"Arguments", TASK | PARALLEL, read_parameters, JSONATA_ONLY},
+    {"Output", ALL & ~FAIL, read_output, JSONATA_ONLY},
+    {"Items", MAP, read_items, JSONATA_ONLY},
 };
 
 static const struct field *find_field(const char *name, sh_state_type type)
@@ -467,9 +320,9 @@ static void check_moves(sh_reader *r, const sh_state *state)
 {
     if (!(1u << state->type & MOVING))
         return;
-    if (state->next_name && state->end)
+    if (state->next.name && state->end)
         sh_reader_problem(r, SH_SCHEMA, "A state must have either 'Next' or 'End', not both");
-    else if (!state->next_name && !state->end)
+    else if (!state->next.name && !state->end)
         sh_reader_problem(r, SH_SCHEMA, "The field 'Next' is required but was missing (or 'End': true)");
 }
 
@@ -490,13 +343,45 @@ static void check_state(sh_reader *r, const sh_state *state, const json_t *value
     if (state->type == SH_STATE_PARALLEL)
         sh_read_require(r, value, "Branches");
     if (state->timeout.given && state->heartbeat.given && !state->timeout.path && !state->heartbeat.path &&
+        !state->timeout.computed && !state->heartbeat.computed &&
         state->heartbeat.value >= state->timeout.value)
         sh_reader_problem(r, SH_SCHEMA, "HeartbeatSeconds must be less than TimeoutSeconds");
+}
+
+/* Any value but exactly JSONPath counts as JSONata. A definition in JSONata has no states in JSONPath. */
+static void check_language(sh_reader *r, sh_state *state, const json_t *value)
+{
+    bool path = json_is_string(value) && !strcmp(json_string_value(value), "JSONPath");
+
+    state->jsonata = value ? !path : r->jsonata_all;
+    if (path && r->jsonata_all)
+        sh_reader_problem(
+            r, SH_SCHEMA,
+            "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine");
+}
+
+static void read_field(sh_reader *r, sh_state *state, const char *key, json_t *value)
+{
+    const struct field *field = find_field(key, state->type);
+
+    if (!field) {
+        sh_reader_problem(r, SH_SCHEMA, "Field '%.100s' is not supported", key);
+        return;
+    }
+    if (field->language == (state->jsonata ? PATH_ONLY : JSONATA_ONLY)) {
+        sh_read_wrong_language(r, key);
+        return;
+    }
+    sh_reader_enter(r, key);
+    field->read(r, state, value, field->name);
+    sh_reader_leave(r);
 }
 
 void sh_state_read(sh_reader *r, sh_state *state, json_t *value)
 {
     json_t *type = json_object_get(value, "Type"), *item;
+    sh_state *outer = r->state;
+    size_t outer_depth = r->state_depth;
     const char *key;
 
     if (!find_type(json_string_value(type), &state->type)) {
@@ -510,19 +395,13 @@ void sh_state_read(sh_reader *r, sh_state *state, json_t *value)
             sh_reader_leave(r);
         return;
     }
-    json_object_foreach(value, key, item)
-    {
-        const struct field *field = find_field(key, state->type);
-
-        sh_reader_enter(r, key);
-        if (field)
-            field->read(r, state, item, field->name);
-        else
-            sh_reader_problem(r, SH_SCHEMA, "Field '%.100s' is not supported in a %s state", key,
-                              sh_state_type_name(state->type));
-        sh_reader_leave(r);
-    }
+    r->state = state;
+    r->state_depth = r->depth;
+    check_language(r, state, json_object_get(value, "QueryLanguage"));
+    json_object_foreach(value, key, item) read_field(r, state, key, item);
     check_state(r, state, value);
     if (state->type == SH_STATE_MAP)
         sh_map_check(r, state, value);
+    r->state = outer;
+    r->state_depth = outer_depth;
 }

@@ -119,7 +119,7 @@ static int load(sh_flow *flow, const char *text, size_t length, json_t *problems
     return refuse_json(text, length, &error, problems, err);
 }
 
-static int read_all(sh_flow *flow, const char *text, size_t length, json_t *problems, sh_err *err)
+static int read_all(sh_flow *flow, const char *text, size_t length, bool lone, json_t *problems, sh_err *err)
 {
     sh_reader *r = calloc(1, sizeof(*r));
     int status = SH_E_MEMORY;
@@ -127,7 +127,9 @@ static int read_all(sh_flow *flow, const char *text, size_t length, json_t *prob
     if (r) {
         *r = (sh_reader){
             .flow = flow, .text = text, .length = length, .problems = problems, .names = json_object()};
-        flow->machine = r->names ? sh_machine_read(r, flow->definition) : NULL;
+        if (r->names)
+            flow->machine =
+                lone ? sh_machine_lone(r, flow->definition) : sh_machine_read(r, flow->definition);
         status = r->memory || !r->names ? SH_E_MEMORY
                  : r->errors            ? refuse(r, err)
                  : flow->machine        ? 0
@@ -138,7 +140,8 @@ static int read_all(sh_flow *flow, const char *text, size_t length, json_t *prob
     return status == SH_E_MEMORY ? sh_fail(err, status, "out of memory") : status;
 }
 
-int sh_flow_parse(sh_flow **out, const char *definition, size_t length, json_t **problems, sh_err *err)
+static int parse(sh_flow **out, const char *definition, size_t length, bool lone, json_t **problems,
+                 sh_err *err)
 {
     json_t *found = json_array();
     sh_flow *flow = new_flow();
@@ -147,7 +150,7 @@ int sh_flow_parse(sh_flow **out, const char *definition, size_t length, json_t *
     if (!status)
         status = load(flow, definition, length, found, err);
     if (!status)
-        status = read_all(flow, definition, length, found, err);
+        status = read_all(flow, definition, length, lone, found, err);
     if (problems)
         *problems = json_incref(found);
     json_decref(found);
@@ -157,6 +160,16 @@ int sh_flow_parse(sh_flow **out, const char *definition, size_t length, json_t *
     }
     *out = flow;
     return 0;
+}
+
+int sh_flow_parse(sh_flow **out, const char *definition, size_t length, json_t **problems, sh_err *err)
+{
+    return parse(out, definition, length, false, problems, err);
+}
+
+int sh_flow_parse_state(sh_flow **out, const char *definition, size_t length, json_t **problems, sh_err *err)
+{
+    return parse(out, definition, length, true, problems, err);
 }
 
 const sh_flow_resource *sh_flow_resource_at(const sh_flow *flow, size_t index, const char **state)

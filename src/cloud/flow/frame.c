@@ -45,6 +45,7 @@ void sh_frame_free(sh_frame *frame)
     sh_frame_drop_kids(frame);
     json_decref(frame->input);
     json_decref(frame->output);
+    json_decref(frame->variables);
     sh_fault_clear(&frame->fault);
     free(frame->attempts);
     free(frame->token);
@@ -113,6 +114,7 @@ static const number_field sizes[] = {
 static const number_field values[] = {
     NUMBER("input", input, 0), NUMBER("output", output, 0),     NUMBER("results", results, 0),
     NUMBER("items", items, 0), NUMBER("selected", selected, 0),
+    NUMBER("variables", variables, 0),
 };
 
 static void *at(const sh_frame *frame, const number_field *field)

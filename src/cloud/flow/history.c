@@ -119,13 +119,46 @@ int sh_emit_entered(sh_run *run, sh_frame *frame)
     return status;
 }
 
-int sh_emit_exited(sh_run *run, sh_frame *frame, json_t *text)
+/* "assignedVariables" maps each name to the text of its value. */
+static json_t *with_assigned(json_t *details, const json_t *assigned)
+{
+    json_t *texts, *value;
+    const char *name;
+    bool ok;
+
+    if (!details || !json_object_size(assigned))
+        return details;
+    texts = json_object();
+    ok = texts;
+    json_object_foreach((json_t *)assigned, name, value)
+    {
+        ok = ok && !json_object_set_new(texts, name, sh_text_json(value));
+    }
+    if (json_object_set_new(details, "assignedVariables", texts) || !ok ||
+        json_object_set_new(details, "assignedVariablesDetails", json_pack("{s:b}", "truncated", 0))) {
+        json_decref(details);
+        return NULL;
+    }
+    return details;
+}
+
+int sh_emit_exited(sh_run *run, sh_frame *frame, json_t *text, const json_t *assigned)
 {
     json_t *details = with_text(json_object(), "name", frame->state->name);
     char type[64];
 
     snprintf(type, sizeof(type), "%sStateExited", sh_state_type_name(frame->state->type));
-    return sh_emit(run, frame, type, "stateExitedEventDetails", with_payload(details, "output", text));
+    details = with_assigned(with_payload(details, "output", text), assigned);
+    return sh_emit(run, frame, type, "stateExitedEventDetails", details);
+}
+
+int sh_emit_evaluation_failed(sh_run *run, sh_frame *frame, const sh_fault *fault)
+{
+    json_t *details = with_text(json_object(), "error", fault->error);
+
+    details = with_text(with_text(details, "cause", fault->cause), "location", fault->location);
+    return sh_emit(run, frame, "EvaluationFailed", "evaluationFailedEventDetails",
+                   with_text(details, "state", frame->state->name));
 }
 
 /* "aws-sdk:ssm" and "sendCommand"; "mediaconvert" and "createJob.sync" */

@@ -103,12 +103,16 @@ static void read_language(sh_reader *r, const json_t *value)
 {
     const char *text = "";
 
-    if (!sh_read_string(r, value, &text) || !strcmp(text, "JSONPath"))
-        return;
-    r->unsupported = r->unsupported || !strcmp(text, "JSONata");
-    sh_reader_problem(r, SH_SCHEMA,
-                      !strcmp(text, "JSONata") ? "QueryLanguage JSONata is not supported yet"
-                                               : "QueryLanguage must be JSONPath");
+    if (sh_read_string(r, value, &text) && strcmp(text, "JSONPath") && strcmp(text, "JSONata"))
+        sh_reader_problem(r, SH_SCHEMA, "QueryLanguage must be JSONPath or JSONata");
+}
+
+/* At the place of the object that has the field. */
+static void unsupported(sh_reader *r, const char *key)
+{
+    sh_reader_leave(r);
+    sh_reader_problem(r, SH_SCHEMA, "Field '%.100s' is not supported", key);
+    sh_reader_enter(r, key);
 }
 
 static void read_field(sh_reader *r, sh_machine *machine, const char *key, json_t *value)
@@ -120,21 +124,21 @@ static void read_field(sh_reader *r, sh_machine *machine, const char *key, json_
         sh_read_string(r, value, &text);
     else if (!strcmp(key, "States"))
         read_states(r, machine, value);
-    else if (!strcmp(key, "QueryLanguage"))
+    else if (top && !strcmp(key, "QueryLanguage"))
         read_language(r, value);
     else if (top && !strcmp(key, "Version"))
         sh_read_string(r, value, &text);
     else if (top && !strcmp(key, "TimeoutSeconds"))
         sh_read_integer(r, value, 1, 99999999, &machine->timeout_s);
     else if (top || strcmp(key, "ProcessorConfig"))
-        sh_reader_problem(r, SH_SCHEMA, "Field '%.100s' is not supported", key);
+        unsupported(r, key);
 }
 
 static size_t resolve(sh_reader *r, const sh_machine *machine, const char *kind, const char *name)
 {
     size_t target = sh_machine_find(machine, name);
 
-    if (name && target == SH_NOWHERE) {
+    if (name && target == SH_NOWHERE && !r->alone) {
         sh_reader_enter(r, kind);
         sh_reader_problem(r, TARGET, "Missing '%s' target: %.100s", kind, name);
         sh_reader_leave(r);
@@ -147,13 +151,13 @@ static void resolve_list(sh_reader *r, const sh_machine *machine, sh_state *stat
     for (size_t i = 0; i < state->choice_count; i++) {
         sh_reader_enter(r, "Choices");
         sh_reader_enter_index(r, i);
-        state->choices[i].next = resolve(r, machine, "Next", state->choices[i].next_name);
+        state->choices[i].next.index = resolve(r, machine, "Next", state->choices[i].next.name);
         r->depth -= 2;
     }
     for (size_t i = 0; i < state->catcher_count; i++) {
         sh_reader_enter(r, "Catch");
         sh_reader_enter_index(r, i);
-        state->catchers[i].next = resolve(r, machine, "Next", state->catchers[i].next_name);
+        state->catchers[i].next.index = resolve(r, machine, "Next", state->catchers[i].next.name);
         r->depth -= 2;
     }
 }
@@ -179,12 +183,12 @@ static void check_reachable(sh_reader *r, const sh_machine *machine)
         const sh_state *state = &machine->states[queue[at]];
 
         ends = ends || state->end || state->type == SH_STATE_SUCCEED || state->type == SH_STATE_FAIL;
-        visit(state->next, seen, queue, &count);
-        visit(state->default_next, seen, queue, &count);
+        visit(state->next.index, seen, queue, &count);
+        visit(state->default_next.index, seen, queue, &count);
         for (size_t i = 0; i < state->choice_count; i++)
-            visit(state->choices[i].next, seen, queue, &count);
+            visit(state->choices[i].next.index, seen, queue, &count);
         for (size_t i = 0; i < state->catcher_count; i++)
-            visit(state->catchers[i].next, seen, queue, &count);
+            visit(state->catchers[i].next.index, seen, queue, &count);
     }
     for (size_t i = 0; i < machine->count; i++) {
         if (seen[i])
@@ -197,6 +201,13 @@ static void check_reachable(sh_reader *r, const sh_machine *machine)
         sh_reader_warn(r, "NO_TERMINAL_STATE", "No state that can be reached ends the execution");
 }
 
+static void link_one(sh_reader *r, const sh_machine *machine, sh_state *state)
+{
+    state->next.index = resolve(r, machine, "Next", state->next.name);
+    state->default_next.index = resolve(r, machine, "Default", state->default_next.name);
+    resolve_list(r, machine, state);
+}
+
 static void link_states(sh_reader *r, sh_machine *machine, const char *start)
 {
     size_t errors = r->errors;
@@ -204,12 +215,8 @@ static void link_states(sh_reader *r, sh_machine *machine, const char *start)
     machine->start = resolve(r, machine, "StartAt", start);
     sh_reader_enter(r, "States");
     for (size_t i = 0; i < machine->count; i++) {
-        sh_state *state = &machine->states[i];
-
-        sh_reader_enter(r, state->name);
-        state->next = resolve(r, machine, "Next", state->next_name);
-        state->default_next = resolve(r, machine, "Default", state->default_name);
-        resolve_list(r, machine, state);
+        sh_reader_enter(r, machine->states[i].name);
+        link_one(r, machine, &machine->states[i]);
         sh_reader_leave(r);
     }
     if (r->errors == errors && start && !r->memory)
@@ -217,12 +224,130 @@ static void link_states(sh_reader *r, sh_machine *machine, const char *start)
     sh_reader_leave(r);
 }
 
+/* ---- the variables that states may assign ---- */
+
+struct sh_scope {
+    const struct sh_scope *outer;
+    json_t *names; /* object */
+};
+
+/* Any value but exactly JSONPath counts as JSONata. */
+static bool is_jsonata(const json_t *language)
+{
+    return !json_is_string(language) || strcmp(json_string_value(language), "JSONPath");
+}
+
+static void add_names(sh_reader *r, json_t *names, const json_t *assign, bool jsonata)
+{
+    const char *key;
+    json_t *item;
+
+    json_object_foreach((json_t *)assign, key, item)
+    {
+        size_t length = strlen(key);
+        char *name;
+
+        if (!jsonata && length > 2 && !strcmp(key + length - 2, ".$"))
+            length -= 2;
+        name = sh_arena_strndup(r->flow->build.arena, key, length);
+        if (!name || json_object_set_new(names, name, json_true()))
+            r->memory = true;
+    }
+}
+
+/* Every name that a state of this machine assigns, itself, in a rule or in a Catch. */
+static json_t *assigned_names(sh_reader *r, const json_t *machine)
+{
+    static const char *const lists[] = {"Choices", "Catch"};
+    json_t *names = json_object(), *state, *rule;
+    const char *key;
+    size_t i;
+
+    json_object_foreach(json_object_get(machine, "States"), key, state)
+    {
+        const json_t *language = json_object_get(state, "QueryLanguage");
+        bool jsonata = language ? is_jsonata(language) : r->jsonata_all;
+
+        add_names(r, names, json_object_get(state, "Assign"), jsonata);
+        for (size_t l = 0; l < 2; l++) {
+            json_array_foreach(json_object_get(state, lists[l]), i, rule)
+                add_names(r, names, json_object_get(rule, "Assign"), jsonata);
+        }
+    }
+    return names;
+}
+
+bool sh_scope_taken(const sh_reader *r, const char *name)
+{
+    const struct sh_scope *scope = r->scope ? r->scope->outer : NULL;
+
+    for (; scope; scope = scope->outer)
+        if (json_object_get(scope->names, name))
+            return true;
+    return false;
+}
+
+/* ---- machines ---- */
+
+static void read_fields(sh_reader *r, sh_machine *machine, json_t *value)
+{
+    struct sh_scope scope = {.outer = r->scope, .names = assigned_names(r, value)};
+    const char *key;
+    json_t *item;
+
+    if (!scope.names) {
+        r->memory = true;
+        return;
+    }
+    r->scope = &scope;
+    json_object_foreach(value, key, item)
+    {
+        sh_reader_enter(r, key);
+        read_field(r, machine, key, item);
+        sh_reader_leave(r);
+    }
+    r->scope = scope.outer;
+    json_decref(scope.names);
+}
+
+static bool lone_state(sh_reader *r, sh_machine *machine)
+{
+    machine->index = sh_build_keep(&r->flow->build, json_object());
+    machine->states = sh_reader_alloc(r, 1, sizeof(*machine->states));
+    if (!machine->index || !machine->states ||
+        json_object_set_new(machine->index, SH_FLOW_LONE_STATE, json_integer(0))) {
+        r->memory = true;
+        return false;
+    }
+    machine->count = 1;
+    machine->states[0].name = SH_FLOW_LONE_STATE;
+    return true;
+}
+
+const sh_machine *sh_machine_lone(sh_reader *r, json_t *value)
+{
+    sh_machine *machine = sh_reader_alloc(r, 1, sizeof(*machine));
+    size_t errors = r->errors;
+
+    if (!machine || !lone_state(r, machine))
+        return NULL;
+    if (!json_is_object(value)) {
+        sh_reader_problem(r, SH_SCHEMA, "Expected value of type Object");
+        return NULL;
+    }
+    sh_state_read(r, &machine->states[0], value);
+    if (machine->states[0].resource.arn)
+        add_task(r, &machine->states[0]);
+    r->alone = true;
+    link_one(r, machine, &machine->states[0]);
+    return r->errors == errors ? machine : NULL;
+}
+
 const sh_machine *sh_machine_read(sh_reader *r, const json_t *value)
 {
     sh_machine *machine = sh_reader_alloc(r, 1, sizeof(*machine));
-    const char *key, *start;
+    const char *start;
     size_t errors = r->errors;
-    json_t *item;
 
     if (!machine)
         return NULL;
@@ -230,12 +355,9 @@ const sh_machine *sh_machine_read(sh_reader *r, const json_t *value)
         sh_reader_problem(r, SH_SCHEMA, "Expected value of type Object");
         return NULL;
     }
-    json_object_foreach((json_t *)value, key, item)
-    {
-        sh_reader_enter(r, key);
-        read_field(r, machine, key, item);
-        sh_reader_leave(r);
-    }
+    if (!r->depth && json_object_get(value, "QueryLanguage"))
+        r->jsonata_all = is_jsonata(json_object_get(value, "QueryLanguage"));
+    read_fields(r, machine, (json_t *)value);
     start = json_string_value(json_object_get(value, "StartAt"));
     if (!json_object_get(value, "StartAt"))
         sh_reader_problem(r, SH_SCHEMA, "The field 'StartAt' is required but was missing");

@@ -32,7 +32,8 @@ typedef struct sh_number_field {
     bool given;
     double value;
     const sh_path *path;
-    const char *name; /* of the field with the path, for messages */
+    const sh_template *computed; /* JSONata */
+    const char *name;            /* of the field with the path, for messages */
 } sh_number_field;
 
 typedef struct sh_names {
@@ -47,19 +48,26 @@ typedef struct sh_retrier {
     bool full_jitter;
 } sh_retrier;
 
+/* The target of a transition. */
+typedef struct sh_next {
+    const char *name; /* NULL: none, the machine ends here */
+    size_t index;     /* SH_NOWHERE: none, or it is outside of a lone state */
+} sh_next;
+
 typedef struct sh_catcher {
     sh_names errors;
     sh_path_field result_path;
-    const char *next_name;
-    size_t next;
+    const sh_template *assign, *output; /* NULL: none */
+    sh_next next;
 } sh_catcher;
 
 typedef struct sh_rule sh_rule; /* choice.h */
 
 typedef struct sh_choice {
-    const sh_rule *rule;
-    const char *next_name;
-    size_t next;
+    const sh_rule *rule;          /* JSONPath, or */
+    const sh_template *condition; /* JSONata */
+    const sh_template *assign, *output;
+    sh_next next;
 } sh_choice;
 
 typedef struct sh_machine sh_machine;
@@ -88,11 +96,15 @@ typedef struct sh_state {
     const char *name;
     sh_state_type type;
     bool end;
-    const char *next_name; /* NULL: none */
-    size_t next;
+    bool jsonata;  /* the query language of its fields */
+    bool computed; /* one of them is an expression of JSONata */
+    sh_next next;
     sh_path_field input_path, output_path, result_path;
-    const sh_template *parameters, *result_selector;
-    json_t *result; /* Pass */
+    const sh_template *parameters, *result_selector; /* parameters: also Arguments */
+    const sh_template *assign;
+    const sh_template *output;      /* JSONata: Output */
+    const sh_template *credentials; /* Task */
+    json_t *result;                 /* Pass */
     sh_retrier *retriers;
     size_t retrier_count;
     sh_catcher *catchers;
@@ -103,15 +115,17 @@ typedef struct sh_state {
     int64_t timestamp_ms;
     bool has_timestamp;
     const sh_path *timestamp_path;
+    const sh_template *timestamp; /* JSONata */
     sh_choice *choices;
     size_t choice_count;
-    const char *default_name;
-    size_t default_next;
+    sh_next default_next;
     const char *error, *cause; /* Fail */
     const sh_expr *error_path, *cause_path;
-    const sh_machine **machines; /* Parallel: its branches; Map: its processor */
+    const sh_template *error_value, *cause_value; /* JSONata */
+    const sh_machine **machines;                  /* Parallel: its branches; Map: its processor */
     size_t machine_count;
     sh_path_field items_path; /* Map */
+    const sh_template *items; /* JSONata */
     const sh_template *item_selector;
     sh_number_field max_concurrency;
     sh_map *map; /* Map: NULL when it has none of these fields */

@@ -51,20 +51,26 @@ static int add_kid(sh_frame *frame, size_t index, json_t *input, sh_frame **out)
 static int item_input(sh_run *run, sh_frame *kid, sh_fault *fault)
 {
     const sh_frame *frame = kid->parent;
-    sh_eval eval = {.input = frame->selected, .env = run->env, .fault = fault};
+    sh_eval eval = {.input = json_incref(frame->selected), .env = run->env, .fault = fault};
     json_t *input = NULL;
     int status = 0;
 
-    if (!frame->state->item_selector)
-        return 0;
-    if (run->flow->build.context)
+    if (frame->state->item_selector && (run->flow->build.context || frame->state->computed))
         status = sh_context(run, kid, &eval.context);
+    if (!status && frame->state->item_selector && run->flow->build.variables)
+        status = sh_frame_variables(frame, &eval.variables);
+    if (!status && frame->state->item_selector)
+        status = sh_eval_states(&eval, frame, NULL, NULL);
+    if (!status && !frame->state->item_selector) {
+        sh_eval_end(&eval);
+        return 0;
+    }
     if (!status)
         status = sh_template_eval(frame->state->item_selector, &eval, &input);
     if (!status)
         status = sh_frame_move(kid, kid->state, input);
     json_decref(input);
-    json_decref(eval.context);
+    sh_eval_end(&eval);
     return status;
 }
 
@@ -89,10 +95,12 @@ int sh_map_items(const sh_frame *frame, const sh_eval *eval, json_t **out)
     json_t *items = NULL;
     int status = 0;
 
+    if (frame->state->items)
+        return sh_template_typed(frame->state->items, eval, "array", out);
     if (!path)
         items = json_incref(eval->input);
     else
-        status = sh_path_get(path, sh_path_is_context(path) ? eval->context : eval->input, &items);
+        status = sh_eval_get(path, eval, eval->input, &items);
     if (status && status != SH_E_NOT_FOUND && status != SH_E_LIMIT)
         return status;
     if (status || !json_is_array(items)) {
@@ -102,6 +110,20 @@ int sh_map_items(const sh_frame *frame, const sh_eval *eval, json_t **out)
     }
     *out = items;
     return 0;
+}
+
+static int note_map(sh_run *run, sh_frame *frame, double limit, bool *mocked)
+{
+    json_t *number;
+
+    *mocked = false;
+    if (!run->env->test)
+        return 0;
+    number = json_integer((json_int_t)limit);
+    sh_test_note(run, frame, "afterItemsPath", frame->items);
+    sh_test_note(run, frame, "maxConcurrency", number);
+    json_decref(number);
+    return sh_test_mock(run, frame, mocked);
 }
 
 /* How many iterations may fail, and one; 0: the state has no such threshold. */
@@ -130,6 +152,7 @@ static int tolerance(const sh_frame *frame, const sh_eval *eval, size_t *out)
 static int start_map(sh_run *run, sh_frame *frame, const sh_eval *eval, json_t *input)
 {
     double limit = 0;
+    bool mocked = false;
     size_t first;
     int status = sh_map_items(frame, eval, &frame->items);
 
@@ -137,7 +160,9 @@ static int start_map(sh_run *run, sh_frame *frame, const sh_eval *eval, json_t *
         status = sh_number_eval(&frame->state->max_concurrency, eval, &limit);
     if (!status)
         status = tolerance(frame, eval, &frame->tolerated);
-    if (status)
+    if (!status)
+        status = note_map(run, frame, limit, &mocked);
+    if (status || mocked)
         return status;
     frame->limit = limit < 1 || limit > INLINE_LIMIT ? INLINE_LIMIT : (size_t)limit;
     if (frame->state->item_selector)
@@ -160,12 +185,21 @@ static int start_parallel(sh_run *run, sh_frame *frame, const sh_eval *eval, jso
 {
     json_t *parameters = NULL;
     sh_frame *kid = NULL;
+    bool mocked = false;
     int status = 0;
 
     if (frame->state->parameters)
         status = sh_template_eval(frame->state->parameters, eval, &parameters);
     else
         parameters = json_incref(input);
+    if (!status && frame->state->parameters)
+        sh_test_note(run, frame, frame->state->jsonata ? "afterArguments" : "afterParameters", parameters);
+    if (!status)
+        status = sh_test_mock(run, frame, &mocked);
+    if (mocked) {
+        json_decref(parameters);
+        return status;
+    }
     if (!status && !(frame->results = json_array()))
         status = SH_E_MEMORY;
     if (!status)
@@ -188,7 +222,7 @@ int sh_kids_start(sh_run *run, sh_frame *frame, const sh_eval *eval, json_t *inp
     if (frame->state->map && frame->state->map->distributed)
         return sh_map_enter(run, frame, eval, input);
     status = is_map(frame) ? start_map(run, frame, eval, input) : start_parallel(run, frame, eval, input);
-    if (!status)
+    if (!status && frame->results)
         frame->phase = SH_PHASE_KIDS;
     return status;
 }

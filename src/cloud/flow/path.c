@@ -421,6 +421,32 @@ static int read_steps(cursor *c, sh_path *path)
     return 0;
 }
 
+size_t sh_variable_length(const char *text, size_t length)
+{
+    size_t n = 0;
+
+    for (; n < length; n++) {
+        unsigned char ch = (unsigned char)text[n];
+        bool letter = (ch | 0x20) >= 'a' && (ch | 0x20) <= 'z';
+
+        if (!(letter || ch == '_' || ch >= 0x80 || (n && ch >= '0' && ch <= '9')))
+            break;
+    }
+    return n;
+}
+
+static int read_variable(cursor *c, sh_path *path)
+{
+    size_t length = sh_variable_length(c->p, (size_t)(c->end - c->p));
+
+    if (!length)
+        return 0;
+    path->variable = sh_arena_strndup(c->build->arena, c->p, length);
+    c->p += length;
+    c->build->variables = true;
+    return path->variable ? 0 : no_memory(c);
+}
+
 int sh_path_parse(sh_build *build, const char *text, size_t length, const sh_path **out, sh_err *err)
 {
     cursor c = {.start = text, .p = text, .end = text + length, .build = build, .err = err};
@@ -438,7 +464,9 @@ int sh_path_parse(sh_build *build, const char *text, size_t length, const sh_pat
         return bad(&c, "'$' expected");
     path->context = eat(&c, "$");
     build->context = build->context || path->context;
-    status = read_steps(&c, path);
+    status = path->context ? 0 : read_variable(&c, path);
+    if (!status)
+        status = read_steps(&c, path);
     if (!status && c.p != c.end)
         status = bad(&c, "'.' or '[' expected");
     if (!status)
@@ -449,6 +477,11 @@ int sh_path_parse(sh_build *build, const char *text, size_t length, const sh_pat
 bool sh_path_is_context(const sh_path *path)
 {
     return path->context;
+}
+
+const char *sh_path_variable(const sh_path *path)
+{
+    return path->variable;
 }
 
 bool sh_path_is_reference(const sh_path *path)

@@ -254,8 +254,7 @@ static int get(walk *w, const sh_path *path, json_t *from, json_t **out)
     int status;
 
     for (; value && step && single(step) && fits(step, value); step = step->next)
-        value =
-            step->kind == SH_STEP_NAMES ? json_object_get(value, step->names[0]) : at_index(value, step, 0);
+        value = step->kind == SH_STEP_NAMES ? json_object_get(value, step->names[0]) : at_index(value, step, 0);
     if (!value && !path->definite) {
         *out = json_array();
         return *out ? 0 : SH_E_MEMORY;
@@ -341,7 +340,7 @@ void sh_path_why(const sh_path *path, json_t *root, sh_buf *buf)
     sh_buf place;
 
     sh_buf_init(&place, SH_FLOW_TEXT_MAX);
-    sh_buf_putc(&place, '$');
+    sh_buf_printf(&place, "$%s", path->variable ? path->variable : "");
     for (; step; step = step->next) {
         json_t *inner = !single(step)                 ? NULL
                         : step->kind == SH_STEP_NAMES ? json_object_get(value, step->names[0])

@@ -52,6 +52,7 @@ typedef struct sh_step {
 struct sh_path {
     const char *text;
     const sh_step *steps;
+    const char *variable; /* without '$'; NULL: of the data or the context */
     bool context, definite, reference;
 };
 

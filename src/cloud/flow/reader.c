@@ -200,7 +200,8 @@ bool sh_read_expr(sh_reader *r, const json_t *value, const sh_expr **out)
                   "valid JSONPath or a valid intrinsic function call", &err);
 }
 
-static void template_problem(void *opaque, const char *const *keys, size_t depth, const char *message)
+static void template_problem(void *opaque, const char *const *keys, size_t depth, const char *code,
+                             const char *message)
 {
     sh_reader *r = opaque;
     size_t before = r->depth;
@@ -211,17 +212,109 @@ static void template_problem(void *opaque, const char *const *keys, size_t depth
         else
             sh_reader_enter(r, keys[i]);
     }
-    sh_reader_problem(r, SH_SCHEMA, "%s", message);
+    sh_reader_problem(r, code, "%s", message);
     r->depth = before;
+}
+
+/* Where we are inside of the state: "Catch[0]/Output". */
+static char *field_here(sh_reader *r)
+{
+    char *field;
+    sh_buf buf;
+
+    sh_buf_init(&buf, SH_FLOW_DEFINITION_MAX);
+    for (size_t i = r->state_depth; i < known_depth(r); i++) {
+        if (!r->places[i].key)
+            sh_buf_printf(&buf, "[%zu]", r->places[i].index);
+        else
+            sh_buf_printf(&buf, "%s%s", i > r->state_depth ? "/" : "", r->places[i].key);
+    }
+    field = buf.failed ? NULL : sh_arena_strdup(r->flow->build.arena, sh_buf_cstr(&buf));
+    sh_buf_free(&buf);
+    return field;
 }
 
 bool sh_read_template(sh_reader *r, json_t *value, const sh_template **out)
 {
-    int status = sh_template_parse(&r->flow->build, value, out, template_problem, r);
+    sh_template_form form = {.report = template_problem, .opaque = r};
+    int status = 0;
 
+    if (r->state && r->state->jsonata) {
+        form.jsonata = true;
+        form.field = field_here(r);
+        form.error = form.field && !strncmp(form.field, "Catch[", 6);
+        status = form.field ? 0 : SH_E_MEMORY;
+    }
+    if (!status)
+        status = sh_template_parse(&r->flow->build, value, out, &form);
     if (status == SH_E_MEMORY)
         r->memory = true;
+    if (!status && form.jsonata && sh_template_queries(*out))
+        r->state->computed = true;
     return !status;
+}
+
+bool sh_read_query(sh_reader *r, json_t *value, const sh_template **out)
+{
+    if (!r->state || !r->state->jsonata || !sh_query_is(value))
+        return false;
+    sh_read_template(r, value, out);
+    return true;
+}
+
+enum { MAX_VARIABLE = 80 };
+
+static size_t characters(const char *text)
+{
+    size_t count = 0;
+
+    for (; *text; text++)
+        count += ((unsigned char)*text & 0xC0) != 0x80;
+    return count;
+}
+
+static void check_variable(sh_reader *r, const char *key, bool computed)
+{
+    size_t length = strlen(key) - (computed ? 2 : 0);
+    char *name = sh_arena_strndup(r->flow->build.arena, key, length);
+
+    if (!name) {
+        r->memory = true;
+    } else if (!length || sh_variable_length(name, length) != length) {
+        sh_reader_problem(
+            r, SH_SCHEMA,
+            "The variable name '%.100s' is not valid: a letter or '_', then letters, digits, '_'", name);
+    } else if (characters(name) > MAX_VARIABLE) {
+        sh_reader_problem(r, SH_SCHEMA, "The variable name '%.100s' has more than %d characters", name,
+                          MAX_VARIABLE);
+    } else if (!strcmp(name, "states")) {
+        sh_reader_problem(r, SH_SCHEMA, "The variable name 'states' is reserved");
+    } else if (sh_scope_taken(r, name)) {
+        sh_reader_problem(r, SH_SCHEMA,
+                          "The variable '%.100s' is assigned in an outer scope and cannot be assigned here",
+                          name);
+    }
+}
+
+void sh_read_assign(sh_reader *r, json_t *value, const sh_template **out)
+{
+    const char *key;
+    json_t *item;
+
+    if (!json_is_object(value)) {
+        sh_reader_problem(r, SH_SCHEMA, "Expected value of type Object");
+        return;
+    }
+    r->flow->build.variables = true;
+    json_object_foreach(value, key, item)
+    {
+        size_t length = strlen(key);
+
+        sh_reader_enter(r, key);
+        check_variable(r, key, !r->state->jsonata && length > 2 && !strcmp(key + length - 2, ".$"));
+        sh_reader_leave(r);
+    }
+    sh_read_template(r, value, out);
 }
 
 bool sh_read_time(sh_reader *r, const json_t *value, int64_t *ms)

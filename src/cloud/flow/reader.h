@@ -18,7 +18,12 @@ typedef struct sh_reader {
     json_t *names;    /* of all states so far: they are unique in the whole definition */
     size_t errors;
     bool unsupported; /* one of them is a feature that this version lacks */
-    bool memory;      /* an allocation failed: the result is void */
+    bool alone;       /* one state: the targets of its transitions are elsewhere */
+    bool jsonata_all; /* the query language of the whole definition */
+    sh_state *state;  /* whose fields are read; its place is the first state_depth ones */
+    size_t state_depth;
+    const struct sh_scope *scope; /* machine.c: the variables that states here and around may assign */
+    bool memory;                  /* an allocation failed: the result is void */
     sh_place places[SH_FLOW_DEPTH_MAX + 16];
     size_t depth;
 } sh_reader;
@@ -42,7 +47,12 @@ bool sh_read_bool(sh_reader *r, const json_t *value, bool *out);
 bool sh_read_path(sh_reader *r, const json_t *value, const sh_path **out);
 bool sh_read_reference(sh_reader *r, const json_t *value, const sh_path **out);
 bool sh_read_expr(sh_reader *r, const json_t *value, const sh_expr **out);
+/* In the query language of the state that is read. */
 bool sh_read_template(sh_reader *r, json_t *value, const sh_template **out);
+/* Whether the value is an expression of JSONata in a state of that language; then *out is it. */
+bool sh_read_query(sh_reader *r, json_t *value, const sh_template **out);
+/* The object of an Assign. */
+void sh_read_assign(sh_reader *r, json_t *value, const sh_template **out);
 bool sh_read_time(sh_reader *r, const json_t *value, int64_t *ms);
 
 /* The line and column (from 1) of the value at a place of a valid JSON text. False when there is none. */
@@ -54,6 +64,7 @@ bool sh_misaligned(const char *text, size_t length, int *line, int *column);
 bool sh_resource_parse(sh_build *build, const char *arn, sh_flow_resource *out, char *why, size_t size);
 /* choice.c: one rule of "Choices" without its Next. */
 const sh_rule *sh_rule_read(sh_reader *r, const json_t *value, bool top, int depth);
+bool sh_rule_field(const char *key); /* an operator, And, Or, Not, Variable */
 /* fields.c: a field that is a number, or (its Path form) a path to one. */
 void sh_read_number_field(sh_reader *r, json_t *value, const char *name, double least, double most,
                           sh_number_field *out);
@@ -69,7 +80,20 @@ void sh_map_read_failures(sh_reader *r, sh_state *state, json_t *value, const ch
 void sh_map_check(sh_reader *r, sh_state *state, const json_t *value);
 /* fields.c: the fields of one state. */
 void sh_state_read(sh_reader *r, sh_state *state, json_t *value);
+/* fields_lists.c */
+void sh_read_choices(sh_reader *r, sh_state *state, json_t *value, const char *name);
+void sh_read_retry(sh_reader *r, sh_state *state, json_t *value, const char *name);
+void sh_read_catch(sh_reader *r, sh_state *state, json_t *value, const char *name);
+void sh_read_result_path(sh_reader *r, json_t *value, sh_path_field *out);
+/* An array of `least` to 1,000 objects; false after a finding. */
+bool sh_read_list(sh_reader *r, const json_t *value, size_t least, size_t *count);
+/* The finding that a field belongs to the query language that the state does not have. */
+void sh_read_wrong_language(sh_reader *r, const char *field);
 /* machine.c: NULL after findings. */
 const sh_machine *sh_machine_read(sh_reader *r, const json_t *value);
+/* A machine of one state. */
+const sh_machine *sh_machine_lone(sh_reader *r, json_t *value);
+/* Whether a state around this machine assigns a variable of that name. */
+bool sh_scope_taken(const sh_reader *r, const char *name);
 
 #endif

@@ -12,11 +12,13 @@ int sh_number_eval(const sh_number_field *field, const sh_eval *eval, double *ou
     int status;
     char *text;
 
+    if (field->computed)
+        return sh_template_whole(field->computed, eval, out);
     if (!field->path) {
         *out = field->value;
         return 0;
     }
-    status = sh_path_get(field->path, sh_path_is_context(field->path) ? eval->context : eval->input, &value);
+    status = sh_eval_get(field->path, eval, eval->input, &value);
     if (status == SH_E_NOT_FOUND || status == SH_E_LIMIT) {
         text = sh_flow_text(eval->input);
         status =
@@ -52,9 +54,26 @@ static int enter_pass(sh_run *run, sh_frame *frame, const sh_eval *eval)
         status = sh_template_eval(frame->state->parameters, eval, &result);
     else
         result = json_incref(eval->input);
+    if (!status && frame->state->parameters)
+        sh_test_note(run, frame, "afterParameters", result);
     if (!status)
         status = sh_frame_leave(run, frame, result);
     json_decref(result);
+    return status;
+}
+
+/* RFC 3339, or a fault. */
+static int timestamp(const sh_state *state, const sh_eval *eval, int64_t *due)
+{
+    json_t *value = NULL;
+    int status = sh_template_typed(state->timestamp, eval, "string", &value);
+
+    if (!status && !sh_time_parse_iso(json_string_value(value), json_string_length(value), due))
+        status = sh_template_refuse(state->timestamp, eval,
+                                    "returned a value that is not a valid ISO-8601 extended offset date-time "
+                                    "format string: %.200s",
+                                    json_string_value(value));
+    json_decref(value);
     return status;
 }
 
@@ -74,8 +93,9 @@ static int wait_until(const sh_state *state, const sh_eval *eval, int64_t *due)
     *due = state->timestamp_ms;
     if (state->has_timestamp)
         return 0;
-    status = sh_path_get(state->timestamp_path,
-                         sh_path_is_context(state->timestamp_path) ? eval->context : eval->input, &value);
+    if (state->timestamp)
+        return timestamp(state, eval, due);
+    status = sh_eval_get(state->timestamp_path, eval, eval->input, &value);
     if (status == SH_E_NOT_FOUND || status == SH_E_LIMIT ||
         (!status && (!json_is_string(value) ||
                      !sh_time_parse_iso(json_string_value(value), json_string_length(value), due))))
@@ -100,48 +120,57 @@ static int enter_wait(sh_run *run, sh_frame *frame, const sh_eval *eval)
     return 0;
 }
 
+static int rule_holds(const sh_choice *choice, const sh_eval *eval, bool *holds)
+{
+    json_t *value = NULL;
+    int status;
+
+    if (!choice->condition)
+        return sh_rule_eval(choice->rule, eval, holds);
+    status = sh_template_typed(choice->condition, eval, "boolean", &value);
+    *holds = !status && json_is_true(value);
+    json_decref(value);
+    return status;
+}
+
 static int enter_choice(sh_run *run, sh_frame *frame, const sh_eval *eval)
 {
-    size_t next = frame->state->default_next;
-    json_t *output = NULL;
+    const sh_state *state = frame->state;
     bool holds = false;
     int status = 0;
 
-    for (size_t i = 0; !status && !holds && i < frame->state->choice_count; i++) {
-        status = sh_rule_eval(frame->state->choices[i].rule, eval, &holds);
+    for (size_t i = 0; !status && i < state->choice_count; i++) {
+        const sh_choice *choice = &state->choices[i];
+
+        status = rule_holds(choice, eval, &holds);
         if (!status && holds)
-            next = frame->state->choices[i].next;
+            return sh_frame_pass(run, frame, eval, choice->next, choice->assign, choice->output);
     }
-    if (!status && next == SH_NOWHERE)
+    if (!status && !state->default_next.name)
         status =
             sh_fault_set(eval->fault, "States.Runtime",
                          "Failed to transition out of the state. The state does not point to a next state.");
-    if (!status)
-        status = sh_path_apply(&frame->state->output_path, eval->input, eval->context, eval->fault, &output);
-    if (!status)
-        status = sh_frame_exit(run, frame, next, output);
-    json_decref(output);
-    return status;
+    return status ? status
+                  : sh_frame_pass(run, frame, eval, state->default_next, state->assign, state->output);
 }
 
 static int enter_succeed(sh_run *run, sh_frame *frame, const sh_eval *eval)
 {
-    json_t *output = NULL;
-    int status = sh_path_apply(&frame->state->output_path, eval->input, eval->context, eval->fault, &output);
-
-    if (!status)
-        status = sh_frame_exit(run, frame, SH_NOWHERE, output);
-    json_decref(output);
-    return status;
+    return sh_frame_pass(run, frame, eval, (sh_next){NULL, SH_NOWHERE}, NULL, frame->state->output);
 }
 
 /* A string given as such or by an expression. *value holds it as long as it is needed. */
-static int fail_text(const char *given, const sh_expr *expr, const char *field, const sh_eval *eval,
-                     json_t **value, const char **text)
+static int fail_text(const char *given, const sh_template *computed, const sh_expr *expr, const char *field,
+                     const sh_eval *eval, json_t **value, const char **text)
 {
     int status;
 
     *text = given;
+    if (computed) {
+        status = sh_template_typed(computed, eval, "string", value);
+        *text = status ? NULL : json_string_value(*value);
+        return status;
+    }
     if (!expr)
         return 0;
     status = sh_expr_eval(expr, eval, field, value);
@@ -157,10 +186,12 @@ static int enter_fail(sh_run *run, sh_frame *frame, const sh_eval *eval)
     const sh_state *state = frame->state;
     json_t *error_value = NULL, *cause_value = NULL;
     const char *error, *cause;
-    int status = fail_text(state->error, state->error_path, "ErrorPath", eval, &error_value, &error);
+    int status = fail_text(state->error, state->error_value, state->error_path, "ErrorPath", eval,
+                           &error_value, &error);
 
     if (!status)
-        status = fail_text(state->cause, state->cause_path, "CausePath", eval, &cause_value, &cause);
+        status = fail_text(state->cause, state->cause_value, state->cause_path, "CausePath", eval,
+                           &cause_value, &cause);
     if (!status) {
         status = sh_fault_take(eval->fault, error, cause);
         if (status == SH_FAULT)
@@ -185,26 +216,30 @@ static int (*const enter_type[])(sh_run *, sh_frame *, const sh_eval *) = {
 int sh_frame_enter(sh_run *run, sh_frame *frame)
 {
     sh_fault fault = {0};
-    sh_eval eval = {.env = run->env, .fault = &fault};
+    sh_eval eval = {0};
     int status = 0;
 
     if (!frame->entered) {
         frame->entered_ms = run->env->now_ms;
         frame->entered = true;
+        sh_test_note(run, frame, "input", frame->input);
         status = sh_emit_entered(run, frame);
     }
     if (!status && frame->state->type == SH_STATE_TASK)
         status = sh_task_token(run, frame);
-    if (!status && run->flow->build.context)
-        status = sh_context(run, frame, &eval.context);
+    if (!status)
+        status = sh_eval_begin(run, frame, &fault, &eval);
+    if (!status)
+        status = sh_eval_states(&eval, frame, NULL, NULL);
     if (!status)
         status = sh_state_input(run, frame, &eval, &eval.input);
+    if (!status && !frame->state->jsonata)
+        sh_test_note(run, frame, "afterInputPath", eval.input);
     if (!status)
         status = enter_type[frame->state->type](run, frame, &eval);
     if (status)
         status = sh_frame_stumble(run, frame, &fault, status);
-    json_decref(eval.input);
-    json_decref(eval.context);
+    sh_eval_end(&eval);
     sh_fault_clear(&fault);
     return status;
 }

@@ -92,6 +92,7 @@ static int worker_started(sh_run *run, sh_frame *frame, const char *worker)
 int sh_task_enter(sh_run *run, sh_frame *frame, const sh_eval *eval)
 {
     sh_flow_task task = {.id = frame->task, .state = frame->state->name, .resource = &frame->state->resource};
+    bool mocked = false;
     int status = 0;
 
     if (frame->state->parameters)
@@ -100,18 +101,26 @@ int sh_task_enter(sh_run *run, sh_frame *frame, const sh_eval *eval)
         task.parameters = json_incref(eval->input);
     if (!status)
         status = sh_payload_check(frame, task.parameters, eval->fault, NULL);
+    if (!status && frame->state->parameters)
+        sh_test_note(run, frame, frame->state->jsonata ? "afterArguments" : "afterParameters",
+                     task.parameters);
     if (!status)
         status = seconds(&frame->state->timeout, eval, &task.timeout_s);
     if (!status)
         status = seconds(&frame->state->heartbeat, eval, &task.heartbeat_s);
+    if (!status && frame->state->credentials)
+        status = sh_template_eval(frame->state->credentials, eval, &task.credentials);
     if (!status)
+        status = sh_test_mock(run, frame, &mocked);
+    if (!status && !mocked)
         status = start(run, frame, &task);
     if (!status && frame->phase == SH_PHASE_TASK)
         status = sh_task_add(run, &task);
     else if (!status)
-        task.id = 0; /* the history is full */
+        task.id = 0; /* the history is full, or the work is mocked */
     if (status || !task.id) {
         json_decref(task.parameters);
+        json_decref(task.credentials);
         free(task.token);
     }
     return status;

@@ -14,6 +14,7 @@ void sh_fault_clear(sh_fault *fault)
 {
     free(fault->error);
     free(fault->cause);
+    free(fault->location);
     *fault = (sh_fault){0};
 }
 

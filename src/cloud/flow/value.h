@@ -20,6 +20,7 @@ typedef struct sh_fault {
     char *error, *cause; /* owned; either may be NULL */
     bool runtime;        /* States.Runtime: no Retry and no Catch takes it */
     bool heartbeat;      /* a States.Timeout that States.HeartbeatTimeout names, too */
+    char *location;      /* owned; the field whose JSONata failed, NULL: something else did */
 } sh_fault;
 
 /* Replaces what is there; returns SH_FAULT, or SH_E_MEMORY. A States.Runtime error sets `runtime`. */
@@ -49,8 +50,9 @@ json_t *sh_value_text(const sh_buf *buf);
 /* What the tables are made with. Everything lives in the arena; JSON constants in `keep`. */
 typedef struct sh_build {
     sh_arena *arena;
-    json_t *keep; /* array of the JSON values that tables borrow */
-    bool context; /* some path starts with "$$" */
+    json_t *keep;   /* array of the JSON values that tables borrow */
+    bool context;   /* some path starts with "$$" */
+    bool variables; /* something reads or assigns variables */
 } sh_build;
 
 /* Keeps `value` (a new reference, given away) alive as long as the tables; NULL when it is NULL or memory is
