@@ -162,7 +162,7 @@ static int assign(sh_frame *frame, const json_t *assigned)
 
 static int move_on(sh_run *run, sh_frame *frame, sh_next next, json_t *output)
 {
-    if (run->env->test)
+    if (sh_test_root(run, frame))
         sh_test_exit(run, frame, next);
     else if (next.index != SH_NOWHERE)
         return sh_frame_move(frame, &frame->machine->states[next.index], output);

@@ -158,7 +158,10 @@ int sh_frame_cancel(sh_run *run, sh_frame *frame);
 int sh_run_cancel_task(sh_run *run, int64_t task);
 
 /* lone.c: one state alone; without env->test they do nothing. */
-int sh_test_begin(sh_run *run); /* the root frame */
+int sh_test_begin(sh_run *run);                              /* makes the root frame */
+bool sh_test_root(const sh_run *run, const sh_frame *frame); /* whether it is that of such a run */
+/* The machine of the root frame, in any case; NULL when the state to test does not exist. */
+const sh_machine *sh_test_machine(const sh_run *run, size_t *position);
 void sh_test_note(sh_run *run, const sh_frame *frame, const char *key, json_t *value);
 void sh_test_exit(sh_run *run, const sh_frame *frame, sh_next next);
 /* Whether the run ends here: delay_ms is what the retrier would wait. */

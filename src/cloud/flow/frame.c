@@ -104,17 +104,13 @@ static const number_field numbers[] = {
 };
 
 static const number_field sizes[] = {
-    NUMBER("index", index, 0),
-    NUMBER("next", next_item, 0),
-    NUMBER("limit", limit, 0),
-    NUMBER("failures", failures, 0),
-    NUMBER("tolerated", tolerated, 0),
+    NUMBER("index", index, 0),       NUMBER("next", next_item, 0),      NUMBER("limit", limit, 0),
+    NUMBER("failures", failures, 0), NUMBER("tolerated", tolerated, 0),
 };
 
 static const number_field values[] = {
     NUMBER("input", input, 0), NUMBER("output", output, 0),     NUMBER("results", results, 0),
-    NUMBER("items", items, 0), NUMBER("selected", selected, 0),
-    NUMBER("variables", variables, 0),
+    NUMBER("items", items, 0), NUMBER("selected", selected, 0), NUMBER("variables", variables, 0),
 };
 
 static void *at(const sh_frame *frame, const number_field *field)
@@ -325,6 +321,8 @@ static int load_frame(const json_t *object, sh_frame *parent, const sh_machine *
 
 int sh_run_load(sh_run *run, const json_t *state, sh_err *err)
 {
+    const sh_machine *machine;
+    size_t position;
     int status;
 
     if (json_integer_value(json_object_get(state, "v")) != VERSION)
@@ -334,8 +332,9 @@ int sh_run_load(sh_run *run, const json_t *state, sh_err *err)
     run->last_event = json_integer_value(json_object_get(state, "events"));
     run->last_task = json_integer_value(json_object_get(state, "tasks"));
     run->input = json_incref(json_object_get(state, "input"));
-    status = run->input ? load_frame(json_object_get(state, "frame"), NULL, run->flow->machine, &run->root)
-                        : SH_E_FORMAT;
+    machine = sh_test_machine(run, &position);
+    status = run->input && machine ? load_frame(json_object_get(state, "frame"), NULL, machine, &run->root)
+                                   : SH_E_FORMAT;
     return status ? sh_fail(err, status,
                             status == SH_E_MEMORY
                                 ? "out of memory"

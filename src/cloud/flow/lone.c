@@ -14,9 +14,14 @@ static json_t *inspection(sh_run *run)
     return test->inspection;
 }
 
+bool sh_test_root(const sh_run *run, const sh_frame *frame)
+{
+    return run->env->test && !frame->parent;
+}
+
 void sh_test_note(sh_run *run, const sh_frame *frame, const char *key, json_t *value)
 {
-    if (!run->env->test || frame->parent)
+    if (!sh_test_root(run, frame))
         return;
     if (inspection(run) && json_object_set(run->env->test->inspection, key, value))
         run->memory = true;
@@ -43,7 +48,7 @@ void sh_test_exit(sh_run *run, const sh_frame *frame, sh_next next)
 
 bool sh_test_retry(sh_run *run, const sh_frame *frame, size_t retrier, int64_t delay_ms)
 {
-    if (!run->env->test)
+    if (!sh_test_root(run, frame))
         return false;
     run->env->test->end = SH_FLOW_TEST_RETRIABLE;
     note_details(run, json_pack("{s:I, s:I}", "retryIndex", (json_int_t)retrier,
@@ -53,7 +58,7 @@ bool sh_test_retry(sh_run *run, const sh_frame *frame, size_t retrier, int64_t d
 
 void sh_test_caught(sh_run *run, const sh_frame *frame, size_t catcher)
 {
-    if (!run->env->test)
+    if (!sh_test_root(run, frame))
         return;
     run->env->test->end = SH_FLOW_TEST_CAUGHT;
     note_details(run, json_pack("{s:I}", "catchIndex", (json_int_t)catcher));
@@ -65,7 +70,7 @@ int sh_test_mock(sh_run *run, sh_frame *frame, bool *taken)
     sh_fault fault = {0};
     int status;
 
-    *taken = test && test->mock;
+    *taken = sh_test_root(run, frame) && test->mock;
     if (!*taken)
         return 0;
     if (!test->error)
@@ -100,14 +105,21 @@ static const sh_machine *search(const sh_machine *machine, const char *name, siz
     return found;
 }
 
+const sh_machine *sh_test_machine(const sh_run *run, size_t *position)
+{
+    const sh_machine *machine = run->flow->machine;
+
+    *position = machine->start;
+    return run->env->test && run->env->test->state ? search(machine, run->env->test->state, position)
+                                                   : machine;
+}
+
 int sh_test_begin(sh_run *run)
 {
     const sh_flow_test *test = run->env->test;
-    const sh_machine *machine = run->flow->machine;
-    size_t position = machine->start;
+    size_t position;
+    const sh_machine *machine = sh_test_machine(run, &position);
 
-    if (test->state)
-        machine = search(machine, test->state, &position);
     if (!machine)
         return SH_E_ARGUMENT;
     run->root = sh_frame_new(NULL, machine, &machine->states[position], run->input);
