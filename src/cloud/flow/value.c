@@ -49,13 +49,47 @@ int sh_fault_set(sh_fault *fault, const char *error, const char *format, ...)
     return status;
 }
 
+/* The decimal digits of a number, without a sign. */
+static size_t whole_digits(uint64_t number, char digits[24])
+{
+    char reversed[24];
+    size_t count = 0;
+
+    do
+        reversed[count++] = (char)('0' + number % 10);
+    while (number /= 10);
+    for (size_t i = 0; i < count; i++)
+        digits[i] = reversed[count - 1 - i];
+    digits[count] = '\0';
+    return count;
+}
+
+/* Most numbers are thousandths of at most 15 digits (times are), and no two such decimals are the same
+ * double: the one that gives the number is its shortest form. 0: it is none of them. */
+static size_t short_digits(double number, char digits[24], int *exponent)
+{
+    double thousandths = nearbyint(number * 1000.0);
+    size_t count;
+
+    if (!(thousandths >= 1 && thousandths < 1e15 && thousandths / 1000.0 == number))
+        return 0;
+    count = whole_digits((uint64_t)thousandths, digits);
+    *exponent = (int)count - 4;
+    while (count > 1 && digits[count - 1] == '0')
+        count--;
+    digits[count] = '\0';
+    return count;
+}
+
 /* Digits and exponent of the shortest form, from "d.ddde±xx". Returns the count of digits. */
-static size_t shortest_digits(double number, char digits[20], int *exponent)
+static size_t shortest_digits(double number, char digits[24], int *exponent)
 {
     char text[40];
-    size_t count = 0;
+    size_t count = short_digits(number, digits, exponent);
     const char *p;
 
+    if (count)
+        return count;
     for (int precision = 0; precision < 17; precision++) {
         snprintf(text, sizeof(text), "%.*e", precision, number);
         if (strtod(text, NULL) == number)
@@ -91,7 +125,7 @@ static void put_plain(sh_buf *buf, const char *digits, size_t count, int exponen
 
 int sh_value_number(sh_buf *buf, double number)
 {
-    char digits[20];
+    char digits[24];
     int exponent;
     size_t count;
 
@@ -120,10 +154,11 @@ static void put_string(sh_buf *buf, const char *text, size_t length)
     sh_buf_putc(buf, '"');
     for (size_t i = 0; i < length; i++) {
         unsigned char c = (unsigned char)text[i];
-        const char *special = c ? strchr(plain, c) : NULL;
+        const char *special;
 
-        if (!special && c >= 0x20)
+        if (c >= 0x20 && c != '"' && c != '\\')
             continue;
+        special = c ? strchr(plain, c) : NULL;
         sh_buf_append(buf, text + from, i - from);
         from = i + 1;
         if (special) {
@@ -179,6 +214,16 @@ static int dump_array(sh_buf *buf, const json_t *value, int depth)
     return sh_buf_putc(buf, ']');
 }
 
+static void put_integer(sh_buf *buf, json_int_t number)
+{
+    char digits[24];
+    uint64_t size = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+
+    if (number < 0)
+        sh_buf_putc(buf, '-');
+    sh_buf_append(buf, digits, whole_digits(size, digits));
+}
+
 static int dump(sh_buf *buf, const json_t *value, int depth)
 {
     if (depth > SH_FLOW_DEPTH_MAX)
@@ -192,7 +237,7 @@ static int dump(sh_buf *buf, const json_t *value, int depth)
         put_string(buf, json_string_value(value), json_string_length(value));
         break;
     case JSON_INTEGER:
-        sh_buf_printf(buf, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        put_integer(buf, json_integer_value(value));
         break;
     case JSON_REAL:
         return sh_value_number(buf, json_real_value(value));
