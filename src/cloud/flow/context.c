@@ -167,12 +167,14 @@ static json_t *states_object(const sh_eval *eval, json_t *input, json_t *result,
 
 int sh_eval_states(sh_eval *eval, const sh_frame *frame, json_t *result, json_t *error)
 {
-    json_t *bindings;
+    return frame->state->computed ? sh_eval_bind(eval, frame->input, result, error) : 0;
+}
 
-    if (!frame->state->computed)
-        return 0;
-    bindings = eval->variables ? json_copy(eval->variables) : json_object();
-    if (!put(bindings, "states", states_object(eval, frame->input, result, error))) {
+int sh_eval_bind(sh_eval *eval, json_t *input, json_t *result, json_t *error)
+{
+    json_t *bindings = eval->variables ? json_copy(eval->variables) : json_object();
+
+    if (!put(bindings, "states", states_object(eval, input, result, error))) {
         json_decref(bindings);
         return SH_E_MEMORY;
     }

@@ -106,6 +106,7 @@ int sh_eval_begin(const sh_run *run, const sh_frame *frame, sh_fault *fault, sh_
 void sh_eval_end(sh_eval *eval);
 /* What a JSONata state sees from now on as $states.result and $states.errorOutput (each may be NULL). */
 int sh_eval_states(sh_eval *eval, const sh_frame *frame, json_t *result, json_t *error);
+int sh_eval_bind(sh_eval *eval, json_t *input, json_t *result, json_t *error); /* without a frame */
 
 /* states.c */
 int sh_frame_enter(sh_run *run, sh_frame *frame);

@@ -191,6 +191,18 @@ static const struct family {
                 [SH_FLOW_LAMBDA] = {"LambdaFunction", "lambdaFunction"},
                 [SH_FLOW_ACTIVITY] = {"Activity", "activity"}};
 
+static json_t *with_credentials(json_t *details, const json_t *credentials)
+{
+    const char *role = json_string_value(json_object_get(credentials, "RoleArn"));
+
+    if (details && role &&
+        json_object_set_new(details, "taskCredentials", json_pack("{s:s}", "roleArn", role))) {
+        json_decref(details);
+        return NULL;
+    }
+    return details;
+}
+
 static json_t *scheduled_details(const sh_run *run, bool plain, const sh_flow_resource *resource,
                                  json_t *details, const sh_flow_task *task)
 {
@@ -203,6 +215,7 @@ static json_t *scheduled_details(const sh_run *run, bool plain, const sh_flow_re
             details = NULL;
         }
     }
+    details = with_credentials(details, task->credentials);
     details = with_integer(details, "timeoutInSeconds", task->timeout_s);
     return with_integer(details, "heartbeatInSeconds", task->heartbeat_s);
 }

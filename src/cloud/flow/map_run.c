@@ -2,7 +2,7 @@
 /* A distributed Map: to the interpreter it is a task of the service, whose parameters (flow.h) say everything
  * that is needed to run it. What depends on the state's input is evaluated on entry; ItemSelector is
  * evaluated item by item, by the service, since the items may come from an object. What it sees goes with the
- * parameters: Selector: {Input: $, Context: $$ but for Map} The chain of events:
+ * parameters: Selector: {Input: $, Context: $$ but for Map, Variables} The chain of events:
  * MapStateStarted, MapRunStarted; MapRunSucceeded, MapStateSucceeded and MapStateExited all follow
  * MapRunStarted, MapStateFailed follows MapRunFailed. */
 #include "cloud/flow/engine.h"
@@ -172,6 +172,7 @@ static int put_selector(const sh_run *run, const sh_frame *frame, const sh_eval 
         status = sh_context(run, frame, &context);
     selector = json_object();
     if (!status && (!put_shared(selector, "Input", input) || !put_shared(selector, "Context", context) ||
+                    !put_shared(selector, "Variables", eval->variables) ||
                     !put_shared(parameters, "Selector", selector)))
         status = SH_E_MEMORY;
     json_decref(selector);
@@ -332,6 +333,7 @@ int sh_flow_map_item(const sh_flow *flow, const sh_flow_env *env, const char *st
     const json_t *selector = json_object_get(parameters, "Selector");
     sh_fault fault = {0};
     sh_eval eval = {.input = json_object_get(selector, "Input"),
+                    .variables = json_object_get(selector, "Variables"),
                     .env = env,
                     .fault = &fault};
     int status;
@@ -343,8 +345,13 @@ int sh_flow_map_item(const sh_flow *flow, const sh_flow_env *env, const char *st
         return 0;
     }
     eval.context = item_context(json_object_get(selector, "Context"), index, value, extra);
-    status = eval.context ? sh_template_eval(found->item_selector, &eval, input) : SH_E_MEMORY;
+    status = eval.context ? 0 : SH_E_MEMORY;
+    if (!status && found->computed)
+        status = sh_eval_bind(&eval, eval.input, NULL, NULL);
+    if (!status)
+        status = sh_template_eval(found->item_selector, &eval, input);
     json_decref(eval.context);
+    json_decref(eval.bindings);
     if (status == SH_FAULT) {
         *error = fault.error;
         *cause = fault.cause;
