@@ -307,8 +307,8 @@ static void test_create(void **state)
     json_decref(bed_call(b, "states", "CreateStateMachine", "{'name':'n','definition':'{}','roleArn':'x'}"));
     assert_string_equal(b->code, "InvalidArn");
     json_decref(bed_call(b, "states", "CreateStateMachine",
-                         "{'name':'n','definition':'{}','roleArn':'" TEST_ROLE "','type':'EXPRESS'}"));
-    assert_string_equal(b->code, "StateMachineTypeNotSupported");
+                         "{'name':'n','definition':'{}','roleArn':'" TEST_ROLE "','type':'FAST'}"));
+    assert_string_equal(b->code, "ValidationException");
     json_decref(bed_call(b, "states", "CreateStateMachine", "{'name':'n','roleArn':'" TEST_ROLE "'}"));
     assert_string_equal(b->code, "ValidationException");
     json_decref(bed_call(b, "states", "CreateStateMachine", "{'name':1}"));

@@ -11,7 +11,7 @@
 #include "base/size.h"
 #include "cloud/api/hold.h"
 #include "cloud/api/keys.h"
-#include "cloud/api/states.h"
+#include "cloud/api/states_api.h"
 #include "cloud/api/states_token.h"
 
 #include <errno.h>
@@ -191,7 +191,8 @@ int sh_cloud_open(sh_cloud **out, const sh_cloud_settings *settings, const sh_cl
         (status = sh_flow_cache_new(&s->cloud.flows, err)) < 0)
         goto fail;
     s->cloud.holds = sh_holds_new();
-    if (!s->cloud.holds) {
+    s->cloud.express = sh_express_new();
+    if (!s->cloud.holds || !s->cloud.express) {
         status = sh_fail(err, SH_E_MEMORY, "no memory for the server");
         goto fail;
     }
@@ -236,8 +237,10 @@ void sh_cloud_close(sh_cloud *cloud)
         return;
     wakeups_stop(&s->wakeups);
     sh_holds_stop(cloud->holds);
+    sh_express_stop(cloud->express);
     for (size_t i = 0; i < s->started; i++)
         pthread_join(s->threads[i], NULL);
+    sh_express_free(cloud->express);
     sh_flow_cache_free(cloud->flows);
     sh_holds_free(cloud->holds);
     sh_db_close(cloud->db);

@@ -45,8 +45,9 @@ typedef struct sh_cloud {
     char *secret_key;
     unsigned char token_key[32]; /* states_token.c: signs the tokens of tasks */
     struct sh_wakeups *wakeups;
-    struct sh_flow_cache *flows; /* states_cache.c: parsed definitions */
-    struct sh_holds *holds;      /* hold.c: calls whose answer comes later */
+    struct sh_flow_cache *flows;      /* states_cache.c: parsed definitions */
+    struct sh_holds *holds;           /* hold.c: calls whose answer comes later */
+    struct sh_express_table *express; /* states_express.c */
 } sh_cloud;
 
 /* Tells the runners named by SH_WAKE_* bits that there may be work. Call after the transaction has committed,

@@ -2,6 +2,7 @@
 #include "cloud/api/states.h"
 #include "base/size.h"
 #include "cloud/api/args.h"
+#include "cloud/api/states_api.h"
 #include "cloud/api/states_token.h"
 
 #include <string.h>
@@ -189,7 +190,16 @@ static const sh_action actions[] = {
     {"ListStateMachines", sh_states_list},
     {"DeleteStateMachine", sh_states_delete},
     {"ValidateStateMachineDefinition", sh_states_validate},
+    {"PublishStateMachineVersion", sh_states_publish},
+    {"ListStateMachineVersions", sh_states_list_versions},
+    {"DeleteStateMachineVersion", sh_states_delete_version},
+    {"CreateStateMachineAlias", sh_states_create_alias},
+    {"UpdateStateMachineAlias", sh_states_update_alias},
+    {"DescribeStateMachineAlias", sh_states_describe_alias},
+    {"ListStateMachineAliases", sh_states_list_aliases},
+    {"DeleteStateMachineAlias", sh_states_delete_alias},
     {"StartExecution", sh_states_start},
+    {"StartSyncExecution", sh_states_start_sync},
     {"StopExecution", sh_states_stop},
     {"DescribeExecution", sh_states_describe_execution},
     {"ListExecutions", sh_states_list_executions},

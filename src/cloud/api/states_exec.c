@@ -1,88 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Actions on executions. Starting one only adds a row that is due: the runner takes it from there. */
+/* Actions on executions that there are. */
 #include "cloud/api/args.h"
-#include "cloud/api/keys.h"
-#include "cloud/api/states.h"
+#include "cloud/api/states_api.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#define INPUT_MAX (256 * 1024)
-
-static int check_input(sh_call *call, const char **input)
-{
-    json_t *value = NULL;
-    sh_err err = {0};
-    int status = sh_arg_text(call, "input", INPUT_MAX, input);
-    if (status < 0)
-        return status;
-    if (!*input)
-        *input = "{}";
-    if (strlen(*input) > INPUT_MAX)
-        return sh_call_fail(call, 400, "InvalidExecutionInput",
-                            "Invalid State Machine Execution Input: 'more than %d bytes'", INPUT_MAX);
-    status = sh_flow_load(&value, *input, strlen(*input), &err);
-    json_decref(value);
-    if (status == SH_E_MEMORY)
-        return sh_call_fail_internal(call, &err);
-    if (status < 0)
-        return sh_call_fail(call, 400, "InvalidExecutionInput", "Invalid State Machine Execution Input: '%s'",
-                            err.message);
-    return 0;
-}
-
-static int answer_start(sh_call *call, const sh_execution *execution)
-{
-    int failed = 0;
-    int status = sh_out_new(call);
-    if (status < 0)
-        return status;
-    sh_put_text(&failed, call->out, "executionArn", execution->arn);
-    sh_put_date(&failed, call->out, "startDate", execution->started_ms);
-    return sh_out_done(call, failed);
-}
-
-/* The name is taken: well if by a running execution with the same input. */
-static int start_again(sh_call *call, const sh_execution *execution)
-{
-    sh_execution old;
-    int status = sh_states_execution(call, execution->arn, &old);
-    if (status < 0)
-        return status;
-    if (strcmp(old.status, "RUNNING") == 0 && strcmp(old.input, execution->input) == 0)
-        return answer_start(call, &old);
-    return sh_call_fail(call, 400, "ExecutionAlreadyExists", "Execution Already Exists: '%s'",
-                        execution->arn);
-}
-
-int sh_states_start(sh_call *call)
-{
-    const char *arn;
-    char uuid[SH_UUID_TEXT];
-    sh_machine machine;
-    sh_err err = {0};
-    sh_execution e = {.started_ms = call->now_ms};
-    int status = sh_arg_need(call, "stateMachineArn", SH_ARN_MAX, &arn);
-    if (status < 0 || (status = sh_arg_text(call, "name", 1024, &e.name)) < 0 ||
-        (e.name && (status = sh_states_check_name(call, e.name)) < 0) ||
-        (status = check_input(call, &e.input)) < 0 || (status = sh_states_machine(call, arn, &machine)) < 0)
-        return status;
-    if (!e.name) {
-        sh_uuid(uuid);
-        e.name = uuid;
-    }
-    e.machine_arn = machine.arn;
-    e.revision_row = machine.revision_row;
-    e.arn = sh_states_execution_arn(call, machine.name, e.name);
-    if (!e.arn)
-        return sh_out_done(call, SH_E_MEMORY);
-    status = sh_execution_insert(call->cloud->db, &e, &err);
-    if (status == SH_E_CONFLICT)
-        return start_again(call, &e);
-    if (status < 0)
-        return sh_call_fail_internal(call, &err);
-    sh_cloud_wake(call->cloud, SH_WAKE_FLOWS);
-    return answer_start(call, &e);
-}
+#define REDRIVABLE_MS (14 * 24 * 3600 * INT64_C(1000))
 
 static int stop_in_transaction(sh_call *call, const char *arn, const char *error, const char *cause,
                                int64_t *stopped_ms, sh_err *err)
@@ -129,27 +53,53 @@ static void put_execution(int *failed, json_t *out, const sh_execution *e)
     sh_put_text(failed, out, "status", e->status);
     sh_put_date(failed, out, "startDate", e->started_ms);
     sh_put_date(failed, out, "stopDate", e->stopped_ms);
+    sh_put_text(failed, out, "stateMachineVersionArn", e->version_arn);
+    sh_put_text(failed, out, "stateMachineAliasArn", e->alias_arn);
+    sh_put(failed, out, "redriveCount", json_integer(e->redrive_count));
+    sh_put_date(failed, out, "redriveDate", e->redriven_ms);
+}
+
+static void put_redrive(int *failed, sh_call *call, const sh_execution *e)
+{
+    const char *reason = NULL;
+    if (strcmp(e->status, "RUNNING") == 0)
+        reason = "Execution is RUNNING and cannot be redriven";
+    else if (strcmp(e->status, "SUCCEEDED") == 0)
+        reason = "Execution is SUCCEEDED and cannot be redriven";
+    else if (call->now_ms - e->stopped_ms > REDRIVABLE_MS)
+        reason = "Execution redrivable period exceeded";
+    sh_put_text(failed, call->out, "redriveStatus", reason ? "NOT_REDRIVABLE" : "REDRIVABLE");
+    sh_put_text(failed, call->out, "redriveStatusReason", reason);
+}
+
+static void put_payload(int *failed, json_t *out, const char *name, const char *text, bool included)
+{
+    char details[32];
+    if (!text)
+        return;
+    snprintf(details, sizeof(details), "%sDetails", name);
+    if (included)
+        sh_put_text(failed, out, name, text);
+    sh_put(failed, out, details, json_pack("{s:b}", "included", included));
 }
 
 int sh_states_describe_execution(sh_call *call)
 {
     const char *arn;
     sh_execution e;
+    bool metadata_only;
     int failed = 0;
     int status = sh_arg_need(call, "executionArn", SH_ARN_MAX, &arn);
-    if (status < 0 || (status = sh_states_execution(call, arn, &e)) < 0 || (status = sh_out_new(call)) < 0)
+    if (status < 0 || (status = sh_states_metadata_only(call, &metadata_only)) < 0 ||
+        (status = sh_states_execution(call, arn, &e)) < 0 || (status = sh_out_new(call)) < 0)
         return status;
     put_execution(&failed, call->out, &e);
-    sh_put_text(&failed, call->out, "input", e.input);
-    sh_put(&failed, call->out, "inputDetails", json_pack("{s:b}", "included", 1));
-    if (e.output) {
-        sh_put_text(&failed, call->out, "output", e.output);
-        sh_put(&failed, call->out, "outputDetails", json_pack("{s:b}", "included", 1));
-    }
+    put_payload(&failed, call->out, "input", e.input, !metadata_only);
+    put_payload(&failed, call->out, "output", e.output, !metadata_only);
     sh_put_text(&failed, call->out, "error", e.error);
     sh_put_text(&failed, call->out, "cause", e.cause);
-    sh_put(&failed, call->out, "redriveCount", json_integer(0));
-    sh_put_text(&failed, call->out, "redriveStatus", "NOT_REDRIVABLE");
+    sh_put_text(&failed, call->out, "traceHeader", e.trace_header);
+    put_redrive(&failed, call, &e);
     return sh_out_done(call, failed);
 }
 
@@ -175,40 +125,50 @@ static int take_execution(void *opaque, const sh_execution *e)
     return 0;
 }
 
-static int check_filter(sh_call *call, const char *filter)
+static int read_filters(sh_call *call, sh_execution_query *query)
 {
-    static const char *const known[] = {"RUNNING",   "SUCCEEDED", "FAILED",
-                                        "TIMED_OUT", "ABORTED",   "PENDING_REDRIVE"};
-    for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
-        if (!filter || strcmp(filter, known[i]) == 0)
-            return 0;
-    }
-    return sh_call_fail(
-        call, 400, "ValidationException",
-        "1 validation error detected: Value '%s' at 'statusFilter' failed to satisfy constraint: "
-        "Member must satisfy enum value set: [RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED, "
-        "PENDING_REDRIVE]",
-        filter);
+    static const char *const statuses[] = {"RUNNING", "SUCCEEDED",       "FAILED", "TIMED_OUT",
+                                           "ABORTED", "PENDING_REDRIVE", NULL};
+    static const char *const redrives[] = {"REDRIVEN", "NOT_REDRIVEN", NULL};
+    const char *redrive;
+    int64_t limit;
+    int status = sh_states_enum(call, "statusFilter", statuses, &query->status);
+    if (status < 0 || (status = sh_states_enum(call, "redriveFilter", redrives, &redrive)) < 0 ||
+        (status = sh_arg_int(call, "maxResults", 0, 1000, 100, &limit)) < 0 ||
+        (status = sh_states_token_number(call, 'e', &query->below)) < 0)
+        return status;
+    query->redriven = redrive ? strcmp(redrive, "REDRIVEN") == 0 : -1;
+    query->limit = limit ? limit : 100;
+    return 0;
+}
+
+/* Of a machine: all its executions; of a version or alias: those started by it. */
+static int read_listed(sh_call *call, sh_execution_query *query)
+{
+    const char *arn;
+    sh_target target;
+    int status = sh_arg_need(call, "stateMachineArn", SH_ARN_MAX, &arn);
+    if (status < 0 || (status = sh_states_target(call, arn, &target)) < 0)
+        return status;
+    if (strcmp(target.machine.type, "EXPRESS") == 0)
+        return sh_call_fail(call, 400, "StateMachineTypeNotSupported",
+                            "This operation is not supported by this type of state machine");
+    query->machine_arn = target.machine.arn;
+    query->alias_arn = target.alias_arn;
+    query->version_arn = target.alias_arn ? NULL : target.version_arn;
+    return 0;
 }
 
 int sh_states_list_executions(sh_call *call)
 {
-    const char *arn, *filter;
-    int64_t below, limit;
-    sh_machine machine;
+    sh_execution_query query = {0};
     sh_err err = {0};
     page p = {0};
-    int status = sh_arg_need(call, "stateMachineArn", SH_ARN_MAX, &arn);
-    if (status < 0 || (status = sh_arg_text(call, "statusFilter", 64, &filter)) < 0 ||
-        (status = check_filter(call, filter)) < 0 ||
-        (status = sh_arg_int(call, "maxResults", 0, 1000, 100, &limit)) < 0 ||
-        (status = sh_states_token_number(call, 'e', &below)) < 0 ||
-        (status = sh_states_machine(call, arn, &machine)) < 0 || (status = sh_out_new(call)) < 0)
+    int status = read_filters(call, &query);
+    if (status < 0 || (status = read_listed(call, &query)) < 0 || (status = sh_out_new(call)) < 0)
         return status;
     p.list = json_array();
-    p.room = limit ? limit : 100;
-    sh_execution_query query = {
-        .machine_arn = arn, .status = filter, .redriven = -1, .below = below, .limit = p.room + 1};
+    p.room = query.limit++;
     status = sh_execution_list(call->cloud->db, &query, take_execution, &p, &err);
     sh_put(&p.failed, call->out, "executions", p.list);
     if (status < 0)
