@@ -75,14 +75,15 @@ typedef struct sh_sink_host {
 
 typedef struct sh_sink_track {
     const AVCodecParameters
-        *parameters;                   /* with extradata; copied. AAC: extradata is the AudioSpecificConfig */
-    AVRational time_base;              /* of its packets. CMAF audio: 1 / sample rate */
-    AVRational rate;                   /* video: average, {0, 1}: not known */
-    AVRational sar;                    /* video; {0, 1}: square */
-    int delay;                         /* video: sh_encoder_delay */
-    int64_t step;                      /* video: duration of a frame, time_base; > 0 */
-    int priming;                       /* audio: samples before the first that is heard */
-    int64_t bitrate, peak;             /* 0: not known. What the header's btrt says */
+        *parameters;       /* with extradata; copied. AAC: extradata is the AudioSpecificConfig */
+    AVRational time_base;  /* of its packets. CMAF audio: 1 / sample rate */
+    AVRational rate;       /* video: average, {0, 1}: not known */
+    AVRational sar;        /* video; {0, 1}: square */
+    int delay;             /* video: sh_encoder_delay */
+    int64_t step;          /* video: duration of a frame, time_base; > 0 */
+    int64_t longest;       /* video in CMAF: that of the longest, as far as it is known; 0: step */
+    int priming;           /* audio: samples before the first that is heard */
+    int64_t bitrate, peak; /* 0: not known. What the header's btrt says */
     const AVPacketSideData *side_data; /* video: mastering display, light level; borrowed while opening */
     int side_data_count;
     char language[16]; /* BCP 47 or ISO 639-2; "": none */

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define HEADER_MAX (1 << 20)
+#define DELAY_MAX_MS 100
 
 typedef struct cmaf {
     sh_cmaf_track track;
@@ -72,6 +73,17 @@ static void set_side_data(sh_cmaf_track *track, const sh_sink_track *from)
     }
 }
 
+/* No picture is decoded after more than `from->delay` others that are shown behind it: what these last is the
+ * most by which offsets would be below 0. hls.js knows no edit lists: it takes fragments of pictures for
+ * later by the delay than the browser does. It lets 0.2 s pass, and loads the same fragment again where it is
+ * more. */
+static uint32_t delay_of(const sh_sink_track *from)
+{
+    const int64_t longest = from->longest > from->step ? from->longest : from->step;
+    const int64_t most = (int64_t)from->time_base.den * DELAY_MAX_MS / 1000;
+    return (uint32_t)(from->delay < 1 ? 0 : longest > most / from->delay ? most : from->delay * longest);
+}
+
 static void set_video(sh_cmaf_track *track, const sh_sink_track *from)
 {
     const AVCodecParameters *p = from->parameters;
@@ -79,6 +91,7 @@ static void set_video(sh_cmaf_track *track, const sh_sink_track *from)
     track->kind = SH_CMAF_VIDEO;
     track->width = p->width;
     track->height = p->height;
+    track->delay = delay_of(from);
     track->sar_num = sar ? from->sar.num : 1;
     track->sar_den = sar ? from->sar.den : 1;
     track->has_colour = p->color_primaries != AVCOL_PRI_UNSPECIFIED ||

@@ -17,14 +17,11 @@ static const sh_check_clip *clip(const sh_check_track *t, size_t i)
 /* ---- the timeline ---- */
 
 /* Ticks of the clip's clock at which segment i begins and how long it lasts: as the boxes say (raw), or as
- * presented, the edit list's ticks taken off. */
+ * presented, the edit list applied. */
 static void expected(const sh_check_track *t, size_t i, bool raw, int64_t *time, int64_t *duration)
 {
     const sh_check_clip *k = clip(t, i);
-    const sh_mp4_track *h = &t->init->header->tracks[0];
-    const int64_t skip = h->edit_count == 1 && h->edits[0].media_time > 0 ? h->edits[0].media_time : 0;
-    const int64_t from = raw ? k->start : k->first - skip,
-                  until = raw ? k->start + k->duration : k->end - skip;
+    const int64_t from = raw ? k->start : k->first, until = raw ? k->start + k->duration : k->end;
     *time = from > 0 ? from : 0;
     *duration = until - *time;
 }

@@ -52,6 +52,9 @@ static void edit_rules(sh_checker *c, const sh_check_file *file)
         sh_check_find(c, SH_RULE_EDIT, file->name, 0, (int64_t)t->offset,
                       "the edit begins at %" PRId64 ", rate %.2f", t->edits[0].media_time,
                       t->edits[0].rate / 65536.0);
+    else if (t->edit_count > 0 && t->codec != SH_CODEC_AAC && sh_mp4_has_brand(&file->header->ftyp, "cmf2"))
+        sh_check_find(c, SH_RULE_EDIT, file->name, 0, (int64_t)t->offset,
+                      "pictures have an edit list under the brand cmf2");
 }
 
 static bool same_ratio(int64_t a, int64_t b, int64_t p, int64_t q)

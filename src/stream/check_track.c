@@ -27,13 +27,9 @@ static bool transport(const sh_check_track *t, size_t i)
     return t->segments[i].file && t->segments[i].file->kind == SH_FILE_TS;
 }
 
-/* Ticks that the track's edit list skips. */
-static int64_t skipped(const sh_check_track *t)
+static bool skips(const sh_check_track *t)
 {
-    const sh_mp4_init *h = t->init && t->init->good ? t->init->header : NULL;
-    return h && h->tracks[0].edit_count == 1 && h->tracks[0].edits[0].media_time > 0
-               ? h->tracks[0].edits[0].media_time
-               : 0;
+    return t->init && t->init->good && sh_mp4_skipped(&t->init->header->tracks[0]) > 0;
 }
 
 int64_t sh_check_step(const sh_check_track *track, size_t i, int64_t *timescale)
@@ -42,10 +38,8 @@ int64_t sh_check_step(const sh_check_track *track, size_t i, int64_t *timescale)
     if (!at)
         return 0;
     *timescale = at->timescale;
-    if (!transport(track, i)) {
-        const int64_t before = i == 0 ? skipped(track) - at->first : 0;
-        return at->end - at->first - (before > 0 ? before : 0);
-    }
+    if (!transport(track, i))
+        return at->end - (i == 0 && at->first < 0 ? 0 : at->first);
     if (next && transport(track, i + 1))
         return next->first - at->first;
     if (i + 1 < track->count)
@@ -58,8 +52,21 @@ double sh_check_begin(const sh_check_track *track, size_t i)
     const sh_check_clip *at = clip(track, i);
     if (!at)
         return NAN;
-    const int64_t shown = at->first - skipped(track);
-    return (double)(i == 0 && shown < 0 && skipped(track) > 0 ? 0 : shown) / (double)at->timescale;
+    return (double)(i == 0 && at->first < 0 && skips(track) ? 0 : at->first) / (double)at->timescale;
+}
+
+/* Pictures are presented when the first of them is decoded: what its composition offset adds (for the
+ * reordering), the edit list takes off, and nothing else. */
+static void edit_rule(sh_checker *c, const sh_check_track *t)
+{
+    const sh_check_clip *k = t->count > 0 && t->video && t->init && t->init->good ? clip(t, 0) : NULL;
+    const sh_mp4_track *h = k ? &t->init->header->tracks[0] : NULL;
+    if (!k || h->edit_count != 1 || h->edits[0].media_time < 0 || k->first == k->start || c->options->growing)
+        return;
+    sh_check_find(c, SH_RULE_EDIT, t->init->name, 0, (int64_t)h->offset,
+                  "the edit begins at %" PRId64 ", the first picture is shown %" PRId64
+                  " ticks after it is decoded",
+                  h->edits[0].media_time, k->first - k->start + sh_mp4_skipped(h));
 }
 
 /* ---- one border ---- */
@@ -359,8 +366,10 @@ void sh_check_track_rules(sh_checker *c, sh_check_track *track)
         sh_check_find(c, SH_RULE_EXTINF_SUM, track->manifest, 0, -1,
                       "the EXTINF of a run differ from its duration by %.6f s, a frame is %.6f s",
                       (double)(s.high - s.low) / NANO, track->frame_seconds);
-    if (!twin)
+    if (!twin) {
+        edit_rule(c, track);
         format_rules(c, track);
+    }
     if (c->options->strict && track->video)
         key_rule(c, track);
     report_track(c, track);

@@ -30,6 +30,12 @@ static int decode_compare(const void *a, const void *b)
     return (x->time > y->time) - (x->time < y->time);
 }
 
+/* The composition offset as it is written: the init segment's edit list takes the delay off again. */
+static int64_t offset_of(const sh_cmaf_track *track, const sh_cmaf_sample *sample, const decode *times)
+{
+    return sample->pts - times->time + (track->kind == SH_CMAF_VIDEO ? (int64_t)track->delay : 0);
+}
+
 static bool begins_fragment(const sh_cmaf_track *track, const sh_cmaf_sample *samples, size_t at)
 {
     return at == 0 || (track->kind == SH_CMAF_VIDEO && samples[at].sync);
@@ -96,9 +102,10 @@ static int times_make(decode *times, const sh_cmaf_track *track, const sh_cmaf_s
                            "sample %zu is shown at %" PRId64 ", before the key picture at %" PRId64
                            " of its GOP",
                            i, s->pts, begin);
-        if (s->pts - times[i].time < INT32_MIN || s->pts - times[i].time > INT32_MAX)
+        const int64_t offset = offset_of(track, s, &times[i]);
+        if (offset < INT32_MIN || offset > INT32_MAX)
             return sh_fail(err, SH_E_ARGUMENT, "sample %zu: composition offset %" PRId64 " is out of range",
-                           i, s->pts - times[i].time);
+                           i, offset);
     }
     return 0;
 }
@@ -122,7 +129,7 @@ static size_t put_trun(sh_buf *out, const sh_cmaf_track *track, bool one_duratio
     const bool video = track->kind == SH_CMAF_VIDEO;
     bool shifted = false;
     for (size_t i = 0; i < count; i++)
-        shifted |= samples[i].pts != times[i].time;
+        shifted |= offset_of(track, &samples[i], &times[i]) != 0;
     const uint32_t flags = TRUN_OFFSET | TRUN_SIZE | (video ? TRUN_FIRST_FLAGS : 0u) |
                            (one_duration ? 0u : TRUN_DURATION) | (shifted ? TRUN_COMPOSITION : 0u);
     const size_t place = sh_box_open_full(out, SH_FOURCC('t', 'r', 'u', 'n'), 1, flags);
@@ -136,7 +143,7 @@ static size_t put_trun(sh_buf *out, const sh_cmaf_track *track, bool one_duratio
             sh_put_u32(out, (uint32_t)times[i].duration);
         sh_put_u32(out, samples[i].size);
         if (shifted)
-            sh_put_u32(out, (uint32_t)(int32_t)(samples[i].pts - times[i].time));
+            sh_put_u32(out, (uint32_t)(int32_t)offset_of(track, &samples[i], &times[i]));
     }
     sh_box_close(out, place);
     return offset;

@@ -12,9 +12,14 @@
  * segment on, each for as long as it is shown, and what is missing to its pts goes into signed composition
  * offsets. So the duration in trun is that of the picture itself, which is what Chromium takes it for (with
  * the steps of sorted times a film of varying rate got holes there); the first pts of a segment is its tfdt,
- * no track of pictures needs an edit list, and tfdt(n+1) = tfdt(n) + the sum of durations holds by
- * construction as long as segments follow one another. It works because a segment is a run of closed GOPs
- * whose presentation times tile it without a gap, and the writer refuses what is not.
+ * and tfdt(n+1) = tfdt(n) + the sum of durations holds by construction as long as segments follow one
+ * another. It works because a segment is a run of closed GOPs whose presentation times tile it without a gap,
+ * and the writer refuses what is not.
+ *
+ * Where pictures are reordered, offsets would be negative. Browsers take that, libavformat moves all pictures
+ * later by the lowest of them and thereby away from the sound. So all offsets of a track are put up by its
+ * `delay`, and the edit list of the init segment takes as much off again: what is presented stays pts, and
+ * tfdt stays the first pts. The brand cmf2 forbids an edit list of pictures, such a track is cmfc alone.
  *
  * Audio: a packet that the encoder made before time 0 (priming) is simply the first; its pts is 0 in the
  * file, and the init segment's edit list skips `priming` samples. The caller adds priming to all its times:
@@ -56,12 +61,14 @@ typedef struct sh_cmaf_track {
     bool has_mastering, has_light_level; /* mdcv, clli */
     sh_mastering mastering;
     sh_light_level light_level;
+    uint32_t delay; /* video: ticks added to composition offsets and skipped by an edit list, at most 2^31 -
+                       1; 0: no edit list. Offsets below 0 remain where pictures are reordered by more */
 
     int channels, sample_rate; /* audio: as decoded and heard */
     uint32_t priming;          /* audio: samples (of timescale) that an edit list skips; 0: no edit list */
 
     uint32_t max_bitrate, avg_bitrate, buffer_size; /* btrt: bits a second, buffer in bytes; all 0: no btrt */
-    uint64_t duration;    /* of the whole track in ticks (mehd), without priming; 0: not known, no mehd */
+    uint64_t duration;    /* of the whole track in ticks (mehd), as presented; 0: not known, no mehd */
     const char *language; /* ISO 639-2/T, three lower-case letters; NULL: "und" */
     const char *name;     /* of the handler; NULL: "Spyhop" */
 } sh_cmaf_track;

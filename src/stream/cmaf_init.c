@@ -29,7 +29,7 @@ static int video_check(const sh_cmaf_track *track, sh_err *err)
                        track->height, video.width, video.height);
     if (track->sar_num < 0 || track->sar_den < 0 || (track->sar_num == 0) != (track->sar_den == 0))
         return wrong(err, "sample aspect ratio", track->sar_num);
-    return 0;
+    return track->delay > INT32_MAX ? wrong(err, "delay", track->delay) : 0;
 }
 
 static int audio_check(const sh_cmaf_track *track, sh_err *err)
@@ -70,12 +70,21 @@ static int track_check(const sh_cmaf_track *track, sh_err *err)
     return audio_check(track, err);
 }
 
+/* Media time at which the presentation begins. */
+static uint32_t skipped(const sh_cmaf_track *track)
+{
+    return track->kind == SH_CMAF_VIDEO ? track->delay : track->priming;
+}
+
+/* ISO 23000-19, 7.7: in cmf2 pictures have no edit list. */
 static void put_ftyp(sh_buf *out, const sh_cmaf_track *track)
 {
     const size_t place = sh_box_open(out, SH_FOURCC('f', 't', 'y', 'p'));
     sh_buf_puts(out, "iso6");
     sh_put_u32(out, 0);
-    sh_buf_puts(out, "iso6cmfccmf2");
+    sh_buf_puts(out, "iso6cmfc");
+    if (track->kind != SH_CMAF_VIDEO || track->delay == 0)
+        sh_buf_puts(out, "cmf2");
     if (track->codec == SH_CODEC_AV1)
         sh_buf_puts(out, "av01");
     sh_box_close(out, place);
@@ -126,16 +135,16 @@ static void put_tkhd(sh_buf *out, const sh_cmaf_track *track)
     sh_box_close(out, place);
 }
 
-/* Skips the priming: one edit from media time `priming` to the end. */
+/* One edit, from that media time to the end. */
 static void put_edits(sh_buf *out, const sh_cmaf_track *track)
 {
-    if (track->kind != SH_CMAF_AUDIO || track->priming == 0)
+    if (skipped(track) == 0)
         return;
     const size_t edts = sh_box_open(out, SH_FOURCC('e', 'd', 't', 's'));
     const size_t elst = sh_box_open_full(out, SH_FOURCC('e', 'l', 's', 't'), 1, 0);
     sh_put_u32(out, 1);
     sh_put_u64(out, 0);
-    sh_put_u64(out, track->priming);
+    sh_put_u64(out, skipped(track));
     sh_put_u32(out, 0x10000);
     sh_box_close(out, elst);
     sh_box_close(out, edts);

@@ -5,6 +5,8 @@
 #include "stream/box.h"
 #include "stream/mp4_read.h"
 
+#define MOST_TIME (INT64_MAX / 2) /* so that sums and differences of times cannot overflow */
+
 /* SH_E_FORMAT: the box is too short for what it must hold. */
 int sh_mp4_cut(const sh_box *box, sh_err *err);
 /* ftyp and styp. */

@@ -74,6 +74,9 @@ typedef struct sh_mp4_track {
     int object_type; /* audio: objectTypeIndication of esds, 0x40 for MPEG-4 audio; else 0 */
 } sh_mp4_track;
 
+/* Ticks of the media that its only edit skips. 0: there is none, or more, or one that does not skip. */
+int64_t sh_mp4_skipped(const sh_mp4_track *track);
+
 typedef struct sh_mp4_init {
     sh_mp4_brands ftyp;
     bool has_moov; /* always, after success */
@@ -97,10 +100,11 @@ typedef struct sh_mp4_sample {
     uint64_t offset; /* of its first byte in the segment */
     uint32_t size;
     uint32_t duration;
-    int64_t dts, pts; /* ticks of the track, tfdt included, edit list not applied */
-    uint32_t flags;   /* as effective: trun, first-sample, tfhd or trex */
-    bool sync;        /* sample_is_non_sync_sample is 0 */
-    bool outside;     /* not wholly in the payload of its fragment's mdat */
+    int64_t dts;    /* ticks of the track, from tfdt on */
+    int64_t pts;    /* as presented: dts and the composition offset, less sh_mp4_skipped */
+    uint32_t flags; /* as effective: trun, first-sample, tfhd or trex */
+    bool sync;      /* sample_is_non_sync_sample is 0 */
+    bool outside;   /* not wholly in the payload of its fragment's mdat */
 } sh_mp4_sample;
 
 typedef struct sh_mp4_fragment {
@@ -125,7 +129,7 @@ typedef struct sh_mp4_segment {
     sh_mp4_sample *samples; /* owned; all fragments', in the order of the bytes that tell them */
     size_t sample_count;
     int64_t start, duration;    /* tfdt of the first fragment; sum of all samples' durations */
-    int64_t first_pts, end_pts; /* least pts; greatest pts + duration */
+    int64_t first_pts, end_pts; /* as presented: least pts; greatest pts + duration */
     bool has_sidx, has_emsg, has_prft, has_moov;
     bool encrypted; /* senc, saio or saiz in a traf */
     uint64_t loose; /* bytes of mdat that no sample uses */

@@ -60,6 +60,12 @@ bool sh_mp4_has_brand(const sh_mp4_brands *brands, const char fourcc[4])
     return false;
 }
 
+int64_t sh_mp4_skipped(const sh_mp4_track *track)
+{
+    const int64_t at = track->edit_count == 1 ? track->edits[0].media_time : 0;
+    return at > 0 && at <= MOST_TIME ? at : 0;
+}
+
 static int walk(context *c, sh_span *span, const row *rows, size_t count, sh_err *err)
 {
     sh_box box;

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_TIME (INT64_MAX / 2)
 #define NOT_SYNC 0x10000u
 
 enum { TFHD_BASE = 1, TFHD_DESCRIPTION = 2, TFHD_DURATION = 8, TFHD_SIZE = 0x10, TFHD_FLAGS = 0x20 };
@@ -25,6 +24,7 @@ typedef struct context {
     uint32_t duration, size, flags;
     uint64_t base, next; /* data offset of the traf; end of the run before */
     int64_t time;        /* decode time of the next sample */
+    int64_t skipped;     /* by the edit list */
 } context;
 
 /* Room for one more in an array of items. */
@@ -134,7 +134,7 @@ static int read_sample(context *c, sh_span *span, uint32_t told, uint8_t version
     sample.duration = told & TRUN_DURATION ? sh_span_u32(span) : c->duration;
     sample.size = told & TRUN_SIZE ? sh_span_u32(span) : c->size;
     sample.flags = told & TRUN_FLAGS ? sh_span_u32(span) : first_flags ? *first_flags : c->flags;
-    sample.pts = sample.dts;
+    sample.pts = sample.dts - c->skipped;
     if (told & TRUN_COMPOSITION) {
         const uint32_t shift = sh_span_u32(span);
         sample.pts += version ? (int64_t)(int32_t)shift : (int64_t)shift;
@@ -318,7 +318,7 @@ int sh_mp4_read_segment(sh_mp4_segment *out, const sh_mp4_track *track, const ui
                         sh_err *err)
 {
     sh_mp4_segment segment = {.fragments = NULL};
-    context c = {.segment = &segment, .track = track};
+    context c = {.segment = &segment, .track = track, .skipped = sh_mp4_skipped(track)};
     sh_span span = sh_span_make(bytes, size, 0);
     sh_box box;
     int rc;

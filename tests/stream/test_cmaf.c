@@ -130,6 +130,99 @@ static void test_gops_and_durations(void **state)
     sh_buf_free(&out);
 }
 
+/* Offsets are put up by the delay, tfdt and durations stay; the edit list of the header takes it off. */
+static void test_delay_bytes(void **state)
+{
+    sh_cmaf_track track = video_track();
+    const sh_cmaf_sample samples[] = {sample(0, 2, 50, 1, true), sample(2, 1, 52, 1, false),
+                                      sample(3, 1, 51, 1, false), sample(0, 3, 53, 1, true)};
+    sh_cmaf_fragment index[4];
+    size_t made = 4;
+    sh_buf out;
+    sh_buf_init(&out, 65536);
+    track.delay = 2;
+    assert_int_equal(sh_cmaf_write_segment(&out, &track, 7, samples, 4, index, &made, NULL), 0);
+    buffer_is(&out, 28 + 56,
+              "0000001474666474010000000000000000000032" /* tfdt 50 */
+              "000000307472756e01000a05"
+              "000000030000008402000000"
+              "0000000200000002"
+              "0000000100000003"
+              "0000000100000001"
+              "0000000c6d646174aabbccdd");
+    buffer_is(&out, 28 + 136 + 56,
+              "0000001474666474010000000000000000000035" /* one picture alone is as late as all others */
+              "000000207472756e01000a05"
+              "000000010000007402000000"
+              "0000000300000002");
+    assert_int_equal(made, 2);
+    assert_int_equal(index[0].time, 50);
+    assert_int_equal(index[0].duration, 3);
+    assert_int_equal(index[1].time, 53);
+    sh_buf_clear(&out);
+    assert_int_equal(sh_cmaf_write_init(&out, &track, NULL), 0);
+    buffer_is(&out, 0, "000000186674797069736f360000000069736f36636d6663"); /* no cmf2 */
+    buffer_is(&out, 24 + 8 + 108 + 8 + 92,
+              "0000002c65647473"
+              "00000024656c73740100000000000001"
+              "0000000000000000000000000000000200010000");
+    sh_buf_free(&out);
+}
+
+/* One rate and another, delays that are enough and one that is not: the reader gives the times back. */
+static void test_delays_read_back(void **state)
+{
+    static const struct {
+        int64_t pts[4], duration[4];
+        uint32_t delay;
+        int64_t least; /* of the offsets in the file */
+    } rows[] = {
+        {{0, 3, 1, 2}, {1, 1, 1, 1}, 2, 1},
+        {{7, 10, 8, 9}, {1, 1, 1, 1}, 0, -1},
+        {{0, 3, 1, 2}, {1, 10, 1, 1}, 10, 0},
+        {{0, 3, 1, 2}, {1, 10, 1, 1}, 4, -6},
+        {{0, 3, 1, 2}, {1, 10, 1, 1}, INT32_MAX - 2, INT32_MAX - 12},
+    };
+    for (size_t i = 0; i < SH_COUNT(rows); i++) {
+        sh_cmaf_track track = video_track();
+        sh_cmaf_sample samples[4];
+        sh_cmaf_fragment index[4];
+        sh_mp4_init *init = calloc(1, sizeof(*init));
+        sh_mp4_segment segment;
+        int64_t least = INT64_MAX;
+        size_t made = 4;
+        sh_buf out;
+        assert_non_null(init);
+        track.delay = rows[i].delay;
+        for (size_t n = 0; n < 4; n++)
+            samples[n] = sample(n, 1, rows[i].pts[n], rows[i].duration[n], n == 0);
+        sh_buf_init(&out, 65536);
+        assert_int_equal(sh_cmaf_write_init(&out, &track, NULL), 0);
+        assert_int_equal(sh_mp4_read_init(init, (uint8_t *)out.data, out.length, NULL), 0);
+        assert_int_equal(init->tracks[0].edit_count, rows[i].delay > 0);
+        assert_int_equal(sh_mp4_skipped(&init->tracks[0]), rows[i].delay);
+        assert_int_equal(sh_mp4_has_brand(&init->ftyp, "cmf2"), rows[i].delay == 0);
+        assert_true(sh_mp4_has_brand(&init->ftyp, "cmfc"));
+        const size_t header = out.length;
+        assert_int_equal(sh_cmaf_write_segment(&out, &track, 1, samples, 4, index, &made, NULL), 0);
+        assert_int_equal(sh_mp4_read_segment(&segment, &init->tracks[0], (uint8_t *)out.data + header,
+                                             out.length - header, NULL),
+                         0);
+        for (size_t n = 0; n < 4; n++) {
+            const sh_mp4_sample *s = &segment.samples[n];
+            const int64_t offset = s->pts + rows[i].delay - s->dts;
+            assert_int_equal(s->pts, rows[i].pts[n]);
+            least = offset < least ? offset : least;
+        }
+        assert_int_equal(least, rows[i].least);
+        assert_int_equal(segment.start, rows[i].pts[0]);
+        assert_int_equal(segment.first_pts, rows[i].pts[0]);
+        sh_mp4_segment_free(&segment);
+        sh_buf_free(&out);
+        free(init);
+    }
+}
+
 static void test_audio_init_bytes(void **state)
 {
     sh_cmaf_track track = audio_track();
@@ -244,6 +337,9 @@ static void test_init_refused(void **state)
     track.sar_num = 1;
     init_fails(&track, "aspect");
     track = video_track();
+    track.delay = UINT32_C(1) << 31;
+    init_fails(&track, "delay of 2147483648");
+    track = video_track();
     track.codec = SH_CODEC_AAC;
     init_fails(&track, "video codecs");
     track = audio_track();
@@ -316,6 +412,24 @@ static void test_segment_refused(void **state)
     segment_fails(early, 2, 4, "begins a GOP that is not closed");
 }
 
+/* The latest picture of a GOP comes later still by the delay. */
+static void test_offset_refused(void **state)
+{
+    sh_cmaf_track track = video_track();
+    const sh_cmaf_sample samples[] = {sample(0, 1, 0, 1, true), sample(1, 1, 2, 1, false),
+                                      sample(2, 1, 1, 1, false)};
+    sh_cmaf_fragment index[3];
+    size_t made = 3;
+    sh_err err = {0};
+    sh_buf out;
+    sh_buf_init(&out, 65536);
+    track.delay = INT32_MAX;
+    assert_int_equal(sh_cmaf_write_segment(&out, &track, 1, samples, 3, index, &made, &err), SH_E_ARGUMENT);
+    assert_string_equal(err.message, "sample 1: composition offset 2147483648 is out of range");
+    assert_int_equal(out.length, 0);
+    sh_buf_free(&out);
+}
+
 static void test_segment_memory(void **state)
 {
     const sh_cmaf_track track = audio_track();
@@ -359,9 +473,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_segment_bytes),    cmocka_unit_test(test_gops_and_durations),
+        cmocka_unit_test(test_delay_bytes),      cmocka_unit_test(test_delays_read_back),
         cmocka_unit_test(test_audio_init_bytes), cmocka_unit_test(test_video_init_fields),
-        cmocka_unit_test(test_init_refused),     cmocka_unit_test(test_segment_refused),
-        cmocka_unit_test(test_segment_memory),   cmocka_unit_test(test_every_maximum),
+        cmocka_unit_test(test_offset_refused),   cmocka_unit_test(test_init_refused),
+        cmocka_unit_test(test_segment_refused),  cmocka_unit_test(test_segment_memory),
+        cmocka_unit_test(test_every_maximum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -94,7 +94,7 @@ static void read_back(const clip *c, const char *name)
     for (size_t i = 0; i < c->count; i++) {
         const sh_mp4_sample *s = &segment.samples[i];
         sh_sample_look look;
-        assert_int_equal(s->pts, c->sample[i].pts);
+        assert_int_equal(s->pts, c->sample[i].pts - (c->codec == SH_CODEC_AAC ? sh_mp4_skipped(track) : 0));
         assert_int_equal(s->size, c->sample[i].size);
         assert_int_equal(s->sync, c->sample[i].sync);
         assert_false(s->outside);
@@ -135,6 +135,61 @@ static void test_avc(void **state)
                 "High,avc1,96,64,1:1,31,bt709");
     probe_tells("avc.cmfv", "format=duration", "2.000000");
     clip_free(&c);
+}
+
+/* Players that are made of libavformat show each picture at its time, and not later by what is reordered. */
+static void shown_in_time(const clip *c, const char *name, const char *theirs)
+{
+    char line[256];
+    snprintf(line, sizeof(line), "-v error -show_entries frame=pts_time -of default=nk=1:nw=1 @%s", name);
+    work_run("ffprobe", line, "ours.csv");
+    snprintf(line, sizeof(line), "-v error -show_entries frame=pts_time -of default=nk=1:nw=1 @%s", theirs);
+    work_run("ffprobe", line, "theirs.csv");
+    same_files("ours.csv", "theirs.csv");
+    probe_tells(name, "stream=start_time", "0.000000");
+    read_back(c, name);
+}
+
+/* Each picture stays until the next one (other files tell the steps of decoding). */
+static void stay(clip *c)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        int64_t next = INT64_MAX;
+        for (size_t n = 0; n < c->count; n++)
+            if (c->sample[n].pts > c->sample[i].pts && c->sample[n].pts < next)
+                next = c->sample[n].pts;
+        if (next < INT64_MAX)
+            c->sample[i].duration = next - c->sample[i].pts;
+    }
+}
+
+static void test_delay(void **state)
+{
+    static const struct {
+        sh_codec codec;
+        const char *options;
+        int pictures; /* how many the longest lasts */
+    } rows[] = {
+        {SH_CODEC_AVC, "-c:v libx264 -preset fast -g 12 -bf 3 -pix_fmt yuv420p -x264-params open-gop=0", 1},
+        {SH_CODEC_AVC,
+         "-vf select=not(between(n\\,15\\,19)+eq(mod(n\\,7)\\,3)) -fps_mode vfr -c:v libx264 -preset fast "
+         "-g 12 -bf 3 -pix_fmt yuv420p -x264-params open-gop=0",
+         7},
+        {SH_CODEC_HEVC,
+         "-c:v libx265 -preset fast -pix_fmt yuv420p -tag:v hvc1 -x265-params "
+         "keyint=12:min-keyint=12:bframes=3:open-gop=0:aud=1:log-level=none",
+         1},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        clip c;
+        clip_video(&c, rows[i].codec, "late", SOURCE, rows[i].options);
+        stay(&c);
+        sh_cmaf_track track = clip_track(&c);
+        track.delay = 2 * (uint32_t)rows[i].pictures * c.timescale / 25;
+        clip_write(&c, &track, c.timescale, "late.cmfv");
+        shown_in_time(&c, "late.cmfv", "late.mp4");
+        clip_free(&c);
+    }
 }
 
 static void test_avc_cropped_anamorphic(void **state)
@@ -371,6 +426,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_avc),
+        cmocka_unit_test(test_delay),
         cmocka_unit_test(test_avc_cropped_anamorphic),
         cmocka_unit_test(test_avc_interlaced),
         cmocka_unit_test(test_hevc_hdr),

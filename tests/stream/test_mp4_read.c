@@ -296,6 +296,39 @@ static void test_init(void **state)
     free(init);
 }
 
+/* Of one edit that skips, and of no other. */
+static void test_edit_list(void **state)
+{
+    static const struct {
+        size_t count;
+        int64_t media_time, skipped;
+    } rows[] = {{0, 0, 0},  {1, 40, 40},     {1, 0, 0},         {1, -1, 0},
+                {2, 40, 0}, {1, 1000, 1000}, {1, INT64_MAX, 0}, {1, INT64_MAX / 2, INT64_MAX / 2}};
+    const plan p = WHOLE;
+    sh_buf made;
+    sh_buf_init(&made, 65536);
+    put_segment(&made, &p);
+    for (size_t i = 0; i < SH_COUNT(rows); i++) {
+        sh_mp4_track track = reading;
+        sh_mp4_segment plain = reads(p), s;
+        track.edit_count = rows[i].count;
+        track.edits[0] = (sh_mp4_edit){0, rows[i].media_time, 0x10000};
+        assert_int_equal(sh_mp4_skipped(&track), rows[i].skipped);
+        assert_int_equal(sh_mp4_read_segment(&s, &track, (uint8_t *)made.data, made.length, NULL), 0);
+        assert_int_equal(s.sample_count, plain.sample_count);
+        for (size_t n = 0; n < s.sample_count; n++) {
+            assert_int_equal(s.samples[n].dts, plain.samples[n].dts);
+            assert_int_equal(s.samples[n].pts, plain.samples[n].pts - rows[i].skipped);
+        }
+        assert_int_equal(s.start, plain.start);
+        assert_int_equal(s.first_pts, plain.first_pts - rows[i].skipped);
+        assert_int_equal(s.end_pts, plain.end_pts - rows[i].skipped);
+        sh_mp4_segment_free(&plain);
+        sh_mp4_segment_free(&s);
+    }
+    sh_buf_free(&made);
+}
+
 static void test_boxes(void **state)
 {
     static const uint8_t large[] = {0, 0, 0, 1, 'm', 'd', 'a', 't', 0, 0, 0, 0, 0, 0, 0, 18, 7, 8};
@@ -330,7 +363,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_facts),  cmocka_unit_test(test_where_values_come_from),
         cmocka_unit_test(test_places), cmocka_unit_test(test_unreadable),
-        cmocka_unit_test(test_init),   cmocka_unit_test(test_boxes),
+        cmocka_unit_test(test_init),   cmocka_unit_test(test_edit_list),
+        cmocka_unit_test(test_boxes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -909,6 +909,31 @@ def two_edits(d):
     streams.write(name, bytes(out))
 
 
+@fault("cmaf-edit-list")
+def edit_list_under_cmf2(d):
+    data = streams.read(os.path.join(d, "v1", "init.mp4"))
+    patch(d, "v1/init.mp4", data.index(b"mp41"), b"cmf2")
+
+
+@fault("cmaf-edit-list", ["apple-boundaries"])
+def edit_list_skips_too_much(d):
+    data, at = place(d, "v1/init.mp4", "moov/trak/edts/elst")
+    assert struct.unpack_from(">I", data, at + 12)[0] == 1 and data[at + 8] == 0
+    patch(d, "v1/init.mp4", at + 20, struct.pack(">I", struct.unpack_from(">I", data, at + 20)[0] + 512))
+
+
+@fault("cmaf-edit-list", ["apple-boundaries", "dash-duration"])
+def edit_list_skips_nothing(d):
+    data, at = place(d, "v1/init.mp4", "moov/trak/edts/elst")
+    patch(d, "v1/init.mp4", at + 20, bytes(4))
+
+
+@fault("apple-boundaries", ["dash-duration"])
+def offsets_without_an_edit_list(d):
+    _, at = place(d, "v1/init.mp4", "moov/trak/edts")
+    patch(d, "v1/init.mp4", at + 4, b"free")
+
+
 # ---- other pictures: the stream is made anew ----
 
 def again(d, **how):

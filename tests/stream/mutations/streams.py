@@ -177,7 +177,12 @@ def playlist(target, rows, init=None, iframes=False):
 
 # ---- CMAF ----
 
-def encode_video(folder, size, colour="bt709", look="null", keys=25):
+# In one rendition pictures are shown before they are decoded, by negative offsets; in the other an edit list takes off
+# what offsets add.
+NEGATIVE, EDITED = "+cmaf+empty_moov+negative_cts_offsets", "+delay_moov"
+
+
+def encode_video(folder, size, colour="bt709", look="null", keys=25, delay=NEGATIVE):
     width, height, rate = size
     out = os.path.join(folder, "v%d.mp4" % height)
     run("ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i",
@@ -187,7 +192,7 @@ def encode_video(folder, size, colour="bt709", look="null", keys=25):
             keys, keys, "bt2020" if colour == "smpte2084" else colour, "bt709" if colour == "bt470bg" else colour),
         "-color_primaries", "bt2020" if colour == "smpte2084" else colour, "-color_trc",
         "bt709" if colour == "bt470bg" else colour, "-colorspace", "bt709", "-video_track_timescale", "12800",
-        "-movflags", "+cmaf+frag_keyframe+empty_moov+default_base_moof+negative_cts_offsets", out)
+        "-brand", "iso6", "-movflags", "+frag_keyframe+default_base_moof" + delay, out)
     return out
 
 
@@ -351,7 +356,8 @@ def cmaf(folder, work, sizes=None, looks=({}, {})):
     """Two renditions, audio, subtitles, I-frame playlists, thumbnails; HLS and DASH over the same bytes. looks: what
     is special about the pictures of each rendition."""
     sizes = sizes or SIZES
-    videos = [video_track(folder, "v%d" % n, encode_video(work, s, **k)) for n, (s, k) in enumerate(zip(sizes, looks))]
+    videos = [video_track(folder, "v%d" % n, encode_video(work, s, delay=delay, **k))
+              for n, (s, k, delay) in enumerate(zip(sizes, looks, (NEGATIVE, EDITED)))]
     audio = audio_track(folder, "a0", encode_audio(work))
     for track in videos + [audio]:
         rows = [(d / track["scale"], f, None) for _, d, f, _ in track["segments"]]
