@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* One connection behind a recursive mutex. Prepared statements are kept in a small table by the address of
+/* One connection behind a recursive lock. Prepared statements are kept in a small table by the address of
  * their SQL text; a statement that is in use (a row function that queries again) is prepared anew for that
  * one call. */
 #include "cloud/store/db.h"
 #include "base/log.h"
 #include "cloud/store/schema.h"
+#include "cloud/store/sync.h"
+#include "cloud/store/turn.h"
 
-#include <pthread.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,7 +25,8 @@ typedef struct cached {
 
 struct sh_db {
     sqlite3 *handle;
-    pthread_mutex_t mutex;
+    sh_turn turn;
+    sh_sync *sync; /* NULL: in memory, or not open yet */
     int depth;
     cached cache[CACHE_SIZE];
 };
@@ -32,6 +34,9 @@ struct sh_db {
 struct sh_row {
     sqlite3_stmt *statement;
 };
+
+/* Of this thread's last statement: outside a transaction the connection is another's by now. */
+static _Thread_local int64_t last_changes, last_id;
 
 static int db_fail(sh_db *db, int code, sh_err *err, const char *what)
 {
@@ -87,17 +92,43 @@ static int make_tables(sh_db *db, sh_err *err)
     return sh_db_end(db, status, err);
 }
 
+/* The rest of a log that grows faster than it is copied: while nobody commits. */
+static void copy_rest(void *opaque)
+{
+    sh_db *db = opaque;
+    sh_turn_take(&db->turn);
+    sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    sh_turn_give(&db->turn);
+}
+
+static int on_commit(void *opaque, sqlite3 *handle, const char *name, int pages)
+{
+    sh_db *db = opaque;
+    sh_sync_committed(db->sync, pages);
+    return SQLITE_OK;
+}
+
+/* From here on commits are not synced one by one. */
+static int open_sync(sh_db *db, const char *path, sh_err *err)
+{
+    int status;
+    if (strcmp(path, ":memory:") == 0)
+        return 0;
+    status = sh_sync_open(&db->sync, path, copy_rest, db, err);
+    if (status == 0)
+        status = exec(db, "PRAGMA synchronous = NORMAL", err);
+    if (status == 0)
+        sqlite3_wal_hook(db->handle, on_commit, db);
+    return status;
+}
+
 int sh_db_open(sh_db **out, const char *path, sh_err *err)
 {
     int status;
-    pthread_mutexattr_t attributes;
     sh_db *db = calloc(1, sizeof(*db));
     if (!db)
         return sh_fail(err, SH_E_MEMORY, "no memory for the database");
-    pthread_mutexattr_init(&attributes);
-    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
-    pthread_mutex_init(&db->mutex, &attributes);
-    pthread_mutexattr_destroy(&attributes);
+    sh_turn_init(&db->turn);
     int code = sqlite3_open_v2(path, &db->handle,
                                SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX, NULL);
     if (code != SQLITE_OK) {
@@ -106,11 +137,11 @@ int sh_db_open(sh_db **out, const char *path, sh_err *err)
     }
     sqlite3_busy_timeout(db->handle, 10000);
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    status = exec(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;", err);
-    if (status < 0)
-        goto fail;
-    status = make_tables(db, err);
-    if (status < 0)
+    status = exec(db,
+                  "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+                  "PRAGMA cache_size = -16000;",
+                  err);
+    if (status < 0 || (status = make_tables(db, err)) < 0 || (status = open_sync(db, path, err)) < 0)
         goto fail;
     *out = db;
     return 0;
@@ -123,10 +154,12 @@ void sh_db_close(sh_db *db)
 {
     if (!db)
         return;
+    sh_sync_close(db->sync);
+    sqlite3_wal_hook(db->handle, NULL, NULL);
     for (int i = 0; i < CACHE_SIZE; i++)
         sqlite3_finalize(db->cache[i].statement);
     sqlite3_close(db->handle);
-    pthread_mutex_destroy(&db->mutex);
+    sh_turn_destroy(&db->turn);
     free(db);
 }
 
@@ -147,10 +180,23 @@ static int check_transaction(sh_db *db, sh_err *err)
     return sh_fail(err, SH_E_IO, "database: the transaction was rolled back when a statement of it failed");
 }
 
-int sh_db_begin(sh_db *db, sh_err *err)
+/* Gives the lock back and, at the outermost level, waits until all that the caller can have seen is on disk.
+ */
+static void leave(sh_db *db, bool wait)
+{
+    uint64_t number = db->sync ? sh_sync_last(db->sync) : 0;
+    bool outermost = sh_turn_give(&db->turn);
+    if (!db->sync || !outermost)
+        return;
+    if (wait)
+        sh_sync_wait(db->sync, number);
+    else
+        sh_sync_soon(db->sync);
+}
+
+static int begin(sh_db *db, sh_err *err)
 {
     int status;
-    pthread_mutex_lock(&db->mutex);
     if ((status = check_transaction(db, err)) < 0)
         ; /* said already */
     else if (db->depth >= MAX_DEPTH)
@@ -158,11 +204,28 @@ int sh_db_begin(sh_db *db, sh_err *err)
     else
         status = db->depth ? level(db, "SAVEPOINT", db->depth, err) : exec(db, "BEGIN IMMEDIATE", err);
     if (status < 0) {
-        pthread_mutex_unlock(&db->mutex);
+        sh_turn_give(&db->turn);
         return status;
     }
     db->depth++;
     return 0;
+}
+
+int sh_db_begin(sh_db *db, sh_err *err)
+{
+    sh_turn_take(&db->turn);
+    return begin(db, err);
+}
+
+int sh_db_begin_politely(sh_db *db, sh_err *err)
+{
+    sh_turn_take_politely(&db->turn);
+    return begin(db, err);
+}
+
+bool sh_db_wanted(sh_db *db)
+{
+    return sh_turn_wanted(&db->turn);
 }
 
 static void roll_back(sh_db *db)
@@ -182,7 +245,7 @@ static void roll_back(sh_db *db)
         sh_log(SH_LOG_WARNING, "store", "%s", ignored.message);
 }
 
-int sh_db_end(sh_db *db, int status, sh_err *err)
+static int end(sh_db *db, int status, sh_err *err)
 {
     int there = status >= 0 ? check_transaction(db, err) : 0;
     db->depth--;
@@ -195,7 +258,20 @@ int sh_db_end(sh_db *db, int status, sh_err *err)
     }
     if (status < 0)
         roll_back(db);
-    pthread_mutex_unlock(&db->mutex);
+    return status;
+}
+
+int sh_db_end(sh_db *db, int status, sh_err *err)
+{
+    status = end(db, status, err);
+    leave(db, true);
+    return status;
+}
+
+int sh_db_end_later(sh_db *db, int status, sh_err *err)
+{
+    status = end(db, status, err);
+    leave(db, false);
     return status;
 }
 
@@ -271,7 +347,7 @@ static int run(sh_db *db, sh_err *err, const char *sql, sh_row_fn fn, void *opaq
 {
     cached *slot;
     sqlite3_stmt *statement = NULL;
-    pthread_mutex_lock(&db->mutex);
+    sh_turn_take(&db->turn);
     int status = check_transaction(db, err);
     if (status == 0)
         status = prepare(db, sql, &slot, &statement, err);
@@ -284,9 +360,11 @@ static int run(sh_db *db, sh_err *err, const char *sql, sh_row_fn fn, void *opaq
     }
     if (status == 0)
         status = run_rows(db, statement, sql, fn, opaque, err);
+    last_changes = sqlite3_changes64(db->handle);
+    last_id = sqlite3_last_insert_rowid(db->handle);
     release(slot, statement);
 done:
-    pthread_mutex_unlock(&db->mutex);
+    leave(db, true);
     return status;
 }
 
@@ -310,12 +388,14 @@ int sh_db_each(sh_db *db, sh_err *err, const char *sql, sh_row_fn fn, void *opaq
 
 int64_t sh_db_changes(const sh_db *db)
 {
-    return sqlite3_changes64(db->handle);
+    (void)db;
+    return last_changes;
 }
 
 int64_t sh_db_last_id(const sh_db *db)
 {
-    return sqlite3_last_insert_rowid(db->handle);
+    (void)db;
+    return last_id;
 }
 
 const char *sh_row_text(const sh_row *row, int column)

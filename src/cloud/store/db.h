@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #ifndef SH_STORE_DB_H
 #define SH_STORE_DB_H
-/* The one owner of state: one SQLite database in WAL mode with synchronous=FULL, one connection, one writer.
- * Every answer is sent after its transaction is on disk. The files of src/cloud/store each own some tables
- * and offer functions over them; nobody else writes SQL.
+/* The one owner of state: one SQLite database in WAL mode, one connection, one writer. The files of
+ * src/cloud/store each own some tables and offer functions over them; nobody else writes SQL.
  *
  * Transactions nest: sh_db_begin takes a recursive lock and opens a transaction (a savepoint inside another),
  * sh_db_end closes it. Single statements outside a transaction commit by themselves. No transaction is held
- * across I/O other than the database's, and none across a response. */
+ * across I/O other than the database's, and none across a response.
+ *
+ * Every function returns, at the outermost level, when what it committed *and what it may have read* is on
+ * disk (sync.h: one sync of the disk for many commits, outside the lock). So an answer never tells of what a
+ * loss of power could undo, and no effect on the outside comes before its intent is durable. Who only goes on
+ * with rows, as the runner of executions, need not wait: sh_db_end_later. */
 #include "base/err.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +28,13 @@ int sh_db_begin(sh_db *db, sh_err *err);
 /* Commits when status >= 0, else rolls back to sh_db_begin. Returns status, or the error of the commit. */
 int sh_db_end(sh_db *db, int status, sh_err *err);
 
+/* For work in long batches: lets others who wait for the database go first (for some milliseconds at most);
+ * whether there are any; and an end that does not wait for the disk: it is synced soon, and before any later
+ * commit is. */
+int sh_db_begin_politely(sh_db *db, sh_err *err);
+bool sh_db_wanted(sh_db *db);
+int sh_db_end_later(sh_db *db, int status, sh_err *err);
+
 /* Values are given by `types`, a letter each: s const char* (NULL is SQL NULL), i int64_t, d double,
  * b const void* and size_t. Pass int64_t values as int64_t: (int64_t)1. `sql` is a string literal: statements
  * are kept prepared by its address. */
@@ -31,9 +43,8 @@ int sh_db_run(sh_db *db, sh_err *err, const char *sql, const char *types, ...);
  * positive value of fn ends the loop and counts as 0. fn may not change the database. */
 typedef int (*sh_row_fn)(void *opaque, const sh_row *row);
 int sh_db_each(sh_db *db, sh_err *err, const char *sql, sh_row_fn fn, void *opaque, const char *types, ...);
-int64_t
-sh_db_changes(const sh_db *db); /* rows that the last sh_db_run changed (call inside its transaction) */
-int64_t sh_db_last_id(const sh_db *db); /* rowid of the last insert (call inside its transaction) */
+int64_t sh_db_changes(const sh_db *db); /* rows that this thread's last sh_db_run changed */
+int64_t sh_db_last_id(const sh_db *db); /* rowid of this thread's last insert */
 
 /* Borrowed until the row function returns. Text of SQL NULL is NULL, its number 0. */
 const char *sh_row_text(const sh_row *row, int column);
