@@ -189,7 +189,13 @@ typedef struct history_page {
 /* Leaves out what includeExecutionData=false hides: input, output and parameters of the event's details. */
 static void hide_data(json_t *event)
 {
-    static const char *const hidden[] = {"input", "output", "parameters", "inputDetails", "outputDetails"};
+    static const char *const hidden[] = {"input",
+                                         "output",
+                                         "parameters",
+                                         "assignedVariables",
+                                         "inputDetails",
+                                         "outputDetails",
+                                         "assignedVariablesDetails"};
     const char *key;
     json_t *details;
     json_object_foreach(event, key, details)
