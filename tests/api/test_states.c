@@ -266,11 +266,14 @@ static void test_stops_itself(void **state)
 static void test_long_loop(void **state)
 {
     bed *b = *state;
-    const char *loop = bed_start(b, "loop",
-                                 "{'StartAt':'T','States':{'T':{'Type':'Task','Resource':'arn:aws:states:::"
-                                 "aws-sdk:sfn:listStateMachines',"
-                                 "'Parameters':{'MaxResults':1},'ResultPath':null,'Next':'T'}}}",
-                                 "{}");
+    const char *loop = bed_start(
+        b, "loop",
+        "{'StartAt':'T','States':{'T':{'Type':'Task','Resource':'arn:aws:states:::"
+        "aws-sdk:sfn:listStateMachines',"
+        "'Parameters':{'MaxResults':1},'ResultPath':null,'Next':'C'},'C':{'Type':'Choice','Choices':[{"
+        "'Variable':'$.gone','IsPresent':true,'Next':'E'}],'Default':'T'},'E':{'Type':'Succeed'"
+        "}}}",
+        "{}");
     const char *other = bed_start(b, "other", WAIT5, "{}");
     bed_pump(b);
     json_t *out = describe(b, loop);

@@ -133,7 +133,7 @@ static void test_others(void **state)
         {"'Variable':'$.v','StringEqualsPath':'$.w'", "{'v':'x'}", "Invalid path '$.w'"},
         /* refused */
         {"'Variable':'$.v'", "{}", "REFUSED"},
-        {"'StringEquals':'x'", "{}", "'Variable' is required"},
+        {"'StringEquals':'x'", "{}", "[Variable]"},
         {"'Variable':'$.v','StringEquals':1", "{}", "Expected value of type String"},
         {"'Variable':'$.v','NumericEquals':'1'", "{}", "Expected value of type Number"},
         {"'Variable':'$.v','BooleanEquals':1", "{}", "Expected value of type Boolean"},

@@ -149,7 +149,7 @@ static bool read_field(sh_reader *r, sh_rule *rule, const char *key, json_t *val
     if (!found) {
         /* those of a whole rule are read by fields_lists.c */
         if (!top || (strcmp(key, "Assign") && strcmp(key, "Condition") && strcmp(key, "Output")))
-            sh_reader_problem(r, SH_SCHEMA, "Field '%.100s' is not supported by a Choice rule", key);
+            sh_reader_unsupported(r, key);
         return false;
     }
     rule->operator= found;
@@ -194,7 +194,7 @@ const sh_rule *sh_rule_read(sh_reader *r, const json_t *value, bool top, int dep
                           tests ? "A rule must have one comparison only, or And, Or, Not"
                                 : "A rule must have a comparison, And, Or, or Not");
     else if (rule->joint == COMPARE && !rule->variable)
-        sh_reader_problem(r, SH_SCHEMA, "The field 'Variable' is required but was missing");
+        sh_read_require(r, value, "Variable");
     else if (rule->joint != COMPARE && rule->variable)
         sh_reader_problem(r, SH_SCHEMA, "'Variable' does not go together with And, Or, Not");
     return rule;

@@ -85,6 +85,7 @@ static void read_parameters(sh_reader *r, sh_state *state, json_t *value, const 
         sh_read_template(r, value, &state->item_selector);
     else
         sh_read_template(r, value, &state->parameters);
+    sh_reader_hint(r, value, false);
 }
 
 static void read_result_selector(sh_reader *r, sh_state *state, json_t *value, const char *name)
@@ -98,6 +99,7 @@ static void read_result_selector(sh_reader *r, sh_state *state, json_t *value, c
 static void read_result(sh_reader *r, sh_state *state, json_t *value, const char *name)
 {
     state->result = value;
+    sh_reader_hint(r, value, true);
 }
 
 static void read_resource(sh_reader *r, sh_state *state, json_t *value, const char *name)
@@ -110,6 +112,12 @@ static void read_resource(sh_reader *r, sh_state *state, json_t *value, const ch
         sh_reader_problem(r, SH_SCHEMA, "Value is not a valid resource ARN: %s", why);
 }
 
+void sh_read_one_of(sh_reader *r, const char *first, const char *second)
+{
+    sh_reader_problem(r, SH_SCHEMA, "There should only be one of the following fields: [%s, %s]", first,
+                      second);
+}
+
 void sh_read_number_field(sh_reader *r, json_t *value, const char *name, double least, double most,
                           sh_number_field *out)
 {
@@ -117,7 +125,7 @@ void sh_read_number_field(sh_reader *r, json_t *value, const char *name, double 
     int64_t number = 0;
 
     if (out->given) {
-        sh_reader_problem(r, SH_SCHEMA, "Only one of a field and its Path form may be given");
+        sh_read_one_of(r, out->name, name);
         return;
     }
     out->given = true;
@@ -195,7 +203,7 @@ static void read_credentials(sh_reader *r, sh_state *state, json_t *value, const
 static void read_error(sh_reader *r, sh_state *state, json_t *value, const char *name)
 {
     if (state->error_path)
-        sh_reader_problem(r, SH_SCHEMA, "Only one of Error and ErrorPath may be given");
+        sh_read_one_of(r, "Error", "ErrorPath");
     if (!sh_read_query(r, value, &state->error_value))
         sh_read_string(r, value, &state->error);
 }
@@ -203,7 +211,7 @@ static void read_error(sh_reader *r, sh_state *state, json_t *value, const char 
 static void read_cause(sh_reader *r, sh_state *state, json_t *value, const char *name)
 {
     if (state->cause_path)
-        sh_reader_problem(r, SH_SCHEMA, "Only one of Cause and CausePath may be given");
+        sh_read_one_of(r, "Cause", "CausePath");
     if (!sh_read_query(r, value, &state->cause_value))
         sh_read_string(r, value, &state->cause);
 }
@@ -211,21 +219,21 @@ static void read_cause(sh_reader *r, sh_state *state, json_t *value, const char 
 static void read_error_path(sh_reader *r, sh_state *state, json_t *value, const char *name)
 {
     if (state->error)
-        sh_reader_problem(r, SH_SCHEMA, "Only one of Error and ErrorPath may be given");
+        sh_read_one_of(r, "Error", "ErrorPath");
     sh_read_expr(r, value, &state->error_path);
 }
 
 static void read_cause_path(sh_reader *r, sh_state *state, json_t *value, const char *name)
 {
     if (state->cause)
-        sh_reader_problem(r, SH_SCHEMA, "Only one of Cause and CausePath may be given");
+        sh_read_one_of(r, "Cause", "CausePath");
     sh_read_expr(r, value, &state->cause_path);
 }
 
 void sh_read_require(sh_reader *r, const json_t *object, const char *name)
 {
     if (!json_object_get(object, name))
-        sh_reader_problem(r, SH_SCHEMA, "The field '%s' is required but was missing", name);
+        sh_reader_problem(r, SH_SCHEMA, "These fields are required: [%s]", name);
 }
 
 static void read_branches(sh_reader *r, sh_state *state, json_t *value, const char *name)
@@ -321,9 +329,9 @@ static void check_moves(sh_reader *r, const sh_state *state)
     if (!(1u << state->type & MOVING))
         return;
     if (state->next.name && state->end)
-        sh_reader_problem(r, SH_SCHEMA, "A state must have either 'Next' or 'End', not both");
+        sh_reader_problem(r, SH_SCHEMA, "There should only be one of the following fields: [Next, End]");
     else if (!state->next.name && !state->end)
-        sh_reader_problem(r, SH_SCHEMA, "The field 'Next' is required but was missing (or 'End': true)");
+        sh_reader_problem(r, SH_SCHEMA, "These fields are required: [Next] (or 'End': true)");
 }
 
 static void check_state(sh_reader *r, const sh_state *state, const json_t *value)
@@ -336,8 +344,8 @@ static void check_state(sh_reader *r, const sh_state *state, const json_t *value
         sh_read_require(r, value, "Resource");
     if (state->type == SH_STATE_WAIT && waits != 1)
         sh_reader_problem(r, SH_SCHEMA,
-                          "A Wait state must have exactly one of 'Seconds', 'SecondsPath', 'Timestamp', "
-                          "'TimestampPath'");
+                          "%s of the following fields: [Seconds, SecondsPath, Timestamp, TimestampPath]",
+                          waits ? "There should only be one" : "There should be one");
     if (state->type == SH_STATE_CHOICE)
         sh_read_require(r, value, "Choices");
     if (state->type == SH_STATE_PARALLEL)
@@ -390,7 +398,7 @@ void sh_state_read(sh_reader *r, sh_state *state, json_t *value)
         sh_reader_problem(
             r, SH_SCHEMA,
             type ? "Value is not a state type: Task, Pass, Wait, Choice, Succeed, Fail, Parallel, Map"
-                 : "The field 'Type' is required but was missing");
+                 : "These fields are required: [Type]");
         if (type)
             sh_reader_leave(r);
         return;

@@ -66,7 +66,7 @@ static void read_choice_field(sh_reader *r, sh_choice *choice, const char *key, 
     } else if (jsonata && sh_rule_field(key)) {
         sh_read_wrong_language(r, key);
     } else if (jsonata) {
-        sh_reader_problem(r, SH_SCHEMA, "Field '%.100s' is not supported", key);
+        sh_reader_unsupported(r, key);
     }
 }
 
@@ -102,7 +102,7 @@ void sh_read_choices(sh_reader *r, sh_state *state, json_t *value, const char *n
         read_choice(r, choice, item);
         choice->next.name = json_string_value(json_object_get(item, "Next"));
         if (json_is_object(item) && !json_object_get(item, "Next"))
-            sh_reader_problem(r, SH_SCHEMA, "The field 'Next' is required but was missing");
+            sh_read_require(r, item, "Next");
         sh_reader_leave(r);
     }
 }
@@ -119,10 +119,8 @@ static void read_names(sh_reader *r, const json_t *value, bool last, sh_names *o
 
         sh_reader_enter_index(r, i);
         if (sh_read_string(r, json_array_get(value, i), &text) && !strcmp(text, "States.ALL")) {
-            if (count > 1)
-                sh_reader_problem(r, SH_SCHEMA, "States.ALL must appear alone");
-            if (!last)
-                sh_reader_problem(r, SH_SCHEMA, "States.ALL must be in the last element");
+            if (count > 1 || !last)
+                sh_reader_problem(r, SH_SCHEMA, "States.ALL must appear alone and at end of list");
         }
         out->names[out->count++] = text;
         sh_reader_leave(r);
@@ -160,7 +158,7 @@ static void read_retrier_field(sh_reader *r, sh_retrier *retrier, const char *ke
     else if (!strcmp(key, "Comment"))
         sh_read_string(r, value, &text);
     else
-        sh_reader_problem(r, SH_SCHEMA, "Field '%.100s' is not supported in Retry", key);
+        sh_reader_unsupported(r, key);
 }
 
 static void read_catcher_field(sh_reader *r, sh_catcher *catcher, const char *key, json_t *value, bool last)
@@ -183,7 +181,7 @@ static void read_catcher_field(sh_reader *r, sh_catcher *catcher, const char *ke
     } else if (!strcmp(key, "Output")) {
         sh_read_template(r, value, &catcher->output);
     } else {
-        sh_reader_problem(r, SH_SCHEMA, "Field '%.100s' is not supported in Catch", key);
+        sh_reader_unsupported(r, key);
     }
 }
 

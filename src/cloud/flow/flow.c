@@ -32,6 +32,19 @@ static sh_flow *new_flow(void)
     return NULL;
 }
 
+static void show_problem(const json_t *problem, const char *before, char *text, size_t size)
+{
+    const json_t *location = json_object_get(problem, "location"), *line = json_object_get(problem, "line");
+    int length =
+        snprintf(text, size, "%s%s: %s at %s", before, json_string_value(json_object_get(problem, "code")),
+                 json_string_value(json_object_get(problem, "message")),
+                 location ? json_string_value(location) : "null");
+
+    if (line && length > 0 && (size_t)length < size)
+        snprintf(text + length, size - (size_t)length, " (line %d, column %d)", (int)json_integer_value(line),
+                 (int)json_integer_value(json_object_get(problem, "column")));
+}
+
 /* All errors in the order found, as far as the message holds them. */
 static int refuse(const sh_reader *r, sh_err *err)
 {
@@ -49,12 +62,7 @@ static int refuse(const sh_reader *r, sh_err *err)
 
         if (strcmp(severity, "ERROR"))
             continue;
-        snprintf(one, sizeof(one), "%s%s: %s at %s (line %d, column %d)", length ? ", " : "",
-                 json_string_value(json_object_get(problem, "code")),
-                 json_string_value(json_object_get(problem, "message")),
-                 json_string_value(json_object_get(problem, "location")),
-                 (int)json_integer_value(json_object_get(problem, "line")),
-                 (int)json_integer_value(json_object_get(problem, "column")));
+        show_problem(problem, length ? ", " : "", one, sizeof(one));
         need = strlen(one);
         cut = need > room;
         if (cut && length)

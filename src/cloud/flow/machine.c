@@ -107,14 +107,6 @@ static void read_language(sh_reader *r, const json_t *value)
         sh_reader_problem(r, SH_SCHEMA, "QueryLanguage must be JSONPath or JSONata");
 }
 
-/* At the place of the object that has the field. */
-static void unsupported(sh_reader *r, const char *key)
-{
-    sh_reader_leave(r);
-    sh_reader_problem(r, SH_SCHEMA, "Field '%.100s' is not supported", key);
-    sh_reader_enter(r, key);
-}
-
 static void read_field(sh_reader *r, sh_machine *machine, const char *key, json_t *value)
 {
     bool top = r->depth == 1;
@@ -131,16 +123,17 @@ static void read_field(sh_reader *r, sh_machine *machine, const char *key, json_
     else if (top && !strcmp(key, "TimeoutSeconds"))
         sh_read_integer(r, value, 1, 99999999, &machine->timeout_s);
     else if (top || strcmp(key, "ProcessorConfig"))
-        unsupported(r, key);
+        sh_reader_unsupported(r, key);
 }
 
+/* AWS calls the target of a StartAt and of a Default 'Next', too. */
 static size_t resolve(sh_reader *r, const sh_machine *machine, const char *kind, const char *name)
 {
     size_t target = sh_machine_find(machine, name);
 
     if (name && target == SH_NOWHERE && !r->alone) {
         sh_reader_enter(r, kind);
-        sh_reader_problem(r, TARGET, "Missing '%s' target: %.100s", kind, name);
+        sh_reader_problem(r, TARGET, "Missing 'Next' target: %.100s", name);
         sh_reader_leave(r);
     }
     return target;
@@ -174,7 +167,6 @@ static void check_reachable(sh_reader *r, const sh_machine *machine)
 {
     bool *seen = sh_reader_alloc(r, machine->count, sizeof(*seen));
     size_t *queue = sh_reader_alloc(r, machine->count, sizeof(*queue)), count = 0;
-    bool ends = false;
 
     if (!seen || !queue)
         return;
@@ -182,7 +174,6 @@ static void check_reachable(sh_reader *r, const sh_machine *machine)
     for (size_t at = 0; at < count; at++) {
         const sh_state *state = &machine->states[queue[at]];
 
-        ends = ends || state->end || state->type == SH_STATE_SUCCEED || state->type == SH_STATE_FAIL;
         visit(state->next.index, seen, queue, &count);
         visit(state->default_next.index, seen, queue, &count);
         for (size_t i = 0; i < state->choice_count; i++)
@@ -197,8 +188,17 @@ static void check_reachable(sh_reader *r, const sh_machine *machine)
         sh_reader_problem(r, TARGET, "State \"%.100s\" is not reachable.", machine->states[i].name);
         sh_reader_leave(r);
     }
-    if (!ends)
-        sh_reader_warn(r, "NO_TERMINAL_STATE", "No state that can be reached ends the execution");
+}
+
+static bool ends(const sh_machine *machine)
+{
+    for (size_t i = 0; i < machine->count; i++) {
+        const sh_state *state = &machine->states[i];
+
+        if (state->end || state->type == SH_STATE_SUCCEED || state->type == SH_STATE_FAIL)
+            return true;
+    }
+    return false;
 }
 
 static void link_one(sh_reader *r, const sh_machine *machine, sh_state *state)
@@ -208,10 +208,9 @@ static void link_one(sh_reader *r, const sh_machine *machine, sh_state *state)
     resolve_list(r, machine, state);
 }
 
-static void link_states(sh_reader *r, sh_machine *machine, const char *start)
+/* Where the states themselves are not right, what can be reached is not known. */
+static void link_states(sh_reader *r, sh_machine *machine, const char *start, bool right)
 {
-    size_t errors = r->errors;
-
     machine->start = resolve(r, machine, "StartAt", start);
     sh_reader_enter(r, "States");
     for (size_t i = 0; i < machine->count; i++) {
@@ -219,8 +218,12 @@ static void link_states(sh_reader *r, sh_machine *machine, const char *start)
         link_one(r, machine, &machine->states[i]);
         sh_reader_leave(r);
     }
-    if (r->errors == errors && start && !r->memory)
-        check_reachable(r, machine);
+    if (right && start && !r->memory && !r->alone) {
+        if (ends(machine))
+            check_reachable(r, machine);
+        else
+            sh_reader_problem_nowhere(r, "MISSING_END_STATE", "Workflow has no terminal state");
+    }
     sh_reader_leave(r);
 }
 
@@ -359,11 +362,9 @@ const sh_machine *sh_machine_read(sh_reader *r, const json_t *value)
         r->jsonata_all = is_jsonata(json_object_get(value, "QueryLanguage"));
     read_fields(r, machine, (json_t *)value);
     start = json_string_value(json_object_get(value, "StartAt"));
-    if (!json_object_get(value, "StartAt"))
-        sh_reader_problem(r, SH_SCHEMA, "The field 'StartAt' is required but was missing");
-    if (!json_object_get(value, "States"))
-        sh_reader_problem(r, SH_SCHEMA, "The field 'States' is required but was missing");
-    else if (!r->memory && machine->index)
-        link_states(r, machine, start);
+    sh_read_require(r, value, "StartAt");
+    sh_read_require(r, value, "States");
+    if (!r->memory && machine->index)
+        link_states(r, machine, start, r->errors == errors);
     return r->errors == errors ? machine : NULL;
 }

@@ -347,7 +347,7 @@ void sh_map_read_processor(sh_reader *r, sh_state *state, json_t *value, const c
     if (!map)
         return;
     if (state->machine_count) {
-        sh_reader_problem(r, SH_SCHEMA, "Only one of ItemProcessor and Iterator may be given");
+        sh_read_one_of(r, "ItemProcessor", "Iterator");
         return;
     }
     sh_reader_enter(r, "ProcessorConfig");
@@ -392,7 +392,7 @@ void sh_map_check(sh_reader *r, sh_state *state, const json_t *value)
     sh_map *map = state->map;
 
     if (!state->machine_count)
-        sh_reader_problem(r, SH_SCHEMA, "The field 'ItemProcessor' is required but was missing");
+        sh_reader_problem(r, SH_SCHEMA, "These fields are required: [ItemProcessor]");
     for (size_t i = 0; map && map->processor && !map->distributed && i < sizeof(fields) / sizeof(*fields);
          i++)
         if (json_object_get(value, fields[i])) {

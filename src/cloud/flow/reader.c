@@ -46,7 +46,8 @@ static void put_place(const sh_reader *r, sh_buf *buf)
         sh_buf_putc(buf, '/');
 }
 
-static void record(sh_reader *r, const char *severity, const char *code, const char *text)
+/* `placed`: where we are is where it is wrong. */
+static void record(sh_reader *r, const char *severity, const char *code, const char *text, bool placed)
 {
     int line = 0, column = 0;
     sh_buf place;
@@ -54,15 +55,28 @@ static void record(sh_reader *r, const char *severity, const char *code, const c
 
     sh_buf_init(&place, SH_FLOW_DEFINITION_MAX * 2);
     put_place(r, &place);
-    problem = json_pack("{s:s, s:s, s:s, s:s}", "severity", severity, "code", code, "message", text,
-                        "location", sh_buf_cstr(&place));
-    if (problem && sh_locate(r->text, r->length, r->places, known_depth(r), &line, &column)) {
+    problem = json_pack("{s:s, s:s, s:s, s:s*}", "severity", severity, "code", code, "message", text,
+                        "location", placed ? sh_buf_cstr(&place) : NULL);
+    if (problem && placed && sh_locate(r->text, r->length, r->places, known_depth(r), &line, &column)) {
         json_object_set_new(problem, "line", json_integer(line));
         json_object_set_new(problem, "column", json_integer(column));
     }
     if (!problem || place.failed || json_array_append_new(r->problems, problem))
         r->memory = true;
     sh_buf_free(&place);
+}
+
+void sh_reader_problem_nowhere(sh_reader *r, const char *code, const char *text)
+{
+    if (r->errors++ < MAX_PROBLEMS)
+        record(r, "ERROR", code, text, false);
+}
+
+void sh_reader_unsupported(sh_reader *r, const char *field)
+{
+    sh_reader_leave(r);
+    sh_reader_problem(r, SH_SCHEMA, "Field '%.100s' is not supported", field);
+    sh_reader_enter(r, field);
 }
 
 void sh_reader_problem(sh_reader *r, const char *code, const char *format, ...)
@@ -78,7 +92,7 @@ void sh_reader_problem(sh_reader *r, const char *code, const char *format, ...)
     /* a cut in the middle of a character is not UTF-8 any more */
     for (size_t n = strlen(text); n == sizeof(text) - 1 && n && (text[n - 1] & 0x80); n--)
         text[n - 1] = '\0';
-    record(r, "ERROR", code, text);
+    record(r, "ERROR", code, text, true);
 }
 
 void sh_reader_warn(sh_reader *r, const char *code, const char *format, ...)
@@ -89,7 +103,54 @@ void sh_reader_warn(sh_reader *r, const char *code, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    record(r, "WARNING", code, text);
+    record(r, "WARNING", code, text, true);
+}
+
+/* A string that is computed where the name of its field ends with ".$". */
+static bool looks_computed(const json_t *value)
+{
+    const char *text = json_string_value(value);
+
+    return text && (!strncmp(text, "$.", 2) || !strncmp(text, "$$.", 3) || !strncmp(text, "$[", 2) ||
+                    (!strncmp(text, "States.", 7) && strchr(text, '(')));
+}
+
+static void hint_at(sh_reader *r, const char *key, const json_t *value, bool result)
+{
+    size_t length = strlen(key);
+    bool dollar = length > 2 && !strcmp(key + length - 2, ".$");
+
+    if (result && dollar)
+        sh_reader_warn(r, "PASS_RESULT_IS_STATIC",
+                       "The Result of a Pass state is taken as it is: '%.100s' computes nothing", key);
+    else if (!result && !dollar && looks_computed(value))
+        sh_reader_warn(
+            r, "NO_DOLLAR",
+            "The value of '%.100s' looks like a JSONPath or an intrinsic function, but the name does "
+            "not end with '.$'",
+            key);
+}
+
+void sh_reader_hint(sh_reader *r, const json_t *value, bool result)
+{
+    const char *key;
+    json_t *item;
+    size_t i;
+
+    if (r->state->jsonata)
+        return;
+    json_object_foreach((json_t *)value, key, item)
+    {
+        sh_reader_enter(r, key);
+        hint_at(r, key, item, result);
+        sh_reader_hint(r, item, result);
+        sh_reader_leave(r);
+    }
+    for (i = 0; i < json_array_size(value); i++) {
+        sh_reader_enter_index(r, i);
+        sh_reader_hint(r, json_array_get(value, i), result);
+        sh_reader_leave(r);
+    }
 }
 
 void *sh_reader_alloc(sh_reader *r, size_t count, size_t size)
@@ -119,9 +180,12 @@ bool sh_read_integer(sh_reader *r, const json_t *value, int64_t least, int64_t m
         sh_reader_problem(r, SH_SCHEMA, "Expected value of type Integer");
         return false;
     }
-    if (json_integer_value(value) < least || json_integer_value(value) > most) {
-        sh_reader_problem(r, SH_SCHEMA, "Expected value between %lld and %lld", (long long)least,
-                          (long long)most);
+    if (json_integer_value(value) < least) {
+        sh_reader_problem(r, SH_SCHEMA, "Minimum value is %lld", (long long)least);
+        return false;
+    }
+    if (json_integer_value(value) > most) {
+        sh_reader_problem(r, SH_SCHEMA, "Maximum value is %lld", (long long)most);
         return false;
     }
     *out = json_integer_value(value);
@@ -137,7 +201,8 @@ bool sh_read_number(sh_reader *r, const json_t *value, double least, double most
         return false;
     }
     if (number < least || number > most) {
-        sh_reader_problem(r, SH_SCHEMA, "Expected value between %g and %g", least, most);
+        sh_reader_problem(r, SH_SCHEMA, "%s value is %.1f", number < least ? "Minimum" : "Maximum",
+                          number < least ? least : most);
         return false;
     }
     *out = number;
@@ -160,7 +225,7 @@ static bool parsed(sh_reader *r, int status, const char *kind, const sh_err *err
     if (status == SH_E_MEMORY)
         r->memory = true;
     else if (status)
-        sh_reader_problem(r, SH_SCHEMA, "Value is not a %s: %s", kind, err->message);
+        sh_reader_problem(r, SH_SCHEMA, "Value must be a %s. %s", kind, err->message);
     return !status;
 }
 

@@ -34,6 +34,12 @@ void sh_reader_leave(sh_reader *r);
 /* A finding at the current place. code: "SCHEMA_VALIDATION_FAILED", … */
 void sh_reader_problem(sh_reader *r, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* Warns of what in a template (of a Pass state's Result) is most likely meant otherwise. */
+void sh_reader_hint(sh_reader *r, const json_t *value, bool result);
+/* The same as a problem without a place, for what concerns the whole. */
+void sh_reader_problem_nowhere(sh_reader *r, const char *code, const char *text);
+/* At the object that has the field, from within the field. */
+void sh_reader_unsupported(sh_reader *r, const char *field);
 void sh_reader_warn(sh_reader *r, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 #define SH_SCHEMA "SCHEMA_VALIDATION_FAILED"
@@ -69,6 +75,7 @@ bool sh_rule_field(const char *key); /* an operator, And, Or, Not, Variable */
 void sh_read_number_field(sh_reader *r, json_t *value, const char *name, double least, double most,
                           sh_number_field *out);
 /* fields.c: a finding when the object has no such field. */
+void sh_read_one_of(sh_reader *r, const char *first, const char *second);
 void sh_read_require(sh_reader *r, const json_t *object, const char *name);
 /* map_fields.c: what Map states have besides items and concurrency; sh_map_check after all were read. */
 void sh_map_read_processor(sh_reader *r, sh_state *state, json_t *value, const char *name);
