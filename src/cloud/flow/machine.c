@@ -123,17 +123,18 @@ static void read_field(sh_reader *r, sh_machine *machine, const char *key, json_
     else if (top && !strcmp(key, "TimeoutSeconds"))
         sh_read_integer(r, value, 1, 99999999, &machine->timeout_s);
     else if (top || strcmp(key, "ProcessorConfig"))
-        sh_reader_unsupported(r, key);
+        unsupported(r, key);
 }
 
-/* AWS calls the target of a StartAt and of a Default 'Next', too. */
 static size_t resolve(sh_reader *r, const sh_machine *machine, const char *kind, const char *name)
 {
     size_t target = sh_machine_find(machine, name);
 
     if (name && target == SH_NOWHERE && !r->alone) {
         sh_reader_enter(r, kind);
-        sh_reader_problem(r, TARGET, "Missing 'Next' target: %.100s", name);
+        /* AWS says 'Next' also of a Default */
+        sh_reader_problem(r, TARGET, "Missing '%s' target: %.100s",
+                          strcmp(kind, "Default") ? kind : "Next", name);
         sh_reader_leave(r);
     }
     return target;
@@ -208,8 +209,7 @@ static void link_one(sh_reader *r, const sh_machine *machine, sh_state *state)
     resolve_list(r, machine, state);
 }
 
-/* Where the states themselves are not right, what can be reached is not known. */
-static void link_states(sh_reader *r, sh_machine *machine, const char *start, bool right)
+static void link_states(sh_reader *r, sh_machine *machine, const char *start)
 {
     machine->start = resolve(r, machine, "StartAt", start);
     sh_reader_enter(r, "States");
@@ -218,12 +218,8 @@ static void link_states(sh_reader *r, sh_machine *machine, const char *start, bo
         link_one(r, machine, &machine->states[i]);
         sh_reader_leave(r);
     }
-    if (right && start && !r->memory && !r->alone) {
-        if (ends(machine))
-            check_reachable(r, machine);
-        else
-            sh_reader_problem_nowhere(r, "MISSING_END_STATE", "Workflow has no terminal state");
-    }
+    if (machine->start != SH_NOWHERE && start && !r->memory)
+        check_reachable(r, machine);
     sh_reader_leave(r);
 }
 
