@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "cloud/api/events.h"
 #include "cloud/api/states.h"
+#include "cloud/api/states_effect.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,10 +108,13 @@ json_t *bed_call(bed *b, const char *service, const char *action, const char *fo
 
 int64_t bed_pump(bed *b)
 {
-    int64_t next_ms = -2, events_ms;
+    int64_t next_ms = -2, other_ms;
     sh_err err = {0};
-    if (sh_events_pump(b->cloud, &events_ms, &err) < 0 || sh_flows_pump(b->cloud, &next_ms, &err) < 0)
-        fail_msg("pump: %s", err.message);
+    for (int i = 0; i < 3; i++) { /* each may find work that the others made */
+        if (sh_events_pump(b->cloud, &other_ms, &err) < 0 || sh_flows_pump(b->cloud, &next_ms, &err) < 0 ||
+            sh_effects_pump(b->cloud, &other_ms, &err) < 0)
+            fail_msg("pump: %s", err.message);
+    }
     return next_ms;
 }
 

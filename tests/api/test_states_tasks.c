@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Tasks that others end: tokens, activities, calls of S3; and executions that are driven again. The clock
  * stands still; nothing here waits. */
+#include "cloud/api/front.h"
 #include "cloud/api/states.h"
+#include "cloud/store/objects.h"
 #include "test_cloud_help.h"
 
 #include <stdio.h>
@@ -238,6 +240,204 @@ static void test_list_activities(void **state)
     json_decref(page);
 }
 
+/* ---- S3 ---- */
+
+static void make_bucket(bed *b, const char *name)
+{
+    sh_err err = {0};
+    sh_objects objects = sh_cloud_objects(b->cloud);
+    assert_int_equal(sh_objects_recover(&objects, &err), 0);
+    assert_int_equal(sh_bucket_create(&objects, name, "us-east-1", &err), 0);
+}
+
+/* A machine of one call; gives the execution's ARN. */
+static const char *s3(bed *b, const char *name, const char *action, const char *parameters)
+{
+    char text[2048];
+    snprintf(
+        text, sizeof(text),
+        "{'StartAt':'T','States':{'T':{'Type':'Task','End':true,'Resource':'arn:aws:states:::aws-sdk:s3:%s',"
+        "'Parameters':%s}}}",
+        action, parameters);
+    const char *arn = bed_start(b, name, text, "{'data':{'b':[1,2]},'text':'hello'}");
+    bed_pump(b);
+    return arn;
+}
+
+static json_t *s3_output(bed *b, const char *name, const char *action, const char *parameters)
+{
+    const char *arn = s3(b, name, action, parameters);
+    const char *text = member(b, arn, "output");
+    if (!text)
+        fail_msg("%s: %s: %s", action, member(b, arn, "error"), member(b, arn, "cause"));
+    return json_loads(text, JSON_DECODE_ANY, NULL);
+}
+
+static void expect(json_t *out, const char *wanted)
+{
+    json_t *value = json_loads(quoted(wanted), JSON_DECODE_ANY, NULL);
+    char *got = json_dumps(out, JSON_COMPACT | JSON_ENCODE_ANY);
+    assert_non_null(value);
+    if (!json_equal(out, value))
+        fail_msg("%s is not %s", got, wanted);
+    free(got);
+    json_decref(value);
+    json_decref(out);
+}
+
+static void test_s3_objects(void **state)
+{
+    bed *b = *state;
+    make_bucket(b, "films");
+    expect(s3_output(b, "put", "putObject",
+                     "{'Bucket':'films','Key':'a/b.json','Body.$':'$.data','ContentType':'application/json',"
+                     "'Metadata':{'Film':'one'}}"),
+           "{'ETag':'\\\"77ad0cb10ff5d109c3e9f181962ff60c\\\"'}");
+    expect(s3_output(b, "get", "getObject", "{'Bucket':'films','Key':'a/b.json'}"),
+           "{'AcceptRanges':'bytes','Body':'{\\\"b\\\":[1,2]}','ContentLength':11,'ContentType':'application/"
+           "json',"
+           "'ETag':'\\\"77ad0cb10ff5d109c3e9f181962ff60c\\\"','"
+           "LastModified"
+           "':'2026-01-"
+           "01T00:00:"
+           "00Z',"
+           "'Metadata':{"
+           "'film':'one'"
+           "}}");
+    json_decref(
+        s3_output(b, "copy", "copyObject", "{'Bucket':'films','Key':'c d','CopySource':'films/a%2Fb.json'}"));
+    expect(
+        s3_output(b, "list", "listObjectsV2", "{'Bucket':'films','Delimiter':'/'}"),
+        "{'CommonPrefixes':[{'Prefix':'a/'}],'Contents':[{'ETag':'\\\"77ad0cb10ff5d109c3e9f181962ff60c\\\"',"
+        "'Key"
+        "':'"
+        "c "
+        "d','"
+        "Last"
+        "Modi"
+        "fied"
+        "':'"
+        "2026"
+        "-01-"
+        "01T0"
+        "0:"
+        "00:"
+        "00Z'"
+        ",'"
+        "Size"
+        "':"
+        "11,'"
+        "Stor"
+        "ageC"
+        "lass"
+        "':'"
+        "STAN"
+        "DARD"
+        "'}],"
+        "'Del"
+        "imit"
+        "er':"
+        "'/',"
+        "'IsT"
+        "runc"
+        "ated"
+        "':"
+        "fals"
+        "e,'"
+        "KeyC"
+        "ount"
+        "':2,"
+        "'Max"
+        "Keys"
+        "':"
+        "1000"
+        ",'"
+        "Name"
+        "':'"
+        "film"
+        "s','"
+        "Pref"
+        "ix':"
+        "''"
+        "}");
+    expect(s3_output(b, "delete", "deleteObjects",
+                     "{'Bucket':'films','Delete':{'Objects':[{'Key':'a/b.json'}]}}"),
+           "{'Deleted':[{'Key':'a/b.json'}]}");
+    expect(s3_output(b, "head", "headObject", "{'Bucket':'films','Key':'c d'}"),
+           "{'AcceptRanges':'bytes','ContentLength':11,'ContentType':'application/json','ETag':"
+           "'\\\"77ad0cb10ff5d109c3e9f181962ff60c\\\"','LastModified':'2026-01-01T00:00:00Z','Metadata':{'"
+           "film':'one'}}");
+    expect(s3_output(b, "text", "putObject", "{'Bucket':'films','Key':'t','Body.$':'$.text'}"),
+           "{'ETag':'\\\"5d41402abc4b2a76b9719d911017c592\\\"'}");
+}
+
+static void expect_error(bed *b, const char *arn, const char *error, const char *cause)
+{
+    const char *got = member(b, arn, "cause");
+    assert_string_equal(member(b, arn, "error"), error);
+    if (!got || strncmp(got, cause, strlen(cause)) != 0)
+        fail_msg("%s does not begin with %s", got ? got : "nothing", cause);
+}
+
+static void test_s3_errors(void **state)
+{
+    bed *b = *state;
+    make_bucket(b, "films");
+    expect_error(b, s3(b, "key", "getObject", "{'Bucket':'films','Key':'none'}"), "S3.NoSuchKeyException",
+                 "The specified key does not exist. (Service: S3, Status Code: 404, Request ID: ");
+    expect_error(b, s3(b, "bucket", "putObject", "{'Bucket':'none','Key':'k','Body':'x'}"),
+                 "S3.NoSuchBucketException",
+                 "The specified bucket does not exist (Service: S3, Status Code: 404, Request ID: ");
+    expect_error(b, s3(b, "head", "headObject", "{'Bucket':'films','Key':'none'}"), "S3.NoSuchKeyException",
+                 "null (Service: S3, Status Code: 404, Request ID: ");
+    expect_error(b, s3(b, "acl", "putObject", "{'Bucket':'films','Key':'k','Body':'x','ACL':'public-read'}"),
+                 "S3.S3Exception",
+                 "A parameter you provided implies functionality that is not implemented: ACL");
+    json_decref(
+        s3_output(b, "one", "putObject", "{'Bucket':'films','Key':'k','Body':'x','IfNoneMatch':'*'}"));
+    expect_error(b, s3(b, "two", "putObject", "{'Bucket':'films','Key':'k','Body':'x','IfNoneMatch':'*'}"),
+                 "S3.S3Exception", "At least one of the pre-conditions you specified did not hold");
+}
+
+/* The call was made and its answer lost, or it was never made: either way it is there once. */
+static void test_s3_restart(void **state)
+{
+    bed *b = *state;
+    int64_t next_ms;
+    sh_err err = {0};
+    make_bucket(b, "films");
+    const char *arn =
+        bed_start(b, "put",
+                  "{'StartAt':'T','States':{'T':{'Type':'Task','End':true,'Resource':"
+                  "'arn:aws:states:::aws-sdk:s3:putObject.waitForTaskToken','Parameters':{'Bucket':"
+                  "'films','Key':'token','Body.$':'$$.Task.Token'}}}}",
+                  "{}");
+    assert_int_equal(sh_flows_pump(b->cloud, &next_ms, &err), 0);
+    bed_restart(b);
+    bed_pump(b);
+    assert_string_equal(bed_history(b, arn),
+                        "ExecutionStarted TaskStateEntered TaskScheduled TaskStarted TaskSubmitted");
+    json_t *out = s3_output(b, "get", "getObject", "{'Bucket':'films','Key':'token'}");
+    const char *token = bed_text(out, "Body");
+    good(b, "SendTaskSuccess", json_pack("{s:s, s:s}", "taskToken", token, "output", "8"));
+    bed_pump(b);
+    assert_string_equal(member(b, arn, "output"), "8");
+}
+
+/* Names inside of Input are the user's own. */
+static void test_names_of_input(void **state)
+{
+    bed *b = *state;
+    bed_start(b, "child", CHILD, "{}");
+    bed_start(b, "parent",
+              "{'StartAt':'T','States':{'T':{'Type':'Task','End':true,'Resource':'arn:aws:states:::states:"
+              "startExecution','Parameters':{'StateMachineArn':'" TEST_ARN
+              "stateMachine:child','Name':'n','Input':{'Film':{'Title':1}}}}}}",
+              "{}");
+    bed_pump(b);
+    assert_string_equal(member(b, TEST_ARN "execution:child:n", "input"), "{\"Film\":{\"Title\":1}}");
+}
+
 #define ROW(name) cmocka_unit_test_setup_teardown(name, bed_setup, bed_teardown)
 
 int main(void)
@@ -252,6 +452,10 @@ int main(void)
         ROW(test_activity_times_out),
         ROW(test_activity_that_is_none),
         ROW(test_list_activities),
+        ROW(test_s3_objects),
+        ROW(test_s3_errors),
+        ROW(test_s3_restart),
+        ROW(test_names_of_input),
     };
     return cmocka_run_group_tests_name("states_tasks", tests, NULL, NULL);
 }

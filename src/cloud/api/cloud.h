@@ -25,6 +25,7 @@ enum {
     SH_WAKE_FLOWS = 1 << 1,    /* executions: a task ended, a new execution, a timer */
     SH_WAKE_COMMANDS = 1 << 2, /* runner of SSM commands */
     SH_WAKE_MCJOBS = 1 << 3,   /* runner of MediaConvert jobs */
+    SH_WAKE_EFFECTS = 1 << 4,  /* calls of tasks that are more than a change of the database */
 };
 
 typedef struct sh_cloud_settings {

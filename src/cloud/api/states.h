@@ -11,6 +11,10 @@
  *   states_runner.c     finds the executions that are due
  *   states_world.c      what the interpreter asks of the world
  *   states_tasks.c      what a Task calls, and how its answer becomes an event
+ *   states_token.c      tokens of tasks, and what comes for a task from outside
+ *   states_activity.c   activities and their workers
+ *   states_effect.c     tasks whose work is more than a change of the database, and states_s3.c, the calls of S3
+ *   states_answer.c     answers of actions as outputs of tasks
  *   states_case.c       names of members: camelCase on the wire, PascalCase in a state machine */
 #include "cloud/api/cloud.h"
 #include "cloud/flow/flow.h"
@@ -110,6 +114,12 @@ int sh_task_outcome(sh_cloud *cloud, sh_arena *arena, const char *role, const sh
 /* Stops what a .sync task started, as far as its service can. */
 void sh_task_cancel(sh_cloud *cloud, sh_arena *arena, const char *role, const char *service,
                     const char *subject);
+
+/* ---- states_answer.c ---- */
+/* The answer of an action as a task's output; times as ISO text, else as milliseconds. NULL: no memory. */
+json_t *sh_answer_present(const json_t *answer, bool iso);
+/* Adds SdkHttpMetadata and SdkResponseMetadata to an output. */
+int sh_answer_metadata(json_t *output, const json_t *answer, const char *type, int64_t now_ms);
 
 /* ---- states_case.c ---- */
 /* A copy of value with the first letter of every member's name lowered (or raised), but for names that are

@@ -13,13 +13,12 @@
 #include "base/size.h"
 #include "cloud/api/keys.h"
 #include "cloud/api/states.h"
-#include "cloud/api/states_token.h"
+#include "cloud/api/states_effect.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define CALL_MEMORY (64u << 20)
-#define SECONDS_MAX 253402300799.0 /* end of the year 9999 */
 #define PATTERN(p) (1u << (p))
 
 /* How to follow what a .sync task started. */
@@ -41,54 +40,8 @@ typedef struct integration {
     const follow *follow;
     json_t *(*prepare)(const json_t *parameters); /* new reference; NULL: only names are changed */
     const char *(*refused)(const json_t *out);    /* error name when an answer is a failure, else NULL */
+    const char *http_type;                        /* Content-Type, when the output tells of the HTTP answer */
 } integration;
-
-/* ---- members of answers ---- */
-
-static void dates(json_t *value, bool iso);
-
-static void date_member(json_t *object, const char *name, json_t *value, bool iso)
-{
-    static const char *const names[] = {
-        "RequestedDateTime", "ExpiresAfter", "CreatedAt",   "SubmitTime", "StartTime",
-        "FinishTime",        "Timestamp",    "StartDate",   "StopDate",   "CreationDate",
-        "UpdateDate",        "LastUpdated",  "CreatedDate",
-    };
-    char text[SH_TIME_TEXT];
-    bool known = false;
-    for (size_t i = 0; i < SH_COUNT(names); i++)
-        known |= strcmp(name, names[i]) == 0;
-    if (!known || !json_is_number(value) || !(json_number_value(value) >= 0) ||
-        json_number_value(value) > SECONDS_MAX)
-        return;
-    int64_t ms = (int64_t)(json_number_value(value) * 1000.0 + 0.5);
-    sh_time_iso_ms(ms, text);
-    json_object_set_new(object, name, iso ? json_string(text) : json_integer(ms));
-}
-
-/* Times of answers, numbers of seconds, as a state machine sees them: ISO text from the SDK integrations,
- * whole milliseconds from the optimized ones. Changes value, which is a copy of our own. */
-static void dates(json_t *value, bool iso)
-{
-    size_t index;
-    const char *name;
-    json_t *member;
-    void *next;
-    json_array_foreach(value, index, member) dates(member, iso);
-    json_object_foreach_safe(value, next, name, member)
-    {
-        dates(member, iso);
-        date_member(value, name, member, iso);
-    }
-}
-
-/* The answer of an action as the task's output. */
-static json_t *present(const json_t *answer, bool iso)
-{
-    json_t *upper = sh_case_upper(answer);
-    dates(upper, iso);
-    return upper;
-}
 
 /* ---- mediaconvert:createJob ---- */
 
@@ -105,7 +58,7 @@ static bool job_succeeded(const json_t *described)
 
 static json_t *job_output(const json_t *described, sh_flow_pattern pattern)
 {
-    return present(described, false);
+    return sh_answer_present(described, false);
 }
 
 static json_t *job_cause(const json_t *output)
@@ -135,9 +88,7 @@ static void parse_member(json_t *object, const char *name)
 
 static json_t *execution_output(const json_t *described, sh_flow_pattern pattern)
 {
-    json_t *output = present(described, false);
-    json_object_del(output, "RedriveCount");
-    json_object_del(output, "RedriveStatus");
+    json_t *output = sh_answer_present(described, false);
     if (output && pattern == SH_FLOW_SYNC_2) {
         parse_member(output, "Input");
         parse_member(output, "Output");
@@ -155,19 +106,23 @@ static const follow follow_execution = {
     "executionArn", execution_succeeded, execution_output,    execution_cause,
 };
 
-/* Input may be any JSON in a state machine; the API wants its text. */
-static json_t *prepare_execution(json_t *parameters)
+/* Input and Output may be any JSON in a state machine; the API wants their text. What is in them is the
+ * user's: its names stay. */
+static json_t *texts_of_states(const json_t *parameters)
 {
-    json_t *input = json_object_get(parameters, "input");
-    if (!input || json_is_string(input))
-        return parameters;
-    char *text = sh_flow_text(input);
-    if (!text || json_object_set_new(parameters, "input", json_string(text)) < 0) {
-        json_decref(parameters);
-        parameters = NULL;
+    static const char *const names[] = {"Input", "input", "Output", "output"};
+    json_t *out = json_copy((json_t *)parameters);
+    for (size_t i = 0; out && i < SH_COUNT(names); i++) {
+        const json_t *value = json_object_get(parameters, names[i]);
+        char *text = value && !json_is_string(value) ? sh_flow_text(value) : NULL;
+        if (value && !json_is_string(value) &&
+            (!text || json_object_set_new(out, names[i], json_string(text)) < 0)) {
+            json_decref(out);
+            out = NULL;
+        }
+        free(text);
     }
-    free(text);
-    return parameters;
+    return out;
 }
 
 /* ---- events:putEvents ---- */
@@ -206,13 +161,14 @@ static const char *events_refused(const json_t *out)
 
 static const integration optimized[] = {
     {"mediaconvert", "createJob", "MediaConvert", "AWSMediaConvert",
-     PATTERN(SH_FLOW_REQUEST_RESPONSE) | PATTERN(SH_FLOW_SYNC), &follow_job, NULL, NULL},
+     PATTERN(SH_FLOW_REQUEST_RESPONSE) | PATTERN(SH_FLOW_SYNC), &follow_job, NULL, NULL, NULL},
     {"states", "startExecution", "StepFunctions", "AWSStepFunctions",
      PATTERN(SH_FLOW_REQUEST_RESPONSE) | PATTERN(SH_FLOW_SYNC) | PATTERN(SH_FLOW_SYNC_2) |
          PATTERN(SH_FLOW_TASK_TOKEN),
-     &follow_execution, NULL, NULL},
+     &follow_execution, NULL, NULL, "application/x-amz-json-1.0"},
     {"events", "putEvents", "EventBridge", "AmazonCloudWatchEvents",
-     PATTERN(SH_FLOW_REQUEST_RESPONSE) | PATTERN(SH_FLOW_TASK_TOKEN), NULL, prepare_events, events_refused},
+     PATTERN(SH_FLOW_REQUEST_RESPONSE) | PATTERN(SH_FLOW_TASK_TOKEN), NULL, prepare_events, events_refused,
+     "application/x-amz-json-1.1"},
 };
 
 static const integration *find_optimized(const sh_flow_resource *resource)
@@ -252,7 +208,7 @@ bool sh_task_supported(const sh_flow_resource *resource, char *why, size_t size)
         return true;
     else if (resource->kind == SH_FLOW_OPTIMIZED && (!row || !(row->patterns & PATTERN(resource->pattern))))
         snprintf(why, size, "this server has no such optimized integration");
-    else if (!find_action(resource, &service))
+    else if (!sh_effect_find(resource) && !find_action(resource, &service))
         snprintf(why, size, "service %s of this server has no action %s", resource->service,
                  resource->action);
     else
@@ -262,12 +218,14 @@ bool sh_task_supported(const sh_flow_resource *resource, char *why, size_t size)
 
 bool sh_task_elsewhere(const sh_flow_resource *resource)
 {
-    return resource->kind == SH_FLOW_ACTIVITY;
+    return resource->kind == SH_FLOW_ACTIVITY || sh_effect_find(resource) != NULL;
 }
 
 int sh_task_hand_over(sh_cloud *cloud, sh_arena *arena, const sh_flow_resource *resource, sh_wait *wait,
                       const json_t *parameters, bool *there, sh_err *err)
 {
+    if (resource->kind != SH_FLOW_ACTIVITY)
+        return sh_effect_queue(cloud, resource, wait, parameters, err);
     return sh_activity_queue(cloud, arena, resource, wait, parameters, there, err);
 }
 
@@ -335,9 +293,10 @@ static json_t *prepare(const sh_service *service, const integration *row, const 
         return row->prepare(parameters);
     if (!is_camel(service))
         return json_incref((json_t *)parameters);
-    json_t *in = sh_case_lower(parameters);
-    if (in && strcmp(service->name, "states") == 0)
-        return prepare_execution(in);
+    json_t *own = strcmp(service->name, "states") == 0 ? texts_of_states(parameters)
+                                                       : json_incref((json_t *)parameters);
+    json_t *in = own ? sh_case_lower(own) : NULL;
+    json_decref(own);
     return in;
 }
 
@@ -385,7 +344,12 @@ static int take_answer(sh_arena *arena, const sh_flow_resource *resource, const 
         free(text);
         return status;
     }
-    answer->output = present(call->out, resource->kind == SH_FLOW_AWS_SDK);
+    answer->output = sh_answer_present(call->out, resource->kind == SH_FLOW_AWS_SDK);
+    if (answer->output && row && row->http_type &&
+        sh_answer_metadata(answer->output, call->out, row->http_type, call->now_ms) < 0) {
+        json_decref(answer->output);
+        answer->output = NULL;
+    }
     return answer->output ? 0 : sh_fail(err, SH_E_MEMORY, "no memory for a task's output");
 }
 
