@@ -123,18 +123,17 @@ static void read_field(sh_reader *r, sh_machine *machine, const char *key, json_
     else if (top && !strcmp(key, "TimeoutSeconds"))
         sh_read_integer(r, value, 1, 99999999, &machine->timeout_s);
     else if (top || strcmp(key, "ProcessorConfig"))
-        unsupported(r, key);
+        sh_reader_unsupported(r, key);
 }
 
+/* AWS calls the target of a StartAt and of a Default 'Next', too. */
 static size_t resolve(sh_reader *r, const sh_machine *machine, const char *kind, const char *name)
 {
     size_t target = sh_machine_find(machine, name);
 
     if (name && target == SH_NOWHERE && !r->alone) {
         sh_reader_enter(r, kind);
-        /* AWS says 'Next' also of a Default */
-        sh_reader_problem(r, TARGET, "Missing '%s' target: %.100s",
-                          strcmp(kind, "Default") ? kind : "Next", name);
+        sh_reader_problem(r, TARGET, "Missing 'Next' target: %.100s", name);
         sh_reader_leave(r);
     }
     return target;
@@ -209,7 +208,8 @@ static void link_one(sh_reader *r, const sh_machine *machine, sh_state *state)
     resolve_list(r, machine, state);
 }
 
-static void link_states(sh_reader *r, sh_machine *machine, const char *start)
+/* Where the states themselves are not right, what can be reached is not known. */
+static void link_states(sh_reader *r, sh_machine *machine, const char *start, bool right)
 {
     machine->start = resolve(r, machine, "StartAt", start);
     sh_reader_enter(r, "States");
@@ -218,8 +218,12 @@ static void link_states(sh_reader *r, sh_machine *machine, const char *start)
         link_one(r, machine, &machine->states[i]);
         sh_reader_leave(r);
     }
-    if (machine->start != SH_NOWHERE && start && !r->memory)
-        check_reachable(r, machine);
+    if (right && start && !r->memory && !r->alone) {
+        if (ends(machine))
+            check_reachable(r, machine);
+        else
+            sh_reader_problem_nowhere(r, "MISSING_END_STATE", "Workflow has no terminal state");
+    }
     sh_reader_leave(r);
 }
 
