@@ -48,8 +48,12 @@ static json_t *execution_context(const sh_run *run)
 static bool add_state_context(const sh_frame *frame, json_t *context)
 {
     json_t *state = json_object();
-    bool ok = put(state, "Name", json_string(frame->state->name)) &&
-              put(state, "EnteredTime", time_text(frame->entered_ms));
+    bool ok;
+
+    if (!frame->entered && frame->parent) /* ItemSelector belongs to the Map */
+        frame = frame->parent;
+    ok = put(state, "Name", json_string(frame->state->name)) &&
+         put(state, "EnteredTime", time_text(frame->entered_ms));
 
     if (ok && frame->state->type == SH_STATE_TASK)
         ok = put(state, "RetryCount", json_integer(frame->retries));

@@ -112,13 +112,41 @@ int sh_map_items(const sh_frame *frame, const sh_eval *eval, json_t **out)
     return 0;
 }
 
-static int note_map(sh_run *run, sh_frame *frame, double limit, bool *mocked)
+/* What ItemSelector makes of each item, for TestState. */
+static int note_items(sh_run *run, sh_frame *frame, sh_fault *fault)
+{
+    json_t *inputs = json_array();
+    int status = inputs ? 0 : SH_E_MEMORY;
+
+    for (size_t i = 0; !status && i < part_count(frame); i++) {
+        sh_frame *kid = NULL;
+
+        status = add_kid(frame, i, json_array_get(frame->items, i), &kid);
+        if (!status)
+            status = item_input(run, kid, fault);
+        if (!status && json_array_append(inputs, kid->input))
+            status = SH_E_MEMORY;
+        if (kid)
+            sh_frame_free(frame->kids[--frame->kid_count]);
+    }
+    if (!status)
+        sh_test_note(run, frame, "afterItemSelector", inputs);
+    json_decref(inputs);
+    return status;
+}
+
+static int note_map(sh_run *run, sh_frame *frame, double limit, sh_fault *fault, bool *mocked)
 {
     json_t *number;
+    int status = 0;
 
     *mocked = false;
-    if (!run->env->test)
+    if (!sh_test_root(run, frame))
         return 0;
+    if (frame->state->item_selector)
+        status = note_items(run, frame, fault);
+    if (status)
+        return status;
     number = json_integer((json_int_t)limit);
     sh_test_note(run, frame, "afterItemsPath", frame->items);
     sh_test_note(run, frame, "maxConcurrency", number);
@@ -156,17 +184,17 @@ static int start_map(sh_run *run, sh_frame *frame, const sh_eval *eval, json_t *
     size_t first;
     int status = sh_map_items(frame, eval, &frame->items);
 
+    if (!status && frame->state->item_selector)
+        frame->selected = json_incref(input);
     if (!status)
         status = sh_number_eval(&frame->state->max_concurrency, eval, &limit);
     if (!status)
         status = tolerance(frame, eval, &frame->tolerated);
     if (!status)
-        status = note_map(run, frame, limit, &mocked);
+        status = note_map(run, frame, limit, eval->fault, &mocked);
     if (status || mocked)
         return status;
     frame->limit = limit < 1 || limit > INLINE_LIMIT ? INLINE_LIMIT : (size_t)limit;
-    if (frame->state->item_selector)
-        frame->selected = json_incref(input);
     frame->results = json_array();
     for (size_t i = 0; frame->results && i < part_count(frame); i++)
         if (json_array_append_new(frame->results, json_null()))
