@@ -167,7 +167,7 @@ void sh_test_note(sh_run *run, const sh_frame *frame, const char *key, json_t *v
 void sh_test_exit(sh_run *run, const sh_frame *frame, sh_next next);
 /* Whether the run ends here: delay_ms is what the retrier would wait. */
 bool sh_test_retry(sh_run *run, const sh_frame *frame, size_t retrier, int64_t delay_ms);
-void sh_test_caught(sh_run *run, const sh_frame *frame, size_t catcher);
+void sh_test_caught(sh_run *run, const sh_frame *frame, size_t catcher, const sh_fault *fault);
 /* *taken: the state's work is mocked, and the frame has left the state or failed. */
 int sh_test_mock(sh_run *run, sh_frame *frame, bool *taken);
 

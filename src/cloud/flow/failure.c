@@ -151,7 +151,7 @@ int sh_frame_fail(sh_run *run, sh_frame *frame, sh_fault *fault, int status)
     retriable = sh_test_root(run, frame) && run->env->test->end == SH_FLOW_TEST_RETRIABLE;
     for (size_t i = 0; i < frame->state->catcher_count && !retriable; i++)
         if (named(&frame->state->catchers[i].errors, fault)) {
-            sh_test_caught(run, frame, i);
+            sh_test_caught(run, frame, i, fault);
             status = caught(run, frame, &frame->state->catchers[i], fault);
             sh_fault_clear(fault);
             return status;

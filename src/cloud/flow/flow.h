@@ -118,6 +118,7 @@ typedef struct sh_flow_test {
     /* Filled in; sh_flow_test_clear frees it. */
     sh_flow_test_end end;
     const char *next; /* name of the next state, borrowed from the flow; NULL: none */
+    char *caught_error, *caught_cause; /* what the Catch took */
     /* Object with the JSON values (not their texts) under the names of TestState's inspectionData, as far as
      * the state has them: input, afterInputPath, afterParameters, afterArguments, afterItemsPath,
      * afterItemSelector, result, afterResultSelector, afterResultPath, variables (all that are assigned after

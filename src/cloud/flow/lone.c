@@ -56,11 +56,21 @@ bool sh_test_retry(sh_run *run, const sh_frame *frame, size_t retrier, int64_t d
     return true;
 }
 
-void sh_test_caught(sh_run *run, const sh_frame *frame, size_t catcher)
+static int keep(char **to, const char *text)
+{
+    free(*to);
+    *to = text ? strdup(text) : NULL;
+    return text && !*to ? SH_E_MEMORY : 0;
+}
+
+void sh_test_caught(sh_run *run, const sh_frame *frame, size_t catcher, const sh_fault *fault)
 {
     if (!sh_test_root(run, frame))
         return;
     run->env->test->end = SH_FLOW_TEST_CAUGHT;
+    if (keep(&run->env->test->caught_error, fault->error) ||
+        keep(&run->env->test->caught_cause, fault->cause))
+        run->memory = true;
     note_details(run, json_pack("{s:I}", "catchIndex", (json_int_t)catcher));
 }
 
@@ -85,7 +95,10 @@ int sh_test_mock(sh_run *run, sh_frame *frame, bool *taken)
 void sh_flow_test_clear(sh_flow_test *test)
 {
     json_decref(test->inspection);
+    free(test->caught_error);
+    free(test->caught_cause);
     test->inspection = NULL;
+    test->caught_error = test->caught_cause = NULL;
     test->next = NULL;
     test->end = SH_FLOW_TEST_PLAIN;
 }
