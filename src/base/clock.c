@@ -105,6 +105,13 @@ static int read_zone(const char **at, const char *end, int *minutes)
     return 1;
 }
 
+static int days_of(int year, int month)
+{
+    static const unsigned char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = year % 4 == 0 && (year % 100 || year % 400 == 0);
+    return days[month - 1] + (month == 2 && leap);
+}
+
 int sh_time_parse_iso(const char *text, size_t length, int64_t *ms)
 {
     const char *at = text, *end = text + length;
@@ -117,6 +124,8 @@ int sh_time_parse_iso(const char *text, size_t length, int64_t *ms)
         return 0;
     tm.tm_year = year - 1900;
     tm.tm_mon = month - 1;
+    if (tm.tm_mday > days_of(year, month))
+        return 0;
     *ms = ((int64_t)timegm(&tm) - (int64_t)zone * 60) * 1000 + fraction;
     return 1;
 }

@@ -155,7 +155,7 @@ static void test_waits(void **state)
         {"seconds path text", ONE("'Type':'Wait','SecondsPath':'$.s','End':true"), "{'s':'7'}", NULL,
          "~States.Runtime"},
         {"seconds path missing", ONE("'Type':'Wait','SecondsPath':'$.s','End':true"), "{}", NULL,
-         "~specified for the field 'SecondsPath' could not be found in the input '{}'"},
+         "~The SecondsPath parameter does not reference an input value: $.s"},
         {"timestamp", ONE("'Type':'Wait','Timestamp':'2023-11-14T22:13:22.5Z','End':true"), "{}", NULL,
          "SUCCEEDED {}", NULL, NULL, 2500},
         {"timestamp past", ONE("'Type':'Wait','Timestamp':'2001-01-01T00:00:00Z','End':true"), "{}", NULL,

@@ -6,11 +6,43 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A path that is there and does not give what the field needs; `why` ends with the path. */
+static int bad_value(const sh_eval *eval, const char *field, const char *why, const sh_path *path,
+                     const json_t *value)
+{
+    char *text = sh_flow_text(value);
+    int status = text ? sh_fault_set(eval->fault, "States.Runtime", "The %s parameter %s: %s == %s", field,
+                                     why, sh_path_text(path), text)
+                      : SH_E_MEMORY;
+
+    free(text);
+    return status;
+}
+
+/* A Wait says it in words of its own. */
+static int missing_value(const sh_eval *eval, const char *field, const sh_path *path)
+{
+    char *text;
+    int status = SH_E_MEMORY;
+
+    if (!strcmp(field, "SecondsPath") || !strcmp(field, "TimestampPath"))
+        return sh_fault_set(eval->fault, "States.Runtime",
+                            "The %s parameter does not reference an input value: %s", field,
+                            sh_path_text(path));
+    text = sh_flow_text(eval->input);
+    if (text)
+        status = sh_fault_set(
+            eval->fault, "States.Runtime",
+            "The JSONPath '%s' specified for the field '%s' could not be found in the input '%s'",
+            sh_path_text(path), field, text);
+    free(text);
+    return status;
+}
+
 int sh_number_eval(const sh_number_field *field, const sh_eval *eval, double *out)
 {
     json_t *value = NULL;
     int status;
-    char *text;
 
     if (field->computed)
         return sh_template_whole(field->computed, eval, out);
@@ -19,26 +51,14 @@ int sh_number_eval(const sh_number_field *field, const sh_eval *eval, double *ou
         return 0;
     }
     status = sh_eval_get(field->path, eval, eval->input, &value);
-    if (status == SH_E_NOT_FOUND || status == SH_E_LIMIT) {
-        text = sh_flow_text(eval->input);
-        status =
-            text ? sh_fault_set(
-                       eval->fault, "States.Runtime",
-                       "The JSONPath '%s' specified for the field '%s' could not be found in the input '%s'",
-                       sh_path_text(field->path), field->name, text)
-                 : SH_E_MEMORY;
-        free(text);
-    } else if (!status && !json_is_integer(value)) {
-        status = sh_fault_set(eval->fault, "States.Runtime",
-                              "The %s parameter does not reference a valid integer: %s", field->name,
-                              sh_path_text(field->path));
-    } else if (!status && json_integer_value(value) < 0) {
-        status = sh_fault_set(eval->fault, "States.Runtime",
-                              "The %s parameter references a negative value: %s == %lld", field->name,
-                              sh_path_text(field->path), (long long)json_integer_value(value));
-    } else if (!status) {
+    if (status == SH_E_NOT_FOUND || status == SH_E_LIMIT)
+        status = missing_value(eval, field->name, field->path);
+    else if (!status && !json_is_integer(value))
+        status = bad_value(eval, field->name, "cannot be parsed as a long value", field->path, value);
+    else if (!status && json_integer_value(value) < 0)
+        status = bad_value(eval, field->name, "references a negative value", field->path, value);
+    else if (!status)
         *out = (double)json_integer_value(value);
-    }
     json_decref(value);
     return status;
 }
@@ -77,6 +97,16 @@ static int timestamp(const sh_state *state, const sh_eval *eval, int64_t *due)
     return status;
 }
 
+static int bad_timestamp(const sh_eval *eval, const sh_path *path, const json_t *value)
+{
+    static const char why[] = "does not reference a valid ISO-8601 extended offset date-time format string";
+
+    if (!json_is_string(value))
+        return bad_value(eval, "TimestampPath", why, path, value);
+    return sh_fault_set(eval->fault, "States.Runtime", "The TimestampPath parameter %s: %s == %.200s", why,
+                        sh_path_text(path), json_string_value(value));
+}
+
 static int wait_until(const sh_state *state, const sh_eval *eval, int64_t *due)
 {
     json_t *value = NULL;
@@ -96,14 +126,11 @@ static int wait_until(const sh_state *state, const sh_eval *eval, int64_t *due)
     if (state->timestamp)
         return timestamp(state, eval, due);
     status = sh_eval_get(state->timestamp_path, eval, eval->input, &value);
-    if (status == SH_E_NOT_FOUND || status == SH_E_LIMIT ||
-        (!status && (!json_is_string(value) ||
-                     !sh_time_parse_iso(json_string_value(value), json_string_length(value), due))))
-        status = sh_fault_set(
-            eval->fault, "States.Runtime",
-            "The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time "
-            "format string: %s == %.200s",
-            sh_path_text(state->timestamp_path), json_is_string(value) ? json_string_value(value) : "null");
+    if (status == SH_E_NOT_FOUND || status == SH_E_LIMIT)
+        status = missing_value(eval, "TimestampPath", state->timestamp_path);
+    else if (!status && (!json_is_string(value) ||
+                         !sh_time_parse_iso(json_string_value(value), json_string_length(value), due)))
+        status = bad_timestamp(eval, state->timestamp_path, value);
     json_decref(value);
     return status;
 }
