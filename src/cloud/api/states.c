@@ -200,6 +200,7 @@ static const sh_action actions[] = {
     {"DeleteStateMachineAlias", sh_states_delete_alias},
     {"StartExecution", sh_states_start},
     {"StartSyncExecution", sh_states_start_sync},
+    {"TestState", sh_states_test},
     {"StopExecution", sh_states_stop},
     {"DescribeExecution", sh_states_describe_execution},
     {"ListExecutions", sh_states_list_executions},

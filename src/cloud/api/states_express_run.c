@@ -3,6 +3,7 @@
  * tasks are calls that answer at once (the definition was checked for that), each in a transaction of its
  * own. */
 #include "base/log.h"
+#include "cloud/api/states_effect.h"
 #include "cloud/api/states_express.h"
 
 #include <stdlib.h>
@@ -187,7 +188,9 @@ static int call_task(sh_express *x, const sh_express_task *task, sh_err *err)
     sh_arena *arena = sh_arena_new(CALL_MEMORY);
     if (!arena)
         return sh_fail(err, SH_E_MEMORY, "no memory for a task");
-    int status = sh_task_call(x->cloud, arena, x->role, task->resource, task->parameters, &answer, err);
+    int status = sh_effect_find(task->resource)
+                     ? sh_effect_call(x->cloud, arena, task->resource, task->parameters, &answer, err)
+                     : sh_task_call(x->cloud, arena, x->role, task->resource, task->parameters, &answer, err);
     if (status == 0) {
         sh_flow_event event = {
             .kind = SH_FLOW_TASK_FAILED, .task = task->id, .error = answer.error, .cause = answer.cause};
