@@ -218,19 +218,21 @@ def count_succeeded(client, arn):
 # ---- measures ----
 
 def transitions(server, executions, states):
-    """States a second."""
+    """States a second, starts a second while the others run, and the server's processor time of a state in microseconds."""
     client = server.client()
     count = executions if server.machine_each else 1
     machines = [create(client, f"passes-{i}", passes(states), i) for i in range(count)]
+    used = cpu_seconds(server.process.pid)
     begun = start_all(server, [(machines[i % count], f"execution-{i}") for i in range(executions)])
     started = time.monotonic()
     for machine in machines:
         while running(client, machine):
             time.sleep(0.01)
     ended = time.monotonic()
+    used = (cpu_seconds(server.process.pid) - used) / (executions * states)
     if sum(count_succeeded(client, machine) for machine in machines) != executions:
         raise SystemExit("not every execution succeeded")
-    return {"rate": executions * states / (ended - begun), "starts": executions / (started - begun)}
+    return {"rate": executions * states / (ended - begun), "starts": executions / (started - begun), "cpu": 1e6 * used}
 
 
 def synced(folder, times=100):
@@ -313,17 +315,15 @@ def with_server(make, measure, *arguments):
 
 
 def report_transitions(options, folder):
-    ours, starts, theirs = [], [], []
+    rounds, theirs = [], []
     python, version = (None, None) if options.no_peer else find_moto(options.peer_python)
     for _ in range(options.runs):
-        one = with_server(lambda: Spyhop(folder), transitions, options.executions, options.states)
-        ours.append(one["rate"])
-        starts.append(one["starts"])
+        rounds.append(with_server(lambda: Spyhop(folder), transitions, options.executions, options.states))
         if python:
             theirs.append(with_server(lambda: Moto(python), transitions, options.peer_executions, options.states)["rate"])
-    rate = statistics.median(ours)
-    print(f"{'spyhop':22} {rate:,.0f} states/s ({spread(ours)}), {options.executions} executions of {options.states} states; "
-          f"{statistics.median(starts):,.0f} starts/s")
+    rate, starts, cpu = (statistics.median(r[name] for r in rounds) for name in ("rate", "starts", "cpu"))
+    print(f"{'spyhop':22} {rate:,.0f} states/s ({spread([r['rate'] for r in rounds])}), {options.executions} executions of "
+          f"{options.states} states; {starts:,.0f} starts/s, {cpu:.1f} us of processor time a state")
     if not python:
         print(f"{'moto':22} absent: not measured" if not options.no_peer else "moto not asked for")
         return True

@@ -136,21 +136,41 @@ static int load_task(void *opaque, const sh_wait *row)
 
 /* ---- one step ---- */
 
+/* Writes what is gathered in `lines` and empties it. */
+static int write_row(sh_run *run, int64_t first, sh_buf *lines, sh_err *err)
+{
+    if (lines->failed)
+        return sh_fail(err, SH_E_MEMORY, "no memory for the history of an execution");
+    int status =
+        lines->length ? sh_history_add(run->cloud->db, run->execution.id, first, sh_buf_cstr(lines), err) : 0;
+    sh_buf_clear(lines);
+    return status;
+}
+
 static int write_history(sh_run *run, const json_t *history, sh_err *err)
 {
     size_t index;
     const json_t *event;
+    sh_buf lines;
+    int64_t first = 0;
     int status = 0;
+    sh_buf_init(&lines, RUN_MEMORY);
     json_array_foreach(history, index, event)
     {
-        char *text = sh_flow_text(event);
-        int64_t id = json_integer_value(json_object_get(event, "id"));
-        status = text ? sh_history_add(run->cloud->db, run->execution.id, id, text, err)
-                      : sh_fail(err, SH_E_MEMORY, "no memory for an event");
-        free(text);
-        if (status < 0)
+        if (lines.length >= SH_HISTORY_ROW_MAX && (status = write_row(run, first, &lines, err)) < 0)
             break;
+        if (lines.length == 0)
+            first = json_integer_value(json_object_get(event, "id"));
+        else
+            sh_buf_putc(&lines, '\n');
+        if (sh_flow_dump(&lines, event) < 0) {
+            status = sh_fail(err, SH_E_MEMORY, "no memory for an event");
+            break;
+        }
     }
+    if (status == 0)
+        status = write_row(run, first, &lines, err);
+    sh_buf_free(&lines);
     return status;
 }
 

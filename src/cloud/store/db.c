@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CACHE_SIZE 256
+#define CACHE_SIZE 512
+#define CACHE_PROBES 8
 #define MAX_DEPTH 16
 
 typedef struct cached {
@@ -130,7 +131,7 @@ int sh_db_open(sh_db **out, const char *path, sh_err *err)
         return sh_fail(err, SH_E_MEMORY, "no memory for the database");
     sh_turn_init(&db->turn);
     int code = sqlite3_open_v2(path, &db->handle,
-                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX, NULL);
+                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
     if (code != SQLITE_OK) {
         status = db_fail(db, code, err, path);
         goto fail;
@@ -155,20 +156,13 @@ void sh_db_close(sh_db *db)
     if (!db)
         return;
     sh_sync_close(db->sync);
-    sqlite3_wal_hook(db->handle, NULL, NULL);
+    if (db->handle)
+        sqlite3_wal_hook(db->handle, NULL, NULL);
     for (int i = 0; i < CACHE_SIZE; i++)
         sqlite3_finalize(db->cache[i].statement);
     sqlite3_close(db->handle);
     sh_turn_destroy(&db->turn);
     free(db);
-}
-
-/* Savepoints carry their depth as name, so that each level rolls back to its own. */
-static int level(sh_db *db, const char *verb, int depth, sh_err *err)
-{
-    char sql[64];
-    sqlite3_snprintf(sizeof(sql), sql, "%s l%d", verb, depth);
-    return exec(db, sql, err);
 }
 
 /* SQLite may end a whole transaction when a statement fails (disk, memory). What comes after in it, from a
@@ -179,6 +173,72 @@ static int check_transaction(sh_db *db, sh_err *err)
         return 0;
     return sh_fail(err, SH_E_IO, "database: the transaction was rolled back when a statement of it failed");
 }
+
+/* Its place, else a free one, else that of another which has to go. */
+static cached *find_cached(sh_db *db, const char *sql)
+{
+    size_t first = ((uintptr_t)sql >> 3) % CACHE_SIZE;
+    cached *other = NULL;
+    for (size_t i = 0; i < CACHE_PROBES; i++) {
+        cached *entry = &db->cache[(first + i) % CACHE_SIZE];
+        if (entry->sql == sql || !entry->sql)
+            return entry;
+        if (!other || (other->busy && !entry->busy))
+            other = entry;
+    }
+    return other;
+}
+
+static int prepare(sh_db *db, const char *sql, cached **slot, sqlite3_stmt **statement, sh_err *err)
+{
+    cached *entry = find_cached(db, sql);
+    *slot = NULL;
+    if (entry->sql == sql && !entry->busy) {
+        entry->busy = 1;
+        *slot = entry;
+        *statement = entry->statement;
+        return 0;
+    }
+    int code = sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL);
+    if (code != SQLITE_OK)
+        return db_fail(db, code, err, sql);
+    if (!entry->busy) {
+        sqlite3_finalize(entry->statement);
+        *entry = (cached){.sql = sql, .statement = *statement, .busy = 1};
+        *slot = entry;
+    }
+    return 0;
+}
+
+static void release(cached *slot, sqlite3_stmt *statement)
+{
+    if (!slot) {
+        sqlite3_finalize(statement);
+        return;
+    }
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+    slot->busy = 0;
+}
+
+/* A statement without values and rows, of a transaction. */
+static int verb(sh_db *db, const char *sql, sh_err *err)
+{
+    cached *slot;
+    sqlite3_stmt *statement = NULL;
+    int status = prepare(db, sql, &slot, &statement, err);
+    if (status < 0)
+        return status;
+    int code = sqlite3_step(statement);
+    if (code != SQLITE_DONE)
+        status = db_fail(db, code, err, sql);
+    release(slot, statement);
+    return status;
+}
+
+/* Savepoints have all the same name: the innermost of that name is always this level's. */
+static const char save_point[] = "SAVEPOINT level", save_release[] = "RELEASE level",
+                  save_back[] = "ROLLBACK TO level", begin_all[] = "BEGIN IMMEDIATE", commit_all[] = "COMMIT";
 
 /* Gives the lock back and, at the outermost level, waits until all that the caller can have seen is on disk.
  */
@@ -202,7 +262,7 @@ static int begin(sh_db *db, sh_err *err)
     else if (db->depth >= MAX_DEPTH)
         status = sh_fail(err, SH_E_INTERNAL, "database: transactions nest deeper than %d", MAX_DEPTH);
     else
-        status = db->depth ? level(db, "SAVEPOINT", db->depth, err) : exec(db, "BEGIN IMMEDIATE", err);
+        status = verb(db, db->depth ? save_point : begin_all, err);
     if (status < 0) {
         sh_turn_give(&db->turn);
         return status;
@@ -235,9 +295,9 @@ static void roll_back(sh_db *db)
     if (sqlite3_get_autocommit(db->handle)) /* SQLite has rolled back by itself, as after a full disk */
         return;
     if (db->depth > 0) {
-        status = level(db, "ROLLBACK TO", db->depth, &ignored);
+        status = verb(db, save_back, &ignored);
         if (status == 0)
-            status = level(db, "RELEASE", db->depth, &ignored);
+            status = verb(db, save_release, &ignored);
     } else {
         status = exec(db, "ROLLBACK", &ignored);
     }
@@ -252,7 +312,7 @@ static int end(sh_db *db, int status, sh_err *err)
     if (there < 0) {
         status = there;
     } else if (status >= 0) {
-        int ended = db->depth ? level(db, "RELEASE", db->depth, err) : exec(db, "COMMIT", err);
+        int ended = verb(db, db->depth ? save_release : commit_all, err);
         if (ended < 0)
             status = ended;
     }
@@ -273,38 +333,6 @@ int sh_db_end_later(sh_db *db, int status, sh_err *err)
     status = end(db, status, err);
     leave(db, false);
     return status;
-}
-
-static int prepare(sh_db *db, const char *sql, cached **slot, sqlite3_stmt **statement, sh_err *err)
-{
-    cached *entry = &db->cache[((uintptr_t)sql >> 3) % CACHE_SIZE];
-    *slot = NULL;
-    if (entry->sql == sql && !entry->busy) {
-        entry->busy = 1;
-        *slot = entry;
-        *statement = entry->statement;
-        return 0;
-    }
-    int code = sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL);
-    if (code != SQLITE_OK)
-        return db_fail(db, code, err, sql);
-    if (!entry->busy) {
-        sqlite3_finalize(entry->statement);
-        *entry = (cached){.sql = sql, .statement = *statement, .busy = 1};
-        *slot = entry;
-    }
-    return 0;
-}
-
-static void release(cached *slot, sqlite3_stmt *statement)
-{
-    if (!slot) {
-        sqlite3_finalize(statement);
-        return;
-    }
-    sqlite3_reset(statement);
-    sqlite3_clear_bindings(statement);
-    slot->busy = 0;
 }
 
 static int bind_one(sqlite3_stmt *statement, int index, char type, va_list *args)

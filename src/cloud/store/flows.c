@@ -336,39 +336,6 @@ int sh_execution_next(sh_db *db, int64_t *due_ms, sh_err *err)
         take_due, due_ms, "");
 }
 
-/* ---- history ---- */
-
-int sh_history_add(sh_db *db, int64_t execution, int64_t id, const char *event, sh_err *err)
-{
-    return sh_db_run(db, err, "INSERT INTO history (execution, id, event) VALUES (?1, ?2, ?3)", "iis",
-                     execution, id, event);
-}
-
-typedef struct history_taker {
-    sh_history_fn fn;
-    void *opaque;
-} history_taker;
-
-static int take_history(void *opaque, const sh_row *row)
-{
-    history_taker *t = opaque;
-    return t->fn(t->opaque, sh_row_int(row, 0), sh_row_text(row, 1));
-}
-
-int sh_history_list(sh_db *db, int64_t execution, int64_t from, bool reverse, int64_t limit, sh_history_fn fn,
-                    void *opaque, sh_err *err)
-{
-    history_taker t = {fn, opaque};
-    if (reverse)
-        return sh_db_each(db, err,
-                          "SELECT id, event FROM history WHERE execution = ?1 AND id <= ?2"
-                          " ORDER BY id DESC LIMIT ?3",
-                          take_history, &t, "iii", execution, from, limit);
-    return sh_db_each(db, err,
-                      "SELECT id, event FROM history WHERE execution = ?1 AND id >= ?2 ORDER BY id LIMIT ?3",
-                      take_history, &t, "iii", execution, from, limit);
-}
-
 /* ---- waits ---- */
 
 int sh_wait_add(sh_db *db, const sh_wait *w, sh_err *err)

@@ -81,8 +81,10 @@ int sh_execution_defer(sh_db *db, int64_t id, int64_t due_ms, sh_err *err);
 /* *due_ms: the earliest due_ms of all, -1 when there is none. */
 int sh_execution_next(sh_db *db, int64_t *due_ms, sh_err *err);
 
-/* ---- history: events as JSON text, ids from 1 without gaps ---- */
-int sh_history_add(sh_db *db, int64_t execution, int64_t id, const char *event, sh_err *err);
+/* ---- history (history.c): events as JSON text, ids from 1 without gaps ---- */
+#define SH_HISTORY_ROW_MAX (64 * 1024) /* bytes of a row, or one event */
+/* One event, or several, each on a line of its own, whose ids follow each other from `id` on. */
+int sh_history_add(sh_db *db, int64_t execution, int64_t id, const char *events, sh_err *err);
 /* Events from `from` on, upwards or downwards, at most `limit`. */
 typedef int (*sh_history_fn)(void *opaque, int64_t id, const char *event);
 int sh_history_list(sh_db *db, int64_t execution, int64_t from, bool reverse, int64_t limit, sh_history_fn fn,

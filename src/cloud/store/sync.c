@@ -145,7 +145,7 @@ static int open_files(sh_sync *sync, const char *path, sh_err *err)
     sync->fd = open(log, O_RDWR | O_CLOEXEC);
     if (sync->fd < 0)
         return sh_fail_errno(err, errno, "cannot open %s", log);
-    if (sqlite3_open_v2(path, &sync->copier, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK ||
+    if (sqlite3_open_v2(path, &sync->copier, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK ||
         sqlite3_exec(sync->copier, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL) != SQLITE_OK)
         return sh_fail(err, SH_E_IO, "database: %s: %s", path,
                        sync->copier ? sqlite3_errmsg(sync->copier) : "no memory");
