@@ -237,6 +237,7 @@ static void take_clip(sh_check_clip *clip, const sh_ts_stream *s)
     clip->last_dts = s->last_dts;
     clip->first = s->first;
     clip->last = clip->end = s->last;
+    clip->last_duration = s->lasts;
     clip->samples = s->units;
     clip->shortest = s->shortest;
 }
@@ -278,14 +279,12 @@ static int look_annexb(sh_check_file *file, const sh_ts_stream *s)
 
 static void look_adts(sh_check_file *file, const sh_ts_stream *s)
 {
-    static const int rates[16] = {96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050,
-                                  16000, 12000, 11025, 8000,  7350,  0,     0,     0};
     const uint8_t *p = s->head;
-    if (s->type != 0x0F || s->head_length < 7 || p[0] != 0xFF || (p[1] & 0xF0) != 0xF0)
+    if (s->type != 0x0F || s->head_length < SH_TS_ADTS_HEAD || sh_ts_adts_rate(p) == 0)
         return;
     sh_check_format *f = &file->format;
     f->audio = SH_CODEC_AAC;
-    f->sample_rate = rates[p[2] >> 2 & 15];
+    f->sample_rate = sh_ts_adts_rate(p);
     f->channels = (p[2] & 1) << 2 | p[3] >> 6;
     f->frame = 1024;
     snprintf(f->audio_codec, sizeof(f->audio_codec), "mp4a.40.%d", (p[2] >> 6) + 1);

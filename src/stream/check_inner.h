@@ -30,7 +30,7 @@ typedef struct sh_check_clip {
     int64_t timescale;
     int64_t start, duration;  /* decoding clock: first tfdt, sum of durations (TS: unknown, 0) */
     int64_t first, last, end; /* as presented: least, greatest, greatest + its duration (TS: greatest) */
-    int64_t last_duration;    /* of the sample shown last (TS: 0) */
+    int64_t last_duration;    /* of the sample shown last (TS: of the last PES packet of AAC, else 0) */
     int64_t first_dts, last_dts;
     int64_t samples;
     int64_t shortest; /* duration of a sample, > 0; the highest frame rate */

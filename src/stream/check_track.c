@@ -44,7 +44,7 @@ int64_t sh_check_step(const sh_check_track *track, size_t i, int64_t *timescale)
         return next->first - at->first;
     if (i + 1 < track->count)
         return 0;
-    return at->last - at->first + at->shortest;
+    return at->last - at->first + (at->last_duration > 0 ? at->last_duration : at->shortest);
 }
 
 double sh_check_begin(const sh_check_track *track, size_t i)
@@ -119,16 +119,17 @@ static int64_t whole(__int128 nano)
     return (int64_t)((nano + NANO / 2) / NANO);
 }
 
-/* A transport stream's last segment ends somewhere after its last picture and near the end of its audio,
- * whose last PES packet may hold a second of it. */
+/* A transport stream's last segment ends with its last picture, which may stay as long as there is sound, or
+ * with its sound. How long the last picture stays is not in the bytes; a writer may leave out what the last
+ * block of sound has too much. */
 static bool last_fits(const sh_check_track *t, size_t i, int64_t nano, int64_t real)
 {
     const sh_check_file *f = t->segments[i].file;
     int64_t heard = 0;
     if (f->video.there && f->audio.there)
-        heard = nano_of(f->audio.last - f->video.first, SH_CHECK_TICKS);
+        heard = nano_of(f->audio.last + f->audio.last_duration - f->video.first, SH_CHECK_TICKS);
     const int64_t end = heard > real ? heard : real;
-    return nano > real - NANO / 10 && nano < end + (heard > real ? NANO : NANO / 5);
+    return nano > real - NANO / 10 && nano < end + NANO / 5;
 }
 
 static bool extinf_fits(const sh_check_track *t, size_t i, int64_t real, const sums *s)

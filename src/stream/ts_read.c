@@ -10,6 +10,8 @@
 #define WRAP (INT64_C(1) << 33)
 #define SECOND 90000
 #define PCR_APART (SECOND / 10)
+#define TYPE_ADTS 0x0F
+#define ADTS_BLOCK 1024 /* samples */
 
 void sh_ts_reader_init(sh_ts_reader *ts)
 {
@@ -34,6 +36,8 @@ static void begin(sh_ts_stream *s)
     s->last = s->last_dts = INT64_MIN;
     s->head_length = 0;
     s->head_done = false;
+    s->lasts = 0;
+    s->adts = (sh_ts_adts){0};
 }
 
 __attribute__((format(printf, 3, 4))) static bool bad(sh_ts_reader *ts, sh_ts_fault_kind kind,
@@ -199,11 +203,64 @@ static void take_head(sh_ts_stream *s, const uint8_t *bytes, size_t length)
     s->head_length += n;
 }
 
+/* ---- frames of AAC ---- */
+
+int sh_ts_adts_rate(const uint8_t *head)
+{
+    static const int rates[16] = {96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050,
+                                  16000, 12000, 11025, 8000,  7350,  0,     0,     0};
+    return head[0] == 0xFF && (head[1] & 0xF6) == 0xF0 ? rates[head[2] >> 2 & 15] : 0;
+}
+
+static void take_adts_head(sh_ts_adts *a)
+{
+    const uint8_t *p = a->head;
+    const size_t whole = (size_t)(p[3] & 3) << 11 | (size_t)p[4] << 3 | p[5] >> 5;
+    const int rate = sh_ts_adts_rate(p);
+    a->lost |= rate == 0 || whole < SH_TS_ADTS_HEAD || (a->samples > 0 && rate != a->rate);
+    if (a->lost)
+        return;
+    a->samples += a->before ? 0 : ADTS_BLOCK * ((p[6] & 3) + 1);
+    a->rate = rate;
+    a->before = false;
+    a->skip = whole - SH_TS_ADTS_HEAD;
+    a->length = 0;
+}
+
+/* The payload of a PES packet, or more of it. */
+static void take_adts(sh_ts_stream *s, const uint8_t *bytes, size_t length, bool start)
+{
+    sh_ts_adts *a = &s->adts;
+    if (s->type != TYPE_ADTS)
+        return;
+    if (start) {
+        a->samples = 0;
+        a->before = a->length > 0;
+    }
+    while (length > 0 && !a->lost) {
+        const size_t wanted = a->skip > 0 ? a->skip : SH_TS_ADTS_HEAD - a->length;
+        const size_t n = wanted < length ? wanted : length;
+        if (a->skip > 0) {
+            a->skip -= n;
+        } else {
+            memcpy(a->head + a->length, bytes, n);
+            a->length += n;
+            if (a->length == SH_TS_ADTS_HEAD)
+                take_adts_head(a);
+        }
+        bytes += n;
+        length -= n;
+    }
+    s->lasts = a->lost || a->rate == 0 ? 0 : (a->samples * SECOND + a->rate / 2) / a->rate;
+}
+
 static bool take_pes(sh_ts_reader *ts, sh_ts_stream *s, const uint8_t *p, size_t length, bool start)
 {
     if (!start) {
-        if (s->units > 0)
+        if (s->units > 0) {
             take_head(s, p, length);
+            take_adts(s, p, length, false);
+        }
         return true;
     }
     if (length < 14 || p[0] != 0 || p[1] != 0 || p[2] != 1 || (p[6] & 0xC0) != 0x80 ||
@@ -220,6 +277,7 @@ static bool take_pes(sh_ts_reader *ts, sh_ts_stream *s, const uint8_t *p, size_t
     if (!take_stamps(ts, s, pts, told == 3 ? stamp(p + 14) : pts))
         return false;
     take_head(s, p + 9 + p[8], length - 9 - p[8]);
+    take_adts(s, p + 9 + p[8], length - 9 - p[8], true);
     return true;
 }
 

@@ -31,15 +31,30 @@ typedef struct sh_ts_fault {
 
 enum { SH_TS_HEAD_MOST = 65536 };
 
+enum { SH_TS_ADTS_HEAD = 7 };
+
+/* Frames of AAC are counted as they pass: a PES packet holds many, and tells the time of the first alone. */
+typedef struct sh_ts_adts {
+    uint8_t head[SH_TS_ADTS_HEAD]; /* of the next frame, as far as it has come */
+    size_t length;
+    size_t skip;     /* bytes of the frame in hand that are to come */
+    bool before;     /* that head began in the PES packet before */
+    int64_t samples; /* of the frames that begin in this PES packet */
+    int rate;
+    bool lost; /* what came is no ADTS */
+} sh_ts_adts;
+
 typedef struct sh_ts_stream {
     int pid;  /* -1: none */
     int type; /* stream_type */
     int64_t units;
-    int64_t first, last;           /* least and greatest PTS of this segment, wraps undone */
-    int64_t first_dts, last_dts;   /* of this segment, in its order */
-    int64_t shortest;              /* least distance of two DTS that follow one another, 0: none */
-    int64_t before;                /* last DTS of all that was read; INT64_MIN: none */
-    int64_t before_pts;            /* greatest PTS of the segment before */
+    int64_t first, last;         /* least and greatest PTS of this segment, wraps undone */
+    int64_t first_dts, last_dts; /* of this segment, in its order */
+    int64_t shortest;            /* least distance of two DTS that follow one another, 0: none */
+    int64_t before;              /* last DTS of all that was read; INT64_MIN: none */
+    int64_t before_pts;          /* greatest PTS of the segment before */
+    int64_t lasts; /* ADTS: ticks of the frames that begin in the last PES packet; 0: not known */
+    sh_ts_adts adts;
     uint8_t head[SH_TS_HEAD_MOST]; /* of the segment's first access unit */
     size_t head_length;
     bool head_done;
@@ -59,6 +74,8 @@ typedef struct sh_ts_reader {
 void sh_ts_reader_init(sh_ts_reader *ts); /* large: keep it on the heap */
 /* After a discontinuity: counters and times begin anew. */
 void sh_ts_reader_break(sh_ts_reader *ts);
+/* Sample rate that an ADTS header tells, 0: none; its first three bytes are looked at. */
+int sh_ts_adts_rate(const uint8_t *head);
 /* Reads one segment; false: ts->fault says what is wrong. What could be read up to there is told. */
 bool sh_ts_reader_segment(sh_ts_reader *ts, const uint8_t *bytes, size_t size);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The parts of the checker by themselves: what they take and refuse. Whole streams are in mutations/. */
 #include "base/file.h"
+#include "base/size.h"
 #include "stream/check.h"
 #include "stream/fetch.h"
 #include "stream/m3u.h"
@@ -286,6 +287,139 @@ static void test_noise_in_packets(void **state)
     free(ts);
 }
 
+/* ---- frames of AAC in PES packets ---- */
+
+typedef struct packets {
+    uint8_t bytes[SH_TS_BYTES * 64];
+    size_t length;
+    uint8_t counter[0x200];
+} packets;
+
+/* One packet of at most 184 bytes of payload; the rest is an adaptation field. Gives what it took. */
+static size_t put_packet(packets *to, int pid, bool start, const uint8_t *data, size_t size)
+{
+    uint8_t *p = to->bytes + to->length;
+    const size_t n = size < 184 ? size : 184, stuffing = 184 - n;
+    assert_true(to->length + SH_TS_BYTES <= sizeof(to->bytes));
+    memset(p, 0xFF, SH_TS_BYTES);
+    p[0] = 0x47;
+    p[1] = (uint8_t)((start ? 0x40 : 0) | pid >> 8);
+    p[2] = (uint8_t)pid;
+    p[3] = (uint8_t)((stuffing ? 0x30 : 0x10) | (to->counter[pid]++ & 15));
+    if (stuffing)
+        p[4] = (uint8_t)(stuffing - 1);
+    if (stuffing > 1)
+        p[5] = 0;
+    memcpy(p + 4 + stuffing, data, n);
+    to->length += SH_TS_BYTES;
+    return n;
+}
+
+/* A section of a table, its length and checksum put in. */
+static void put_table(packets *to, int pid, const uint8_t *section, size_t size)
+{
+    uint8_t data[64] = {0};
+    uint32_t crc = 0xFFFFFFFF;
+    memcpy(data + 1, section, size);
+    data[3] = (uint8_t)(size - 3 + 4);
+    for (size_t i = 0; i < size; i++) {
+        crc ^= (uint32_t)data[1 + i] << 24;
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc & 0x80000000 ? crc << 1 ^ 0x04C11DB7 : crc << 1;
+    }
+    for (int i = 0; i < 4; i++)
+        data[1 + size + (size_t)i] = (uint8_t)(crc >> (24 - 8 * i));
+    put_packet(to, pid, true, data, size + 5);
+}
+
+static void put_tables(packets *to)
+{
+    static const uint8_t pat[] = {0, 0xB0, 0, 0, 1, 0xC1, 0, 0, 0, 1, 0xE1, 0};
+    static const uint8_t pmt[] = {2, 0xB0, 0, 0, 1, 0xC1, 0, 0, 0xE1, 1, 0xF0, 0, 0x0F, 0xE1, 1, 0xF0, 0};
+    put_table(to, 0, pat, sizeof(pat));
+    put_table(to, 0x100, pmt, sizeof(pmt));
+}
+
+static void put_pes(packets *to, int64_t pts, const uint8_t *data, size_t size)
+{
+    uint8_t pes[4096] = {0, 0, 1, 0xC0, 0, 0, 0x80, 0x80, 5};
+    pes[9] = (uint8_t)(0x21 | pts >> 29);
+    pes[10] = (uint8_t)(pts >> 22);
+    pes[11] = (uint8_t)(pts >> 14 | 1);
+    pes[12] = (uint8_t)(pts >> 7);
+    pes[13] = (uint8_t)(pts << 1 | 1);
+    assert_true(size + 14 <= sizeof(pes));
+    memcpy(pes + 14, data, size);
+    for (size_t at = 0, n; at < size + 14; at += n)
+        n = put_packet(to, 0x101, at == 0, pes + at, size + 14 - at);
+}
+
+/* `rate`: index; `blocks`: of 1024 samples each. */
+static size_t put_frame(uint8_t *to, size_t size, int rate, int blocks)
+{
+    const uint8_t head[] = {0xFF,
+                            0xF1,
+                            (uint8_t)(0x40 | rate << 2),
+                            (uint8_t)(0x80 | size >> 11),
+                            (uint8_t)(size >> 3),
+                            (uint8_t)((size & 7) << 5 | 0x1F),
+                            (uint8_t)(0xFC | (blocks - 1))};
+    memset(to, 0xFF, size); /* a payload that looks like heads */
+    memcpy(to, head, sizeof(head));
+    return size;
+}
+
+static void test_frames_of_the_last_packet(void **state)
+{
+    static const struct {
+        size_t frame;     /* bytes of each */
+        int frames;       /* in all */
+        size_t cut;       /* bytes of the first PES packet */
+        int rate, blocks; /* index */
+        int64_t noise;    /* byte that is spoilt, -1: none */
+        int64_t lasts;
+    } rows[] = {
+        {100, 3, 300, 3, 1, -1, 3 * 1920},  /* one packet */
+        {100, 5, 400, 3, 1, -1, 1920},      /* the last of five has one of its own */
+        {100, 5, 250, 3, 1, -1, 2 * 1920},  /* one begins in the packet before */
+        {100, 5, 203, 3, 1, -1, 2 * 1920},  /* and one has its head on both sides */
+        {100, 2, 150, 3, 1, -1, 0},         /* none begins in the last */
+        {100, 2, 200, 4, 1, -1, 4180},      /* 44100 Hz: 4179.6 ticks */
+        {171, 4, 684, 3, 3, -1, 12 * 1920}, /* frames of three blocks, heads at the border of packets */
+        {7, 9, 63, 0, 1, -1, 9 * 960},      /* heads alone */
+        {100, 3, 300, 3, 1, 100, 0},        /* no head where one has to be */
+        {100, 3, 300, 3, 1, 104, 0},        /* one that tells fewer bytes than it has itself */
+        {100, 3, 300, 13, 1, -1, 0},        /* no rate */
+    };
+    sh_ts_reader *ts = malloc(sizeof(*ts));
+    packets *made = malloc(sizeof(*made));
+    assert_true(ts && made);
+    for (size_t i = 0; i < SH_COUNT(rows); i++) {
+        uint8_t data[4096];
+        size_t size = 0;
+        memset(made, 0, sizeof(*made));
+        for (int n = 0; n < rows[i].frames; n++)
+            size += put_frame(data + size, rows[i].frame, rows[i].rate, rows[i].blocks);
+        if (rows[i].noise >= 0)
+            data[rows[i].noise] = 0;
+        put_tables(made);
+        put_pes(made, 900000, data, rows[i].cut);
+        if (size > rows[i].cut)
+            put_pes(made, 909000, data + rows[i].cut, size - rows[i].cut);
+        sh_ts_reader_init(ts);
+        for (int again = 0; again < 2; again++) { /* a segment begins anew */
+            if (!sh_ts_reader_segment(ts, made->bytes, made->length))
+                fail_msg("row %zu: %s", i, ts->fault.words);
+            if (ts->audio.lasts != rows[i].lasts)
+                fail_msg("row %zu: %lld ticks", i, (long long)ts->audio.lasts);
+            assert_int_equal(ts->audio.last, size > rows[i].cut ? 909000 : 900000);
+            sh_ts_reader_break(ts);
+        }
+    }
+    free(made);
+    free(ts);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +434,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_durations),
         cmocka_unit_test(test_noise),
         cmocka_unit_test(test_noise_in_packets),
+        cmocka_unit_test(test_frames_of_the_last_packet),
     };
     docs = argc > 1 ? argv[1] : "docs/check.md";
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1038,6 +1038,18 @@ def too_many_pictures(d):
     transport_again(d, rate=75)
 
 
+@fault("apple-extinf-exact", ["apple-bandwidth-average"], base="ts_sound")
+def last_extinf_beyond_the_sound(d):
+    """The last packet of sound holds several frames, and each of them counts."""
+    sub(d, "film_1.m3u8", r"EXTINF:(\d+\.\d+)(,\n.*\n#EXT-X-ENDLIST)",
+        lambda m: "EXTINF:%.6f%s" % (float(m.group(1)) + 0.21, m.group(2)))
+
+
+@fault("apple-extinf-exact", base="ts")
+def last_extinf_beyond_the_pictures(d):
+    sub(d, "film_1.m3u8", r"EXTINF:2\.000000(,\n.*\n#EXT-X-ENDLIST)", r"EXTINF:2.250000\1")
+
+
 @fault("apple-hvc1", ["rfc8216-codecs", "dash-codecs"])
 def parameter_sets_in_samples(d):
     _, at = place(d, "v0/init.mp4", "moov/trak/mdia/minf/stbl/stsd/avc1")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """usage: mutations.py SPYHOP [NAME]...
 
-Makes two good streams, which `SPYHOP check` must find nothing in, and from them one stream for each row of
+Makes a few good streams, which `SPYHOP check` must find nothing in, and from them one stream for each row of
 faults.py, in which it must name the row's rule and nothing that the row does not allow.
 """
 import concurrent.futures
@@ -127,7 +127,8 @@ def main():
         os.makedirs(encoded)
         streams.cmaf(os.path.join(good, "cmaf"), encoded)
         streams.transport(os.path.join(good, "ts"), encoded)
-        for base in ("cmaf", "ts"):
+        streams.transport(os.path.join(good, "ts_sound"), encoded, sound=streams.SECONDS + 0.2)
+        for base in ("cmaf", "ts", "ts_sound"):
             found = check(program, os.path.join(good, base), ["--same-bytes"])
             if found:
                 bad.append("the good stream %s: %s" % (base, {k: v["words"] for k, v in found.items()}))

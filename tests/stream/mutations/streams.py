@@ -383,12 +383,19 @@ def stamps(data, pid=0x100):
     return out
 
 
-def transport(folder, work, codec="libx264", rate=RATE):
-    """One rendition with its audio, as the reference's job makes it."""
+def sound_ends(path):
+    """Seconds on the file's clock, by ffprobe, which counts the frames of each packet."""
+    ends = run("ffprobe", "-v", "error", "-select_streams", "a", "-show_entries", "packet=pts,duration", "-of", "csv=p=0",
+               path).split()
+    return max(sum(int(n) for n in line.strip(",").split(",")[:2]) for line in ends) / 90000
+
+
+def transport(folder, work, codec="libx264", rate=RATE, sound=SECONDS):
+    """One rendition with its audio, as the reference's job makes it; the last picture stays as long as there is sound."""
     os.makedirs(folder, exist_ok=True)
     run("ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i",
         "testsrc2=size=320x180:rate=%d:duration=%d" % (rate, SECONDS), "-f", "lavfi", "-i",
-        "sine=frequency=440:sample_rate=48000:duration=%d" % SECONDS, "-c:v", codec, "-threads", "1", "-preset",
+        "sine=frequency=440:sample_rate=48000:duration=%g" % sound, "-c:v", codec, "-threads", "1", "-preset",
         "veryfast", "-b:v", "300k", "-pix_fmt", "yuv420p", "-x265-params" if codec == "libx265" else "-x264-params",
         "keyint=%d:min-keyint=%d:scenecut=0:open-gop=0:bframes=2%s" % (
             2 * rate, 2 * rate, ":log-level=none" if codec == "libx265" else ""), "-c:a", "aac", "-b:a", "64k", "-ac", "2",
@@ -396,7 +403,8 @@ def transport(folder, work, codec="libx264", rate=RATE):
         os.path.join(folder, "film_%05d.ts"), os.path.join(work, "film.m3u8"))
     names = sorted(n for n in os.listdir(folder) if n.endswith(".ts"))
     times = [sorted(stamps(read(os.path.join(folder, n)))) for n in names]
-    starts = [t[0] for t in times] + [times[-1][-1] + 90000 // rate]
+    end = times[-1][-1] + 90000 // rate
+    starts = [t[0] for t in times] + [max(end, round(90000 * sound_ends(os.path.join(folder, names[-1])))) if sound > SECONDS else end]
     rows = [((b - a) / 90000, n, None) for a, b, n in zip(starts, starts[1:], names)]
     sizes = [os.path.getsize(os.path.join(folder, n)) for n in names]
     seconds = [r[0] for r in rows]
