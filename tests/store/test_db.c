@@ -10,10 +10,12 @@
 
 #include "base/arena.h"
 #include "cloud/store/db.h"
+#include "cloud/store/flows.h"
 #include "cloud/store/mcjobs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static int count_row(void *opaque, const sh_row *row)
@@ -148,11 +150,51 @@ static void an_older_database_is_brought_up_to_date(void **state)
     }
 }
 
+typedef struct seen {
+    char text[256];
+} seen;
+
+static int see(void *opaque, int64_t id, const char *event)
+{
+    seen *s = opaque;
+    size_t length = strlen(s->text);
+    snprintf(s->text + length, sizeof(s->text) - length, "%d%s ", (int)id, event);
+    return 0;
+}
+
+static void assert_listed(sh_db *db, int64_t from, bool reverse, int64_t limit, const char *expected)
+{
+    seen s = {""};
+    assert_int_equal(sh_history_list(db, 7, from, reverse, limit, see, &s, NULL), 0);
+    assert_string_equal(s.text, expected);
+}
+
+static void events_stand_many_in_a_row(void **state)
+{
+    sh_db *db = *state;
+    assert_int_equal(sh_history_add(db, 7, 1, "a", NULL), 0);
+    assert_int_equal(sh_history_add(db, 7, 2, "b\nc\nd", NULL), 0);
+    assert_int_equal(sh_history_add(db, 7, 5, "e\nf", NULL), 0);
+    assert_int_equal(sh_history_add(db, 8, 1, "x", NULL), 0);
+    assert_listed(db, 0, false, 100, "1a 2b 3c 4d 5e 6f ");
+    assert_listed(db, 1, false, 2, "1a 2b ");
+    assert_listed(db, 3, false, 1, "3c ");
+    assert_listed(db, 3, false, 3, "3c 4d 5e ");
+    assert_listed(db, 6, false, 3, "6f ");
+    assert_listed(db, 7, false, 3, "");
+    assert_listed(db, INT64_MAX, true, 1, "6f ");
+    assert_listed(db, INT64_MAX, true, 100, "6f 5e 4d 3c 2b 1a ");
+    assert_listed(db, 4, true, 2, "4d 3c ");
+    assert_listed(db, 1, true, 2, "1a ");
+    assert_listed(db, 0, true, 2, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(levels, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lost_transaction_stays_lost, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(events_stand_many_in_a_row, set_up, tear_down),
         cmocka_unit_test(an_older_database_is_brought_up_to_date),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
