@@ -15,7 +15,7 @@
 #define SH_JSONATA_TEXT_MAX (256 * 1024)           /* bytes of an expression */
 #define SH_JSONATA_STEPS_MAX (4 * 1000 * 1000)     /* nodes evaluated, values visited, regex steps */
 #define SH_JSONATA_MEMORY_MAX (128u * 1024 * 1024) /* bytes of one evaluation */
-#define SH_JSONATA_DEPTH_MAX 1500                  /* evaluations inside each other */
+#define SH_JSONATA_DEPTH_MAX 100                   /* evaluations inside each other */
 
 typedef struct sh_jsonata sh_jsonata;
 
@@ -29,7 +29,8 @@ typedef struct sh_jsonata_env {
 typedef struct sh_jsonata_error {
     char code[8];  /* "T2001", "D3030", "S0202" …; "" for a bound of this implementation, $error, $assert */
     char *message; /* without the code, "" at least; owned; valid UTF-8 */
-    size_t position; /* byte of the expression after the token at fault */
+    size_t position;  /* byte of the expression after the token at fault */
+    bool unsupported; /* it came to an end, but the result is or holds a function */
 } sh_jsonata_error;
 
 void sh_jsonata_error_clear(sh_jsonata_error *error);
