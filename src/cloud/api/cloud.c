@@ -13,6 +13,7 @@
 #include "cloud/api/keys.h"
 #include "cloud/api/states_api.h"
 #include "cloud/api/states_effect.h"
+#include "cloud/api/states_map.h"
 #include "cloud/api/states_token.h"
 
 #include <errno.h>
@@ -30,7 +31,7 @@ typedef int (*runner_fn)(sh_cloud *cloud);
 
 static const runner_fn runners[] = {
     sh_flows_run, sh_events_run,     sh_commands_run,   sh_mcjobs_run,
-    sh_holds_run, sh_express_runner, sh_express_runner, sh_effects_run,
+    sh_holds_run, sh_express_runner, sh_express_runner, sh_effects_run, sh_maps_run,
 };
 
 struct sh_wakeups {

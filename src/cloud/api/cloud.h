@@ -26,6 +26,7 @@ enum {
     SH_WAKE_COMMANDS = 1 << 2, /* runner of SSM commands */
     SH_WAKE_MCJOBS = 1 << 3,   /* runner of MediaConvert jobs */
     SH_WAKE_EFFECTS = 1 << 4,  /* calls of tasks that are more than a change of the database */
+    SH_WAKE_MAPS = 1 << 10,    /* runs of distributed Map states */
 };
 
 typedef struct sh_cloud_settings {

@@ -4,6 +4,7 @@
 #include "cloud/api/args.h"
 #include "cloud/api/states_api.h"
 #include "cloud/api/states_token.h"
+#include "cloud/api/states_map.h"
 
 #include <string.h>
 
@@ -213,6 +214,9 @@ static const sh_action actions[] = {
     {"ListActivities", sh_states_list_activities},
     {"DeleteActivity", sh_states_delete_activity},
     {"GetActivityTask", sh_states_get_activity_task},
+    {"DescribeMapRun", sh_states_describe_map_run},
+    {"ListMapRuns", sh_states_list_map_runs},
+    {"UpdateMapRun", sh_states_update_map_run},
     {"TagResource", tag},
     {"UntagResource", untag},
     {"ListTagsForResource", list_tags},

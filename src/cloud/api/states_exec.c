@@ -2,6 +2,7 @@
 /* Actions on executions that there are. */
 #include "cloud/api/args.h"
 #include "cloud/api/states_api.h"
+#include "cloud/api/states_map.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -100,6 +101,8 @@ int sh_states_describe_execution(sh_call *call)
     sh_put_text(&failed, call->out, "cause", e.cause);
     sh_put_text(&failed, call->out, "traceHeader", e.trace_header);
     put_redrive(&failed, call, &e);
+    if (strchr(e.machine_arn, '/'))
+        sh_states_put_map(&failed, call, e.id, false);
     return sh_out_done(call, failed);
 }
 
@@ -164,6 +167,8 @@ int sh_states_list_executions(sh_call *call)
     sh_execution_query query = {0};
     sh_err err = {0};
     page p = {0};
+    if (json_object_get(call->in, "mapRunArn"))
+        return sh_states_list_map_executions(call);
     int status = read_filters(call, &query);
     if (status < 0 || (status = read_listed(call, &query)) < 0 || (status = sh_out_new(call)) < 0)
         return status;

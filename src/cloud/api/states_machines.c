@@ -5,6 +5,7 @@
 #include "cloud/api/args.h"
 #include "cloud/api/keys.h"
 #include "cloud/api/states_api.h"
+#include "cloud/api/states_map.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -278,6 +279,8 @@ int sh_states_describe_for_execution(sh_call *call)
     sh_put_text(&failed, call->out, "stateMachineArn", machine.arn);
     put_machine(&failed, call->out, &machine, metadata_only);
     sh_put_date(&failed, call->out, "updateDate", machine.updated_ms);
+    if (strchr(machine.arn, '/'))
+        sh_states_put_map(&failed, call, execution.id, true);
     return sh_out_done(call, failed);
 }
 

@@ -11,6 +11,7 @@
  * States.Runtime and the reason, never stuck; should that fail, too, states_runner.c tries it again later. */
 #include "base/log.h"
 #include "cloud/api/states.h"
+#include "cloud/api/states_map.h"
 #include "cloud/api/states_token.h"
 
 #include <stdlib.h>
@@ -280,7 +281,10 @@ static int call_task(sh_run *run, size_t index, sh_err *err)
         wait.service = "token";
         status = sh_wait_add(run->cloud->db, &wait, err);
     }
-    if (status == 0)
+    if (status == 0 && resource->kind == SH_FLOW_MAP_RUN)
+        status = sh_map_start(run->cloud, run->arena, &run->execution, run->definition, wait.state_name,
+                              run->tasks[index].parameters, &answer, err);
+    else if (status == 0)
         status = sh_task_call(run->cloud, run->arena, run->definition->role_arn, resource,
                               run->tasks[index].parameters, &answer, err);
     if (status < 0)
@@ -459,6 +463,8 @@ static int save_end(sh_cloud *cloud, sh_execution *execution, sh_err *err)
         status = sh_wait_clear(cloud->db, execution->id, err);
     if (status == 0)
         status = sh_wait_notify(cloud->db, "states", execution->arn, now_ms, err);
+    if (status == 0)
+        status = sh_map_execution_ended(cloud, execution, err);
     sh_cloud_wake(cloud, SH_WAKE_FLOWS);
     return status;
 }

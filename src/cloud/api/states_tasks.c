@@ -14,6 +14,7 @@
 #include "cloud/api/keys.h"
 #include "cloud/api/states.h"
 #include "cloud/api/states_effect.h"
+#include "cloud/api/states_map.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -202,6 +203,8 @@ bool sh_task_supported(const sh_flow_resource *resource, char *why, size_t size)
 {
     const sh_service *service;
     const integration *row = find_optimized(resource);
+    if (resource->kind == SH_FLOW_MAP_RUN)
+        return true;
     if (resource->kind == SH_FLOW_LAMBDA)
         snprintf(why, size, "Lambda functions are not run by this server yet");
     else if (resource->kind == SH_FLOW_ACTIVITY)
@@ -437,6 +440,8 @@ int sh_task_outcome(sh_cloud *cloud, sh_arena *arena, const char *role, const sh
 {
     sh_call call = {0};
     const integration *row = find_optimized(resource);
+    if (resource->kind == SH_FLOW_MAP_RUN)
+        return sh_map_outcome(cloud, arena, subject, answer, err);
     *answer = (sh_task_answer){0};
     if (!row || !row->follow)
         return sh_fail(err, SH_E_INTERNAL, "nobody can say how %s ended", resource->arn);
@@ -459,6 +464,8 @@ void sh_task_cancel(sh_cloud *cloud, sh_arena *arena, const char *role, const ch
     sh_call call = {0};
     sh_err err = {0};
     const integration *row = find_service(service);
+    if (strcmp(service, SH_MAP_SERVICE) == 0)
+        sh_map_cancel(cloud, subject);
     if (!row)
         return;
     int status = ask(cloud, arena, role, row, row->follow->cancel, subject, &call, &err);

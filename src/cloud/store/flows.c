@@ -45,7 +45,7 @@ static const char *keep(sh_arena *arena, const sh_row *row, int column, bool *fa
 
 /* ---- machines ---- */
 
-static int insert_revision(sh_db *db, sh_machine *m, sh_err *err)
+int sh_revision_insert(sh_db *db, sh_machine *m, sh_err *err)
 {
     int status = sh_db_run(db, err,
                            "INSERT INTO revisions (arn, name, type, definition, role_arn, revision, logging,"
@@ -62,7 +62,7 @@ int sh_machine_insert(sh_db *db, sh_machine *machine, sh_err *err)
     int status = sh_db_begin(db, err);
     if (status < 0)
         return status;
-    status = insert_revision(db, machine, err);
+    status = sh_revision_insert(db, machine, err);
     if (status == 0)
         status =
             sh_db_run(db, err, "INSERT INTO machines (arn, name, revision_row, tags) VALUES (?1, ?2, ?3, ?4)",
@@ -75,7 +75,7 @@ int sh_machine_update(sh_db *db, sh_machine *machine, sh_err *err)
     int status = sh_db_begin(db, err);
     if (status < 0)
         return status;
-    status = insert_revision(db, machine, err);
+    status = sh_revision_insert(db, machine, err);
     if (status == 0)
         status = sh_db_run(db, err, "UPDATE machines SET revision_row = ?2 WHERE arn = ?1", "si",
                            machine->arn, machine->revision_row);

@@ -32,6 +32,8 @@ int sh_machine_insert(sh_db *db, sh_machine *machine, sh_err *err);
 int sh_machine_update(sh_db *db, sh_machine *machine, sh_err *err);
 int sh_machine_set_tags(sh_db *db, const char *arn, const char *tags, sh_err *err);
 int sh_machine_get(sh_db *db, sh_arena *arena, const char *arn, sh_machine *out, sh_err *err);
+/* A revision without a machine of its own, as the child executions of a Map state have. */
+int sh_revision_insert(sh_db *db, sh_machine *machine, sh_err *err);
 /* A revision, also of a machine that was deleted since. */
 int sh_revision_get(sh_db *db, sh_arena *arena, int64_t row, sh_machine *out, sh_err *err);
 /* Names in order, those after `after` ("" for all); fn's machine lives until it returns and has no

@@ -13,6 +13,7 @@ const char *const sh_schema_all[] = {
     sh_schema_activities,
     sh_schema_versions,
     sh_schema_express,
+    sh_schema_maps,
     NULL,
 };
 
