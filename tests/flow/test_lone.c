@@ -101,7 +101,8 @@ static void test_rows(void **state)
          "{'Type':'Pass','InputPath':'$.a','Parameters':{'v.$':'$v','x.$':'$'},'ResultPath':'$.r','Assign':{'"
          "w':2},'Next':'N'}",
          "{'a':1}", "{'v':7}", NULL, NULL, "SUCCEEDED plain N {'a':1,'r':{'v':7,'x':1}}",
-         "{'input':{'a':1},'afterInputPath':1,'afterParameters':{'v':7,'x':1},'result':{'v':7,'x':1},"
+         "{'input':{'a':1},'afterInputPath':1,'afterParameters':{'v':7,'x':1},"
+         "'afterResultSelector':{'v':7,'x':1},"
          "'afterResultPath':{'a':1,'r':{'v':7,'x':1}},'variables':{'v':7,'w':2}}"},
         {"end", "{'Type':'Succeed'}", "1", NULL, NULL, NULL, "SUCCEEDED plain - 1"},
         {"choice",
@@ -120,24 +121,26 @@ static void test_rows(void **state)
         {"retriable",
          "{" SSM ",'Retry':[{'ErrorEquals':['X']},{'ErrorEquals':['E'],'IntervalSeconds':4}],'Next':'N'}",
          "{}", NULL, NULL, "E", "FAILED retriable - E|why",
-         "{'input':{},'afterInputPath':{},'errorDetails':{'retryIndex':1,'retryBackoffIntervalSeconds':4}}"},
+         "{'input':{},'afterInputPath':{},'afterParameters':{},'errorDetails':{'retryIndex':1,'"
+         "retryBackoffIntervalSeconds':4}}"},
         {"second retry", "{" SSM ",'Retry':[{'ErrorEquals':['E'],'IntervalSeconds':4}],'Next':'N'}", "{}",
          NULL, NULL, "E", "FAILED retriable - E|why",
-         "{'input':{},'afterInputPath':{},'errorDetails':{'retryIndex':0,'retryBackoffIntervalSeconds':8}}",
+         "{'input':{},'afterInputPath':{},'afterParameters':{},'errorDetails':{'retryIndex':0,'"
+         "retryBackoffIntervalSeconds':8}}",
          1},
         {"no more retries, caught",
          "{" SSM ",'Retry':[{'ErrorEquals':['E'],'MaxAttempts':2}],'Catch':[{'ErrorEquals':['E'],'Next':'C','"
-                 "ResultPath':'$.e'}],"
+         "ResultPath':'$.e'}],"
          "'Next':'N'}",
          "{}", NULL, NULL, "E", "SUCCEEDED caught C {'e':{'Error':'E','Cause':'why'}}",
-         "{'input':{},'afterInputPath':{},'errorDetails':{'catchIndex':0}}", 2},
+         "{'input':{},'afterInputPath':{},'afterParameters':{},'errorDetails':{'catchIndex':0}}", 2},
         {"a mocked Map",
          "{'Type':'Map','ItemsPath':'$.l','MaxConcurrency':2,'ItemProcessor':{'StartAt':'P','States':{'P':{'"
          "Type':'Pass',"
          "'End':true}}},'Next':'N'}",
          "{'l':[1]}", NULL, "[9]", NULL, "SUCCEEDED plain N [9]",
          "{'input':{'l':[1]},'afterInputPath':{'l':[1]},'afterItemsPath':[1],'maxConcurrency':2,'result':[9],"
-         "'afterResultPath':[9]}"},
+         "'afterResultSelector':[9],'afterResultPath':[9]}"},
         {"a Parallel in earnest",
          "{'Type':'Parallel','Branches':[{'StartAt':'P','States':{'P':{'Type':'Pass','Next':'Q'},'Q':{'Type':"
          "'Pass','Result':4,"

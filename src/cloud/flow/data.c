@@ -193,12 +193,11 @@ static int select_result(sh_run *run, sh_frame *frame, const sh_eval *eval, json
 {
     int status = 0;
 
-    if (!frame->state->result_selector) {
+    if (frame->state->result_selector)
+        status = sh_template_eval(frame->state->result_selector, eval, out);
+    else
         *out = json_incref(eval->input);
-        return 0;
-    }
-    status = sh_template_eval(frame->state->result_selector, eval, out);
-    if (!status)
+    if (!status && frame->state->type != SH_STATE_WAIT)
         sh_test_note(run, frame, "afterResultSelector", *out);
     return status;
 }
@@ -211,7 +210,8 @@ static int shape_output(sh_run *run, sh_frame *frame, const sh_eval *eval, json_
     if (!status)
         status = sh_result_apply(&frame->state->result_path, frame, selected, eval->fault, &placed);
     if (!status) {
-        sh_test_note(run, frame, "afterResultPath", placed);
+        if (frame->state->type != SH_STATE_WAIT)
+            sh_test_note(run, frame, "afterResultPath", placed);
         status = sh_path_apply(&frame->state->output_path, eval, placed, out);
     }
     json_decref(selected);
@@ -243,15 +243,17 @@ static int end_state(sh_run *run, sh_frame *frame, const sh_eval *eval)
 
 int sh_frame_leave(sh_run *run, sh_frame *frame, json_t *result)
 {
+    bool works = frame->state->type == SH_STATE_TASK || frame->state->type == SH_STATE_PARALLEL ||
+                 frame->state->type == SH_STATE_MAP;
     sh_fault fault = {0};
     sh_eval eval;
     int status = sh_eval_begin(run, frame, &fault, &eval);
 
     eval.input = json_incref(result);
-    if (frame->state->type != SH_STATE_WAIT)
+    if (frame->state->type != SH_STATE_WAIT && frame->state->type != SH_STATE_PASS)
         sh_test_note(run, frame, "result", result);
     if (!status)
-        status = sh_eval_states(&eval, frame, frame->state->type == SH_STATE_WAIT ? NULL : result, NULL);
+        status = sh_eval_states(&eval, frame, works ? result : NULL, NULL);
     if (!status)
         status = end_state(run, frame, &eval);
     if (status)

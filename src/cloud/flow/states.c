@@ -74,8 +74,8 @@ static int enter_pass(sh_run *run, sh_frame *frame, const sh_eval *eval)
         status = sh_template_eval(frame->state->parameters, eval, &result);
     else
         result = json_incref(eval->input);
-    if (!status && frame->state->parameters)
-        sh_test_note(run, frame, "afterParameters", result);
+    if (!status && !frame->state->jsonata)
+        sh_test_note(run, frame, "afterParameters", frame->state->result ? eval->input : result);
     if (!status)
         status = sh_frame_leave(run, frame, result);
     json_decref(result);

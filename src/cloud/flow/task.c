@@ -101,7 +101,7 @@ int sh_task_enter(sh_run *run, sh_frame *frame, const sh_eval *eval)
         task.parameters = json_incref(eval->input);
     if (!status)
         status = sh_payload_check(frame, task.parameters, eval->fault, NULL);
-    if (!status && frame->state->parameters)
+    if (!status && (frame->state->parameters || !frame->state->jsonata))
         sh_test_note(run, frame, frame->state->jsonata ? "afterArguments" : "afterParameters",
                      task.parameters);
     if (!status)
