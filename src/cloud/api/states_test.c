@@ -108,21 +108,22 @@ static int advance(sh_state_test *t, bool can_wait, sh_err *err)
 
 /* ---- the answer ---- */
 
-static void put_value(int *failed, json_t *out, const char *name, const json_t *value)
+/* What is still the input as it came is shown as it was written. */
+static void put_value(int *failed, json_t *out, const char *name, const json_t *value, const sh_state_test *t)
 {
-    char *text = sh_flow_text(value);
+    char *text = value == t->input ? strdup(t->written) : sh_flow_text(value);
     sh_put(failed, out, name, text ? json_string(text) : NULL);
     free(text);
 }
 
 /* Values as their texts, but for those that the API has as numbers and objects. */
-static json_t *inspection(int *failed, const json_t *found)
+static json_t *inspection(int *failed, const sh_state_test *t)
 {
     static const char *const plain[] = {"errorDetails", "maxConcurrency", "toleratedFailureCount",
                                         "toleratedFailurePercentage"};
     const char *name;
     json_t *value, *out = json_object();
-    json_object_foreach((json_t *)found, name, value)
+    json_object_foreach(t->test.inspection, name, value)
     {
         bool as_is = false;
         for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++)
@@ -130,7 +131,7 @@ static json_t *inspection(int *failed, const json_t *found)
         if (as_is)
             sh_put(failed, out, name, json_incref(value));
         else
-            put_value(failed, out, name, value);
+            put_value(failed, out, name, value, t);
     }
     return out;
 }
@@ -151,7 +152,7 @@ static int answer(sh_call *call, sh_state_test *t)
     if (status < 0)
         return status;
     if (t->output)
-        put_value(&failed, call->out, "output", t->output);
+        put_value(&failed, call->out, "output", t->output, t);
     bool caught = t->test.end == SH_FLOW_TEST_CAUGHT;
     sh_put_text(&failed, call->out, "error", caught ? t->test.caught_error : t->error);
     sh_put_text(&failed, call->out, "cause", caught ? t->test.caught_cause : t->cause);
@@ -159,7 +160,7 @@ static int answer(sh_call *call, sh_state_test *t)
         sh_put_text(&failed, call->out, "nextState", t->test.next);
     sh_put_text(&failed, call->out, "status", status_name(t));
     if (t->inspect && t->test.inspection)
-        sh_put(&failed, call->out, "inspectionData", inspection(&failed, t->test.inspection));
+        sh_put(&failed, call->out, "inspectionData", inspection(&failed, t));
     return sh_out_done(call, failed);
 }
 

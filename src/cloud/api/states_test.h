@@ -7,8 +7,9 @@
 typedef struct sh_state_test {
     sh_cloud *cloud;
     sh_flow *flow;
-    sh_flow_test test; /* its values are those below */
-    const char *role;  /* strings are borrowed from the call's input; may be NULL */
+    sh_flow_test test;   /* its values are those below */
+    const char *role;    /* strings are borrowed from the call's input; may be NULL */
+    const char *written; /* the input's text */
     json_t *input, *variables, *mock, *context;
     json_t *state; /* of the run; NULL before it begins */
     int64_t deadline_ms, wake_ms;

@@ -259,12 +259,11 @@ static int read_context(sh_call *call, sh_state_test *t)
 
 static int read_values(sh_call *call, sh_state_test *t)
 {
-    const char *input;
-    int status = sh_states_read_json(call, "input", &input);
+    int status = sh_states_read_json(call, "input", &t->written);
     if (status < 0 || (status = sh_arg_text(call, "roleArn", 256, &t->role)) < 0 ||
         (t->role && (status = sh_states_check_role(call, t->role)) < 0))
         return status;
-    if (sh_flow_load(&t->input, input, strlen(input), NULL) < 0)
+    if (sh_flow_load(&t->input, t->written, strlen(t->written), NULL) < 0)
         return sh_out_done(call, SH_E_MEMORY);
     status = read_value(call, call->in, "variables", "Variables must be valid JSON", &t->variables);
     if (status < 0)
