@@ -93,9 +93,28 @@ static sh_flow *torture_parse(const char *text)
     }
 }
 
-static void test_torture(void **state)
+static const char queries[] =
+    "{'QueryLanguage':'JSONata','StartAt':'P','States':{'P':{'Type':'Pass','Assign':{'v':'{% $states.input.x "
+    "%}'},"
+    "'Output':{'l':'{% [1..3] %}','y':'{% $uppercase($states.input.x.y) "
+    "%}'},'Next':'C'},'C':{'Type':'Choice','Choices':[{"
+    "'Condition':'{% $count($states.input.l) = 3 %}','Assign':{'w':'{% $v.y "
+    "%}'},'Next':'M'}]},'M':{'Type':'Map','Items':'{% "
+    "$states.input.l %}','ItemSelector':{'i':'{% $states.context.Map.Item.Value %}','v':'{% $v "
+    "%}'},'ItemProcessor':{'StartAt':"
+    "'T','States':{'T':{'Type':'Task','Resource':'arn:aws:states:::sqs:sendMessage.waitForTaskToken','"
+    "Arguments':{'t':'{% "
+    "$states.context.Task.Token %}'},'TimeoutSeconds':'{% 2 + 3 "
+    "%}','Retry':[{'ErrorEquals':['E']}],'Output':'{% "
+    "$states.result %}','End':true}}},'Catch':[{'ErrorEquals':['States.ALL'],'Output':{'e':'{% "
+    "$states.errorOutput %}'},"
+    "'Assign':{'v':'{% $states.errorOutput.Error "
+    "%}'},'Next':'F'}],'Next':'F'},'F':{'Type':'Fail','Error':'{% $v %}','Cause':"
+    "'{% $nothing %}'}}}";
+
+static void torture(const char *definition)
 {
-    char *text = check_json(machine);
+    char *text = check_json(definition);
     sh_flow *flow = torture_parse(text);
     json_t *context = json_pack("{s:{s:s}}", "Execution", "Id", "e");
     json_t *input = json_pack("{s:{s:s}}", "x", "y", "abc"), *stored;
@@ -124,9 +143,19 @@ static void test_torture(void **state)
     free(text);
 }
 
+static void test_torture(void **state)
+{
+    torture(machine);
+}
+
+static void test_queries(void **state)
+{
+    torture(queries);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_torture)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_torture), cmocka_unit_test(test_queries)};
 
     json_set_alloc_funcs(failing_malloc, free);
     json_object_seed(1);

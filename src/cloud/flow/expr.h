@@ -60,13 +60,4 @@ int sh_template_whole(const sh_template *template, const sh_eval *eval, double *
 int sh_template_refuse(const sh_template *template, const sh_eval *eval, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* query.c: one expression of JSONata, `text` with its {% and %}. *code: what kind of finding the message in
- * err is, after SH_E_FORMAT. */
-typedef struct sh_query sh_query;
-int sh_query_parse(sh_build *build, const char *text, const sh_template_form *form, const char *field,
-                   const sh_query **out, const char **code, sh_err *err);
-int sh_query_eval(const sh_query *query, const sh_eval *eval, json_t **out);
-int sh_query_refuse(const sh_query *query, const sh_eval *eval, const char *what);
-bool sh_query_is(const json_t *value); /* a string "{%…" */
-
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The fields of a state: one row a field, with the state types that have it and the function that reads it.
  * What has to hold between fields (one of several, one without another) is checked after all were read. */
+#include "cloud/flow/query.h"
 #include "cloud/flow/reader.h"
 #include <stddef.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The fields that are lists of rules: Choices, Retry, Catch. */
+#include "cloud/flow/query.h"
 #include "cloud/flow/reader.h"
 #include <string.h>
 

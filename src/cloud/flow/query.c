@@ -2,8 +2,7 @@
 /* Expressions of JSONata inside a state: "{% … %}" with the field it stands in, which AWS's causes name. Any
  * failure is a States.QueryEvaluationError that Retry and Catch may take, and has a location of its own in
  * the history. */
-#include "cloud/flow/expr.h"
-#include "cloud/flow/jsonata.h"
+#include "cloud/flow/query.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,70 +43,93 @@ static bool trim(const char **text, size_t *length)
     return true;
 }
 
-typedef struct search {
-    const sh_template_form *form;
-    char message[256];
-} search;
+typedef struct findings {
+    const char *field;
+    bool error; /* $states.errorOutput is there */
+    sh_query_report report;
+    void *opaque;
+    json_t *told; /* object: the names told before */
+    int status;
+} findings;
 
-/* What an expression cannot see where it stands. */
-static void visit(void *opaque, const char *name, const char *path, size_t position)
+static void tell(findings *f, const char *what, const char *name, const char *rest)
 {
-    search *s = opaque;
+    char message[512];
 
-    if (s->message[0])
+    if (json_object_get(f->told, name))
         return;
-    if (!strcmp(name, "$") || !strcmp(name, ""))
-        snprintf(s->message, sizeof(s->message), "Reference to '$%s' is not supported.", name);
-    else if (!strcmp(name, "states") && path && !strcmp(path, "errorOutput") && !s->form->error)
-        snprintf(s->message, sizeof(s->message),
-                 "Reference to '$states.errorOutput' is not supported in field '%.100s'.", s->form->field);
+    if (json_object_set_new(f->told, name, json_true())) {
+        f->status = SH_E_MEMORY;
+        return;
+    }
+    snprintf(message, sizeof(message), "%s'%.200s'%s", what, name, rest);
+    f->report(f->opaque, "UNSUPPORTED_JSONATA_EXPRESSION", message);
+    f->status = SH_E_FORMAT;
 }
 
-static int check_references(const sh_jsonata *jsonata, const sh_template_form *form, const char **code,
-                            sh_err *err)
+static void bare_name(void *opaque, const char *name)
 {
-    search s = {.form = form};
+    tell(opaque, "Reference to ", name, " at the top level is not supported.");
+}
 
-    sh_jsonata_variables(jsonata, visit, &s);
-    if (!s.message[0])
-        return 0;
-    *code = "UNSUPPORTED_JSONATA_EXPRESSION";
-    return sh_fail(err, SH_E_FORMAT, "%s", s.message);
+/* What an expression cannot see where it stands. */
+static void variable(void *opaque, const char *name, const char *path, size_t position)
+{
+    findings *f = opaque;
+
+    if (!strcmp(name, "$"))
+        tell(f, "Reference to ", "$$", " is not supported.");
+    else if (!strcmp(name, "states") && path && !strcmp(path, "errorOutput") && !f->error)
+        tell(f, "Reference to ", "$states.errorOutput", " is not supported here.");
+}
+
+static int check_references(const sh_jsonata *jsonata, findings *f)
+{
+    f->told = json_object();
+    if (!f->told)
+        return SH_E_MEMORY;
+    sh_query_names(jsonata, bare_name, f);
+    sh_jsonata_variables(jsonata, variable, f);
+    json_decref(f->told);
+    return f->status;
+}
+
+static int invalid(const findings *f, const char *message)
+{
+    f->report(f->opaque, "INVALID_JSONATA_EXPRESSION", message);
+    return SH_E_FORMAT;
 }
 
 /* "S0202: text" -> "text", as AWS shows a parser's message. */
-static int without_code(sh_err *err, int status)
+static const char *without_code(const char *message)
 {
-    const char *message = err->message;
     size_t length = strspn(message, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
 
-    if (length == 5 && message[5] == ':' && message[6] == ' ')
-        memmove(err->message, message + 7, strlen(message + 7) + 1);
-    return status;
+    return length == 5 && message[5] == ':' && message[6] == ' ' ? message + 7 : message;
 }
 
-int sh_query_parse(sh_build *build, const char *text, const sh_template_form *form, const char *field,
-                   const sh_query **out, const char **code, sh_err *err)
+int sh_query_parse(sh_build *build, const char *text, const char *field, bool error, const sh_query **out,
+                   sh_query_report report, void *opaque)
 {
     sh_query *query = sh_arena_alloc(build->arena, sizeof(*query));
+    findings f = {.field = field, .error = error, .report = report, .opaque = opaque};
+    sh_err err = {0};
     size_t length;
     int status;
 
     if (!query)
         return SH_E_MEMORY;
-    *code = "INVALID_JSONATA_EXPRESSION";
     if (!trim(&text, &length))
-        return sh_fail(err, SH_E_FORMAT, "A JSONata expression must be enclosed in {%% and %%}: '%.100s'",
-                       text);
+        return invalid(&f, "A JSONata expression must be enclosed in {% and %}");
     build->variables = true;
     query->field = field;
     query->text = sh_arena_strndup(build->arena, text, length);
     if (!query->text)
         return SH_E_MEMORY;
-    status = sh_jsonata_parse(build, query->text, length, &query->jsonata, NULL, err);
+    status = sh_jsonata_parse(build, query->text, length, &query->jsonata, NULL, &err);
     if (status)
-        return without_code(err, status);
-    status = check_references(query->jsonata, form, code, err);
+        return status == SH_E_MEMORY ? status : invalid(&f, without_code(err.message));
+    status = check_references(query->jsonata, &f);
     if (!status)
         *out = query;
     return status;
@@ -146,7 +168,8 @@ int sh_query_eval(const sh_query *query, const sh_eval *eval, json_t **out)
     int status = sh_jsonata_eval(query->jsonata, NULL, &env, &value, &error);
 
     if (status == SH_FAULT)
-        status = threw(query, eval, &error);
+        status = error.unsupported ? sh_query_refuse(query, eval, "returned an unsupported result type.")
+                                   : threw(query, eval, &error);
     else if (!status && !value)
         status = sh_query_refuse(query, eval, "returned nothing (undefined).");
     sh_jsonata_error_clear(&error);

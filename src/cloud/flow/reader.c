@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cloud/flow/query.h"
 #include "cloud/flow/reader.h"
 #include "base/clock.h"
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 /* Payload templates (Parameters, ResultSelector, ItemSelector, Assign; of JSONata Arguments, Output and all
  * others). A part without any "name.$" (JSONata: any "{% … %}") inside stays the JSON value it is, shared
  * with every result; only what has to be computed becomes a table. */
-#include "cloud/flow/expr.h"
+#include "cloud/flow/query.h"
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -109,19 +109,19 @@ static char *field_path(const parser *p)
     return path;
 }
 
+static void query_problem(void *opaque, const char *code, const char *message)
+{
+    complain_of(opaque, code, message);
+}
+
 static int parse_query(parser *p, const json_t *value, sh_template *into)
 {
-    const char *code = "INVALID_JSONATA_EXPRESSION", *field = field_path(p);
-    sh_err err = {0};
-    int status =
-        field ? sh_query_parse(p->build, json_string_value(value), p->form, field, &into->query, &code, &err)
-              : SH_E_MEMORY;
+    const char *field = field_path(p);
+    int status = field ? sh_query_parse(p->build, json_string_value(value), field, p->form->error,
+                                        &into->query, query_problem, p)
+                       : SH_E_MEMORY;
 
-    if (status == SH_E_MEMORY)
-        return status;
-    if (status)
-        complain_of(p, code, err.message);
-    return 0;
+    return status == SH_E_MEMORY ? status : 0;
 }
 
 static int parse_field(parser *p, sh_template *into, const json_t *object, const char *key, json_t *value)
