@@ -424,6 +424,93 @@ static void test_s3_restart(void **state)
     assert_string_equal(member(b, arn, "output"), "8");
 }
 
+/* ---- driven again ---- */
+
+#define TWICE                                                                                                \
+    "{'StartAt':'P','States':{'P':{'Type':'Parallel','End':true,'Branches':["                                \
+    "{'StartAt':'G','States':{'G':{'Type':'Task','Resource':'arn:aws:states:::aws-sdk:s3:getObject',"        \
+    "'Parameters':{'Bucket':'films','Key':'late'},'ResultSelector':{'body.$':'$.Body'},'End':true,"          \
+    "'Retry':[{'ErrorEquals':['S3.NoSuchKeyException'],'MaxAttempts':1,'IntervalSeconds':1}]}}},"            \
+    "{'StartAt':'Q','States':{'Q':{'Type':'Pass','Parameters':{'count.$':'$$.Execution.RedriveCount'},"      \
+    "'End':true}}},{'StartAt':'W','States':{'W':{'Type':'Wait','Seconds':100,'Next':'R'},'R':{'Type':"       \
+    "'Pass','Parameters':{'count.$':'$$.Execution.RedriveCount'},'End':true}}}]}}}"
+
+static void test_redrive(void **state)
+{
+    bed *b = *state;
+    make_bucket(b, "films");
+    const char *arn = bed_start(b, "twice", TWICE, "{}");
+    bad(b, "ExecutionNotRedrivable", "RedriveExecution", json_pack("{s:s}", "executionArn", arn));
+    assert_string_equal(b->message, "Execution is RUNNING and cannot be redriven");
+    bed_pump(b);
+    b->now_ms += 1000;
+    bed_pump(b);
+    assert_string_equal(member(b, arn, "status"), "FAILED");
+    assert_string_equal(member(b, arn, "redriveStatus"), "REDRIVABLE");
+    bed_restart(b);
+    good(b, "RedriveExecution", json_pack("{s:s, s:s}", "executionArn", arn, "clientToken", "t"));
+    good(b, "RedriveExecution", json_pack("{s:s, s:s}", "executionArn", arn, "clientToken", "t"));
+    assert_string_equal(member(b, arn, "status"), "RUNNING");
+    bed_restart(b);
+    bed_pump(b);
+    json_decref(s3_output(b, "put", "putObject", "{'Bucket':'films','Key':'late','Body':'x'}"));
+    b->now_ms += 1000; /* its retries are all there again */
+    bed_pump(b);
+    assert_string_equal(member(b, arn, "status"), "RUNNING");
+    b->now_ms += 100000;
+    bed_pump(b);
+    assert_string_equal(member(b, arn, "output"), "[{\"body\":\"x\"},{\"count\":0},{\"count\":1}]");
+    assert_string_equal(
+        bed_history(b, arn),
+        "ExecutionStarted ParallelStateEntered ParallelStateStarted TaskStateEntered TaskScheduled "
+        "TaskStarted PassStateEntered PassStateExited WaitStateEntered TaskFailed TaskScheduled "
+        "TaskStarted TaskFailed WaitStateAborted ParallelStateFailed ExecutionFailed ExecutionRedriven "
+        "TaskScheduled "
+        "TaskStarted TaskFailed TaskScheduled TaskStarted TaskSucceeded TaskStateExited WaitStateExited "
+        "PassStateEntered PassStateExited ParallelStateSucceeded ParallelStateExited "
+        "ExecutionSucceeded");
+    json_t *out = bed_call(b, "states", "DescribeExecution", "{'executionArn':'%s'}", arn);
+    assert_int_equal(json_integer_value(json_object_get(out, "redriveCount")), 1);
+    assert_true(json_number_value(json_object_get(out, "redriveDate")) > 1767225600);
+    assert_string_equal(bed_text(out, "redriveStatusReason"),
+                        "Execution is SUCCEEDED and cannot be redriven");
+}
+
+/* A state's own failure, an abort and a time-out of the whole are driven again, too. */
+static void test_redrive_ends(void **state)
+{
+    bed *b = *state;
+    const char *arn =
+        bed_start(b, "fails", "{'StartAt':'F','States':{'F':{'Type':'Fail','Error':'E'}}}", "{}");
+    bed_pump(b);
+    good(b, "RedriveExecution", json_pack("{s:s}", "executionArn", arn));
+    bed_pump(b);
+    assert_string_equal(bed_history(b, arn),
+                        "ExecutionStarted FailStateEntered ExecutionFailed ExecutionRedriven "
+                        "ExecutionFailed");
+    arn = bed_start(b, "waits",
+                    "{'StartAt':'W','TimeoutSeconds':20,'States':{'W':{'Type':'Wait','Seconds':15,'Next':'V'}"
+                    ",'V':{'Type':'Wait',"
+                    "'Seconds':10,'End':true}}}",
+                    "{}");
+    bed_pump(b);
+    good(b, "StopExecution", json_pack("{s:s}", "executionArn", arn));
+    good(b, "RedriveExecution", json_pack("{s:s}", "executionArn", arn));
+    for (int i = 0; i < 2; i++) {
+        bed_pump(b);
+        b->now_ms += 15000;
+    }
+    bed_pump(b);
+    assert_string_equal(member(b, arn, "status"), "TIMED_OUT");
+    good(b, "RedriveExecution", json_pack("{s:s}", "executionArn", arn));
+    bed_pump(b);
+    b->now_ms += 10000;
+    bed_pump(b);
+    assert_string_equal(member(b, arn, "status"), "SUCCEEDED");
+    bad(b, "ExecutionDoesNotExist", "RedriveExecution",
+        json_pack("{s:s}", "executionArn", TEST_ARN "execution:none:none"));
+}
+
 /* Names inside of Input are the user's own. */
 static void test_names_of_input(void **state)
 {
@@ -455,6 +542,8 @@ int main(void)
         ROW(test_s3_objects),
         ROW(test_s3_errors),
         ROW(test_s3_restart),
+        ROW(test_redrive),
+        ROW(test_redrive_ends),
         ROW(test_names_of_input),
     };
     return cmocka_run_group_tests_name("states_tasks", tests, NULL, NULL);

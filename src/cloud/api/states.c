@@ -203,6 +203,7 @@ static const sh_action actions[] = {
     {"StartSyncExecution", sh_states_start_sync},
     {"TestState", sh_states_test},
     {"StopExecution", sh_states_stop},
+    {"RedriveExecution", sh_states_redrive},
     {"DescribeExecution", sh_states_describe_execution},
     {"ListExecutions", sh_states_list_executions},
     {"GetExecutionHistory", sh_states_history},

@@ -52,6 +52,11 @@ int sh_states_describe_execution(sh_call *call);
 int sh_states_list_executions(sh_call *call);
 int sh_states_history(sh_call *call);
 
+/* ---- states_redrive.c ---- */
+int sh_states_redrive(sh_call *call);
+/* Why an execution cannot be driven again, in AWS's words; NULL: it can. */
+const char *sh_redrive_refused(const sh_call *call, const sh_execution *e);
+
 /* ---- states_cache.c ---- */
 /* Definitions that were parsed lately, by their revision. To be used inside a transaction only: the
  * database's lock guards it. */

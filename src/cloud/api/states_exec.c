@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define REDRIVABLE_MS (14 * 24 * 3600 * INT64_C(1000))
 
 static int stop_in_transaction(sh_call *call, const char *arn, const char *error, const char *cause,
                                int64_t *stopped_ms, sh_err *err)
@@ -62,13 +61,7 @@ static void put_execution(int *failed, json_t *out, const sh_execution *e)
 
 static void put_redrive(int *failed, sh_call *call, const sh_execution *e)
 {
-    const char *reason = NULL;
-    if (strcmp(e->status, "RUNNING") == 0)
-        reason = "Execution is RUNNING and cannot be redriven";
-    else if (strcmp(e->status, "SUCCEEDED") == 0)
-        reason = "Execution is SUCCEEDED and cannot be redriven";
-    else if (call->now_ms - e->stopped_ms > REDRIVABLE_MS)
-        reason = "Execution redrivable period exceeded";
+    const char *reason = sh_redrive_refused(call, e);
     sh_put_text(failed, call->out, "redriveStatus", reason ? "NOT_REDRIVABLE" : "REDRIVABLE");
     sh_put_text(failed, call->out, "redriveStatusReason", reason);
 }

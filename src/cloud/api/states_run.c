@@ -457,7 +457,6 @@ static int save_end(sh_cloud *cloud, sh_execution *execution, sh_err *err)
     int64_t now_ms = sh_now_ms(cloud->clock);
     execution->stopped_ms = now_ms;
     execution->timer_ms = -1;
-    execution->state = NULL;
     int status = sh_execution_save(cloud->db, execution, -1, false, err);
     if (status == 0)
         status = sh_wait_clear(cloud->db, execution->id, err);
@@ -473,7 +472,27 @@ static int save(sh_run *run, sh_err *err)
 {
     if (run->status == SH_FLOW_RUNNING)
         return save_running(run, err);
-    return save_end(run->cloud, &run->execution, err);
+    /* what failed may be driven again from where it stands */
+    char *text = run->status == SH_FLOW_SUCCEEDED ? NULL : sh_flow_text(run->state);
+    run->execution.state = text;
+    int status = text || run->status == SH_FLOW_SUCCEEDED
+                     ? save_end(run->cloud, &run->execution, err)
+                     : sh_fail(err, SH_E_MEMORY, "no memory for the state of an execution");
+    run->execution.state = NULL;
+    free(text);
+    return status;
+}
+
+/* In the context object of an execution that was driven again. */
+static int add_redrive(json_t *context, const sh_execution *e)
+{
+    char text[SH_TIME_TEXT];
+    json_t *execution = json_object_get(context, "Execution");
+    if (!context || e->redrive_count == 0)
+        return 0;
+    sh_time_iso_ms(e->redriven_ms, text);
+    return json_object_set_new(execution, "RedriveCount", json_integer(e->redrive_count)) |
+           json_object_set_new(execution, "RedriveTime", json_string(text));
 }
 
 static int load(sh_run *run, int64_t id, sh_err *err)
@@ -489,7 +508,7 @@ static int load(sh_run *run, int64_t id, sh_err *err)
     run->context =
         json_pack("{s:{s:s, s:s, s:s}, s:{s:s, s:s}}", "Execution", "Id", e->arn, "Name", e->name, "RoleArn",
                   d->role_arn, "StateMachine", "Id", d->machine_arn, "Name", d->machine_name);
-    if (!run->context)
+    if (!run->context || add_redrive(run->context, e) < 0)
         return sh_fail(err, SH_E_MEMORY, "no memory for the context of an execution");
     run->env = (sh_flow_env){
         .context = run->context,
@@ -563,6 +582,7 @@ static int fail_rows(sh_cloud *cloud, sh_arena *arena, int64_t id, const char *c
     e.status = "FAILED";
     e.error = "States.Runtime";
     e.cause = cause;
+    e.state = NULL;
     return status == 0 ? save_end(cloud, &e, err) : status;
 }
 

@@ -235,16 +235,31 @@ static int go_on(sh_run *run, const sh_flow_event *event)
     return status;
 }
 
+static int drive_again(sh_run *run, const json_t *state, sh_err *err)
+{
+    static const sh_flow_event timer = {.kind = SH_FLOW_TIMER}; /* lets all that can run do so */
+    bool taken = false;
+    int status;
+
+    if (!json_object_get(state, "frame"))
+        return sh_fail(err, SH_E_ARGUMENT, "that execution cannot be driven again");
+    status = sh_run_load(run, state, err);
+    if (!status)
+        status = sh_redrive(run);
+    return status ? status : deliver(run, run->root, &timer, &taken);
+}
+
 static int run_event(sh_run *run, const json_t *state, const sh_flow_event *event, sh_err *err)
 {
+    const char *name = json_string_value(json_object_get(state, "status"));
+    bool ended = name && strcmp(name, "RUNNING");
     int status = 0;
 
     if (event->kind == SH_FLOW_START)
         return begin(run, event);
-    if (strcmp(json_string_value(json_object_get(state, "status"))
-                   ? json_string_value(json_object_get(state, "status"))
-                   : "RUNNING",
-               "RUNNING")) {
+    if (event->kind == SH_FLOW_REDRIVE && ended)
+        return drive_again(run, state, err);
+    if (ended || event->kind == SH_FLOW_REDRIVE) {
         run->result.ignored = true;
         return 0;
     }
@@ -267,6 +282,8 @@ int sh_flow_step(const sh_flow *flow, const sh_flow_env *env, const json_t *stat
         status = settle(&run);
     if (!status && run.memory)
         status = SH_E_MEMORY;
+    if (!status && !run.result.ignored && run.result.status > SH_FLOW_SUCCEEDED)
+        sh_frame_wind_back(run.root);
     if (!status && !run.result.ignored)
         status = sh_run_save(&run, &run.result.state);
     if (!status && !run.result.ignored && run.result.status == SH_FLOW_RUNNING) {

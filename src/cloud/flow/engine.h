@@ -171,6 +171,10 @@ void sh_test_caught(sh_run *run, const sh_frame *frame, size_t catcher, const sh
 /* *taken: the state's work is mocked, and the frame has left the state or failed. */
 int sh_test_mock(sh_run *run, sh_frame *frame, bool *taken);
 
+/* redrive.c */
+void sh_frame_wind_back(sh_frame *frame); /* so that it can be saved and driven again */
+int sh_redrive(sh_run *run);              /* the frames are then ready to run */
+
 /* nested.c */
 int sh_kids_start(sh_run *run, sh_frame *frame, const sh_eval *eval, json_t *input);
 /* Takes the ends of finished kids, starts the next iterations, leaves the state when all is done. */

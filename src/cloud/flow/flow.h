@@ -177,6 +177,8 @@ typedef enum sh_flow_event_kind {
     SH_FLOW_TASK_STARTED, /* task: a worker took the activity; cause: the worker's name. Other tasks start at
                              once */
     SH_FLOW_TASK_REFUSED, /* task, error, cause: there is nobody who could do the activity */
+    SH_FLOW_REDRIVE, /* goes on after an end that was no success, from the states that had not ended; the
+                      * context's Execution.RedriveCount is the number of this redrive */
 } sh_flow_event_kind;
 
 typedef struct sh_flow_event {

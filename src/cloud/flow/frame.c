@@ -194,23 +194,40 @@ static int save_frame(const sh_frame *frame, json_t **out)
     return SH_E_MEMORY;
 }
 
+static int save_end(const sh_run *run, json_t **out)
+{
+    *out = json_pack("{s:i, s:s}", "v", VERSION, "status", sh_flow_status_name(run->result.status));
+    return *out ? 0 : SH_E_MEMORY;
+}
+
+/* What has failed because it was too deep would not come back from its text. */
+static bool has_text(const json_t *state)
+{
+    char *text = sh_flow_text(state);
+
+    free(text);
+    return text;
+}
+
 int sh_run_save(const sh_run *run, json_t **out)
 {
     json_t *frame = NULL, *state;
 
-    if (run->result.status != SH_FLOW_RUNNING) {
-        *out = json_pack("{s:i, s:s}", "v", VERSION, "status", sh_flow_status_name(run->result.status));
-        return *out ? 0 : SH_E_MEMORY;
-    }
+    if (run->result.status == SH_FLOW_SUCCEEDED || run->overflow)
+        return save_end(run, out);
     if (save_frame(run->root, &frame))
         return SH_E_MEMORY;
-    state =
-        json_pack("{s:i, s:s, s:O, s:I, s:I, s:I, s:I}", "v", VERSION, "status", "RUNNING", "input",
-                  run->input, "start", (json_int_t)run->start_ms, "deadline", (json_int_t)run->deadline_ms,
-                  "events", (json_int_t)run->last_event, "tasks", (json_int_t)run->last_task);
+    state = json_pack("{s:i, s:s, s:O, s:I, s:I, s:I, s:I}", "v", VERSION, "status",
+                      sh_flow_status_name(run->result.status), "input", run->input, "start",
+                      (json_int_t)run->start_ms, "deadline", (json_int_t)run->deadline_ms, "events",
+                      (json_int_t)run->last_event, "tasks", (json_int_t)run->last_task);
     if (json_object_set_new(state, "frame", frame)) {
         json_decref(state);
         return SH_E_MEMORY;
+    }
+    if (run->result.status != SH_FLOW_RUNNING && !has_text(state)) {
+        json_decref(state);
+        return save_end(run, out);
     }
     *out = state;
     return 0;

@@ -255,12 +255,28 @@ int sh_kids_start(sh_run *run, sh_frame *frame, const sh_eval *eval, json_t *inp
     return status;
 }
 
-static void take_out(sh_frame *frame, size_t position)
+static sh_frame *detach(sh_frame *frame, size_t position)
 {
-    sh_frame_free(frame->kids[position]);
+    sh_frame *kid = frame->kids[position];
+
     frame->kid_count--;
     memmove(&frame->kids[position], &frame->kids[position + 1],
             (frame->kid_count - position) * sizeof(*frame->kids));
+    return kid;
+}
+
+static void take_out(sh_frame *frame, size_t position)
+{
+    sh_frame_free(detach(frame, position));
+}
+
+/* A kid that was detached comes back to a frame that failed with it: it may be driven again. */
+static void bring_back(sh_frame *frame, sh_frame *kid)
+{
+    if (frame->phase == SH_PHASE_FAILED && frame->kids)
+        frame->kids[frame->kid_count++] = kid;
+    else
+        sh_frame_free(kid);
 }
 
 /* ---- the ends of the others when one fails ---- */
@@ -377,10 +393,11 @@ static int kid_failed(sh_run *run, sh_frame *frame, size_t position)
     if (is_map(frame))
         status = sh_emit_after(run, frame->previous, "MapIterationFailed", "mapIterationFailedEventDetails",
                                iteration_details(frame, index), &id);
-    take_out(frame, position);
+    detach(frame, position);
     if (!status && frame->tolerated && !fault.runtime && ++frame->failures < frame->tolerated) {
         status = tolerate(run, frame, index, &fault);
         sh_fault_clear(&fault);
+        sh_frame_free(kid);
         return status;
     }
     if (!status)
@@ -390,6 +407,7 @@ static int kid_failed(sh_run *run, sh_frame *frame, size_t position)
                               "The specified tolerated failure threshold was exceeded");
     if (!status || status == SH_FAULT)
         status = sh_frame_fail(run, frame, &fault, SH_FAULT);
+    bring_back(frame, kid);
     sh_fault_clear(&fault);
     return status;
 }

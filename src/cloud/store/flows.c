@@ -18,7 +18,7 @@ const char sh_schema_flows[] =
     "  output TEXT, error TEXT, cause TEXT, state TEXT, started_ms INTEGER NOT NULL,"
     "  stopped_ms INTEGER NOT NULL, timer_ms INTEGER NOT NULL, due_ms INTEGER,"
     "  turn INTEGER NOT NULL, wall_ms INTEGER, redrive_count INTEGER NOT NULL DEFAULT 0, redriven_ms "
-    "INTEGER, version_arn TEXT, alias_arn TEXT, trace_header TEXT);"
+    "INTEGER, redrive_token TEXT, version_arn TEXT, alias_arn TEXT, trace_header TEXT);"
     "CREATE INDEX IF NOT EXISTS executions_due ON executions (turn, due_ms) WHERE due_ms IS NOT NULL;"
     "CREATE INDEX IF NOT EXISTS executions_machine ON executions (machine_arn, id);"
     "CREATE TABLE IF NOT EXISTS history ("

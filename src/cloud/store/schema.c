@@ -27,6 +27,7 @@ const char *const sh_schema_steps[SH_SCHEMA_VERSION] = {
     "ALTER TABLE executions ADD COLUMN wall_ms INTEGER;"
     "ALTER TABLE executions ADD COLUMN redrive_count INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE executions ADD COLUMN redriven_ms INTEGER;"
+    "ALTER TABLE executions ADD COLUMN redrive_token TEXT;"
     "ALTER TABLE revisions ADD COLUMN encryption TEXT;"
     "ALTER TABLE machines ADD COLUMN last_version INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE executions ADD COLUMN version_arn TEXT;"

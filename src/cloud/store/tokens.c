@@ -128,6 +128,22 @@ static int take_any(void *opaque, const sh_row *row)
     return 1;
 }
 
+int sh_execution_redrive(sh_db *db, int64_t execution, int64_t now_ms, const char *token, sh_err *err)
+{
+    return sh_db_run(db, err,
+                     "UPDATE executions SET status = 'RUNNING', output = NULL, error = NULL, cause = NULL,"
+                     " stopped_ms = -1, timer_ms = -1, due_ms = ?2, turn = 0, redriven_ms = ?2,"
+                     " redrive_count = redrive_count + 1, redrive_token = ?3 WHERE id = ?1",
+                     "iis", execution, now_ms, token);
+}
+
+int sh_execution_redriven_by(sh_db *db, int64_t execution, const char *token, bool *same, sh_err *err)
+{
+    *same = false;
+    return sh_db_each(db, err, "SELECT 1 FROM executions WHERE id = ?1 AND redrive_token = ?2", take_any,
+                      same, "is", execution, token);
+}
+
 int sh_wait_ready(sh_db *db, int64_t execution, bool *ready, sh_err *err)
 {
     *ready = false;

@@ -23,6 +23,11 @@ int sh_wait_next(sh_db *db, sh_arena *arena, const char *service, const char *su
                  bool *found, sh_err *err);
 /* Those queued for a service, the first `limit`. */
 int sh_wait_queue(sh_db *db, const char *service, int64_t limit, sh_wait_fn fn, void *opaque, sh_err *err);
+/* Makes an execution run again that had ended; the step is the caller's. `token` (may be NULL) names the
+ * call. */
+int sh_execution_redrive(sh_db *db, int64_t execution, int64_t now_ms, const char *token, sh_err *err);
+/* Whether the last redrive had that name. */
+int sh_execution_redriven_by(sh_db *db, int64_t execution, const char *token, bool *same, sh_err *err);
 /* Whether something has come for tasks of the execution. */
 int sh_wait_ready(sh_db *db, int64_t execution, bool *ready, sh_err *err);
 
