@@ -62,7 +62,8 @@ typedef enum sh_flow_kind {
     SH_FLOW_LAMBDA,  /* arn:aws:lambda:REGION:ACCOUNT:function:NAME       service "lambda", action "invoke" */
     SH_FLOW_ACTIVITY, /* arn:aws:states:REGION:ACCOUNT:activity:NAME       service "states", action "activity"
                        */
-    SH_FLOW_MAP_RUN, /* a distributed Map state, see below                 service "states", action "mapRun" */
+    SH_FLOW_MAP_RUN,  /* a distributed Map state, see below                 service "states", action "mapRun"
+                       */
 } sh_flow_kind;
 
 typedef enum sh_flow_pattern {
@@ -117,7 +118,7 @@ typedef struct sh_flow_test {
     const char *error, *cause;
     /* Filled in; sh_flow_test_clear frees it. */
     sh_flow_test_end end;
-    const char *next; /* name of the next state, borrowed from the flow; NULL: none */
+    const char *next;                  /* name of the next state, borrowed from the flow; NULL: none */
     char *caught_error, *caught_cause; /* what the Catch took */
     /* Object with the JSON values (not their texts) under the names of TestState's inspectionData, as far as
      * the state has them: input, afterInputPath, afterParameters, afterArguments, afterItemsPath,
@@ -131,13 +132,12 @@ void sh_flow_test_clear(sh_flow_test *test); /* what was filled in; the given me
  *
  * A Map state in DISTRIBUTED mode is a task of kind SH_FLOW_MAP_RUN. Its parameters say what the service has
  * to do; none of them is a client's to see:
- *   MapRunArn, StateMachineArn (of the child executions), Label, Express (bool), MaxConcurrency (0: no limit),
- *   FailureCount, FailurePercentage (each absent when not given)
- *   Items: array; or Reader: {Resource, Parameters, Config, MaxItems}
- *   Batch: {MaxItems, MaxBytes (0: no limit each), Input (may be absent)}, when items go in batches
- *   Writer: {Transformation, OutputType, Parameters (absent: the results are the state's result)}, if given
- *   Selector: what sh_flow_map_item needs
- * The answer is TASK_SUCCEEDED with the state's result or TASK_FAILED with error and cause. */
+ *   MapRunArn, StateMachineArn (of the child executions), Label, Express (bool), MaxConcurrency (0: no
+ * limit), FailureCount, FailurePercentage (each absent when not given) Items: array; or Reader: {Resource,
+ * Parameters, Config, MaxItems} Batch: {MaxItems, MaxBytes (0: no limit each), Input (may be absent)}, when
+ * items go in batches Writer: {Transformation, OutputType, Parameters (absent: the results are the state's
+ * result)}, if given Selector: what sh_flow_map_item needs The answer is TASK_SUCCEEDED with the state's
+ * result or TASK_FAILED with error and cause. */
 
 /* The definition of the child executions of a distributed Map state, as text (free()). NULL: there is no such
  * state, or memory is short. */
@@ -177,8 +177,8 @@ typedef enum sh_flow_event_kind {
     SH_FLOW_TASK_STARTED, /* task: a worker took the activity; cause: the worker's name. Other tasks start at
                              once */
     SH_FLOW_TASK_REFUSED, /* task, error, cause: there is nobody who could do the activity */
-    SH_FLOW_REDRIVE, /* goes on after an end that was no success, from the states that had not ended; the
-                      * context's Execution.RedriveCount is the number of this redrive */
+    SH_FLOW_REDRIVE,      /* goes on after an end that was no success, from the states that had not ended; the
+                           * context's Execution.RedriveCount is the number of this redrive */
 } sh_flow_event_kind;
 
 typedef struct sh_flow_event {
@@ -225,8 +225,8 @@ int sh_flow_step(const sh_flow *flow, const sh_flow_env *env, const json_t *stat
                  sh_flow_result *result, sh_err *err);
 void sh_flow_result_free(sh_flow_result *result); /* leaves it zeroed */
 
-/* The input that ItemSelector makes of one item (a new reference in *input); the item itself where there is no
- * ItemSelector. `extra` (may be NULL) becomes part of $$.Map.Item. 0; 1 for a fault of the execution, with
+/* The input that ItemSelector makes of one item (a new reference in *input); the item itself where there is
+ * no ItemSelector. `extra` (may be NULL) becomes part of $$.Map.Item. 0; 1 for a fault of the execution, with
  * *error and *cause (free() both); or SH_E_*. */
 int sh_flow_map_item(const sh_flow *flow, const sh_flow_env *env, const char *state, const json_t *parameters,
                      int64_t index, json_t *value, const json_t *extra, json_t **input, char **error,
