@@ -167,6 +167,33 @@ static void what_was_read_is_on_disk(void **state)
     assert_int_equal(b->returned, 1);
 }
 
+static void *answer(void *opaque)
+{
+    bed *b = opaque;
+    int64_t count = 0;
+    sh_db_answer_begin(b->db);
+    sh_db_run(b->db, NULL, "INSERT INTO t (x) VALUES (1)", "");
+    sh_db_each(b->db, NULL, "SELECT count(*) FROM t", take_number, &count, "");
+    sh_db_run(b->db, NULL, "INSERT INTO t (x) VALUES (2)", ""); /* gets here with the gate shut */
+    sh_db_answer_end(b->db);
+    atomic_fetch_add(&b->returned, 1);
+    return NULL;
+}
+
+static void an_answer_waits_once(void **state)
+{
+    bed *b = *state;
+    pthread_t thread;
+    gate(true);
+    pthread_create(&thread, NULL, answer, b);
+    while (committed(b->db) < 2)
+        sched_yield();
+    assert_int_equal(b->returned, 0);
+    gate(false);
+    pthread_join(thread, NULL);
+    assert_int_equal(b->returned, 1);
+}
+
 /* More than the log holds before it is copied, and then again from the database. */
 static void the_log_is_copied(void **state)
 {
@@ -221,6 +248,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(one_sync_for_many, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_read_is_on_disk, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_answer_waits_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_log_is_copied, set_up, tear_down),
         cmocka_unit_test(turns),
     };

@@ -234,7 +234,9 @@ static void run_action(front_call *call)
 {
     sh_call *c = &call->later;
     c->now_ms = sh_now_ms(c->cloud->clock);
+    sh_db_answer_begin(c->cloud->db); /* it waits for the disk once, here */
     int status = call->action->fn(c);
+    sh_db_answer_end(c->cloud->db);
     if (status == SH_CALL_LATER) {
         if (sh_http_hold(call->http)) {
             sh_hold_park(c->cloud, &call->hold);

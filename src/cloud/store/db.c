@@ -240,6 +240,10 @@ static int verb(sh_db *db, const char *sql, sh_err *err)
 static const char save_point[] = "SAVEPOINT level", save_release[] = "RELEASE level",
                   save_back[] = "ROLLBACK TO level", begin_all[] = "BEGIN IMMEDIATE", commit_all[] = "COMMIT";
 
+/* Of sh_db_answer_begin: how deep, and the commit to wait for. */
+static _Thread_local int answering;
+static _Thread_local uint64_t answer_number;
+
 /* Gives the lock back and, at the outermost level, waits until all that the caller can have seen is on disk.
  */
 static void leave(sh_db *db, bool wait)
@@ -248,10 +252,25 @@ static void leave(sh_db *db, bool wait)
     bool outermost = sh_turn_give(&db->turn);
     if (!db->sync || !outermost)
         return;
-    if (wait)
+    if (wait && answering)
+        answer_number = number;
+    else if (wait)
         sh_sync_wait(db->sync, number);
     else
         sh_sync_soon(db->sync);
+}
+
+void sh_db_answer_begin(sh_db *db)
+{
+    (void)db;
+    if (answering++ == 0)
+        answer_number = 0;
+}
+
+void sh_db_answer_end(sh_db *db)
+{
+    if (--answering == 0 && db->sync)
+        sh_sync_wait(db->sync, answer_number);
 }
 
 static int begin(sh_db *db, sh_err *err)

@@ -35,6 +35,11 @@ int sh_db_begin_politely(sh_db *db, sh_err *err);
 bool sh_db_wanted(sh_db *db);
 int sh_db_end_later(sh_db *db, int status, sh_err *err);
 
+/* Between the two, this thread's calls do not wait for the disk; the second waits once for all of them. For
+ * who does nothing with what he writes and reads but answer afterwards. They nest. */
+void sh_db_answer_begin(sh_db *db);
+void sh_db_answer_end(sh_db *db);
+
 /* Values are given by `types`, a letter each: s const char* (NULL is SQL NULL), i int64_t, d double,
  * b const void* and size_t. Pass int64_t values as int64_t: (int64_t)1. `sql` is a string literal: statements
  * are kept prepared by its address. */
