@@ -13,9 +13,9 @@
  *   states_tasks.c      what a Task calls, and how its answer becomes an event
  *   states_token.c      tokens of tasks, and what comes for a task from outside
  *   states_activity.c   activities and their workers
- *   states_effect.c     tasks whose work is more than a change of the database, and states_s3.c, the calls of S3
- *   states_answer.c     answers of actions as outputs of tasks
- *   states_case.c       names of members: camelCase on the wire, PascalCase in a state machine */
+ *   states_effect.c     tasks whose work is more than a change of the database, and states_s3.c, the calls of
+ * S3 states_answer.c     answers of actions as outputs of tasks states_case.c       names of members:
+ * camelCase on the wire, PascalCase in a state machine */
 #include "cloud/api/cloud.h"
 #include "cloud/flow/flow.h"
 #include "cloud/store/flows.h"
@@ -106,6 +106,7 @@ typedef struct sh_task_answer {
     json_t *output;                      /* owned; NULL when it failed */
     const char *error, *cause;           /* in the arena */
     const char *wait_service, *wait_for; /* of a .sync task under way: what sh_wait_notify will name */
+    bool quiet;                          /* it waits, and the history is told nothing of the call */
     bool waits;                          /* output is the call's answer only; the task's end is to come */
 } sh_task_answer;
 
@@ -113,6 +114,9 @@ typedef struct sh_task_answer {
  * the server could not try (memory, disk), to be tried again. */
 int sh_task_call(sh_cloud *cloud, sh_arena *arena, const char *role, const sh_flow_resource *resource,
                  const json_t *parameters, sh_task_answer *answer, sh_err *err);
+/* The same for a task of an execution that can wait: StartSyncExecution goes on without it. */
+int sh_task_begin(sh_cloud *cloud, sh_arena *arena, const char *role, const sh_flow_resource *resource,
+                  const json_t *parameters, sh_task_answer *answer, sh_err *err);
 /* The outcome of a .sync task whose subject has ended. */
 int sh_task_outcome(sh_cloud *cloud, sh_arena *arena, const char *role, const sh_flow_resource *resource,
                     const char *subject, sh_task_answer *answer, sh_err *err);

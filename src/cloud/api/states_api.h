@@ -57,11 +57,14 @@ int sh_states_refuse(sh_call *call, const char *member, const char *value, const
 int sh_states_start_sync(sh_call *call);
 /* StartExecution of an express machine. */
 int sh_express_start(sh_call *call, const sh_start *start);
-/* StartSyncExecution for a task, which waits for its subject, the execution's ARN, of service "express":
+/* StartSyncExecution for a task, which waits for its subject, the execution's ARN, of this service:
  * sh_wait_notify names it when it has ended. NULL: call->error says why not. */
+#define SH_EXPRESS_SERVICE "express"
 const char *sh_express_start_awaited(sh_call *call);
 /* The answer of StartSyncExecution for that subject, once: a new reference. */
 int sh_express_take(sh_cloud *cloud, sh_arena *arena, const char *arn, json_t **out, sh_err *err);
+/* Nobody asks for that any more. */
+void sh_express_abandon(sh_cloud *cloud, const char *arn);
 struct sh_express_table *sh_express_new(void); /* NULL: no memory */
 void sh_express_stop(struct sh_express_table *table);
 void sh_express_free(struct sh_express_table *table);

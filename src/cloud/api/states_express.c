@@ -199,7 +199,7 @@ static int end_row(sh_express *x, sh_err *err)
     if (status == 0) {
         status = text ? sh_express_save(db, x->row, text, err) : sh_express_delete(db, x->row, err);
         if (status == 0 && text)
-            status = sh_wait_notify(db, "express", x->arn, x->stopped_ms, err);
+            status = sh_wait_notify(db, SH_EXPRESS_SERVICE, x->arn, x->stopped_ms, err);
         status = sh_db_end(db, status, err);
     }
     free(text);
@@ -386,6 +386,20 @@ int sh_express_take(sh_cloud *cloud, sh_arena *arena, const char *arn, json_t **
         return sh_fail(err, SH_E_INTERNAL, "execution %s has not ended", arn);
     status = sh_flow_load(out, row.result, strlen(row.result), err);
     return status < 0 ? status : sh_express_delete(cloud->db, row.id, err);
+}
+
+/* One that runs goes on to its end, as its tasks cannot be undone; its result is kept nowhere. */
+void sh_express_abandon(sh_cloud *cloud, const char *arn)
+{
+    sh_express_row row;
+    sh_err err = {0};
+    sh_arena *arena = sh_arena_new(ROW_MEMORY);
+    int status = arena ? sh_express_by_arn(cloud->db, arena, arn, &row, &err) : SH_E_MEMORY;
+    if (status == 0)
+        status = sh_express_delete(cloud->db, row.id, &err);
+    if (status < 0)
+        sh_log(SH_LOG_INFO, "states", "execution %s was not given up: %s", arn, err.message);
+    sh_arena_free(arena);
 }
 
 static int answer_sync(sh_call *call, sh_express *x)

@@ -240,7 +240,7 @@ static int step_answer(sh_run *run, int64_t task, sh_task_answer *answer, int st
         event = (sh_flow_event){.kind = SH_FLOW_TASK_SUCCEEDED, .task = task, .output = answer->output};
     if (answer->waits)
         event.kind = SH_FLOW_TASK_SUBMITTED;
-    if (status == 0)
+    if (status == 0 && !answer->quiet)
         status = step(run, &event, err);
     json_decref(answer->output);
     return status;
@@ -285,8 +285,8 @@ static int call_task(sh_run *run, size_t index, sh_err *err)
         status = sh_map_start(run->cloud, run->arena, &run->execution, run->definition, wait.state_name,
                               run->tasks[index].parameters, &answer, err);
     else if (status == 0)
-        status = sh_task_call(run->cloud, run->arena, run->definition->role_arn, resource,
-                              run->tasks[index].parameters, &answer, err);
+        status = sh_task_begin(run->cloud, run->arena, run->definition->role_arn, resource,
+                               run->tasks[index].parameters, &answer, err);
     if (status < 0)
         return status;
     run->calls_states |= strcmp(resource->service, "states") == 0 || strcmp(resource->service, "sfn") == 0;

@@ -13,6 +13,7 @@
 #include "base/size.h"
 #include "cloud/api/keys.h"
 #include "cloud/api/states.h"
+#include "cloud/api/states_api.h"
 #include "cloud/api/states_effect.h"
 #include "cloud/api/states_map.h"
 
@@ -234,6 +235,13 @@ int sh_task_hand_over(sh_cloud *cloud, sh_arena *arena, const sh_flow_resource *
 
 /* ---- calls ---- */
 
+static bool is_start_sync(const sh_flow_resource *resource)
+{
+    const sh_service *service;
+    const sh_action *action = resource->kind == SH_FLOW_AWS_SDK ? find_action(resource, &service) : NULL;
+    return action && action->fn == sh_states_start_sync;
+}
+
 /* Services whose JSON has camelCase names. */
 static bool is_camel(const sh_service *service)
 {
@@ -373,9 +381,28 @@ static int call_action(sh_cloud *cloud, sh_arena *arena, const char *role, const
     return status;
 }
 
-int sh_task_call(sh_cloud *cloud, sh_arena *arena, const char *role, const sh_flow_resource *resource,
-                 const json_t *parameters, sh_task_answer *answer, sh_err *err)
+/* StartSyncExecution for a task: the answer comes when the execution has ended. */
+static int start_awaited(sh_call *call)
 {
+    const char *arn = sh_express_start_awaited(call);
+    if (!arn)
+        return SH_E_ARGUMENT;
+    call->out = json_pack("{s:s}", "executionArn", arn);
+    return call->out ? 0 : SH_E_MEMORY;
+}
+
+static int await_express(sh_arena *arena, const sh_call *call, sh_task_answer *answer, sh_err *err)
+{
+    answer->quiet = answer->waits = true;
+    answer->wait_service = SH_EXPRESS_SERVICE;
+    answer->wait_for = sh_arena_strdup(arena, json_string_value(json_object_get(call->out, "executionArn")));
+    return answer->wait_for ? 0 : sh_fail(err, SH_E_MEMORY, "no memory for a task's subject");
+}
+
+static int call_task(sh_cloud *cloud, sh_arena *arena, const char *role, const sh_flow_resource *resource,
+                     const json_t *parameters, bool can_wait, sh_task_answer *answer, sh_err *err)
+{
+    static const sh_action awaited = {"StartSyncExecution", start_awaited};
     char why[512];
     const sh_service *service;
     sh_call call = {0};
@@ -386,20 +413,35 @@ int sh_task_call(sh_cloud *cloud, sh_arena *arena, const char *role, const sh_fl
         return fail_task(arena, "States.Runtime", "The Parameters of a service integration are not an object",
                          answer, err);
     const sh_action *action = find_action(resource, &service);
+    bool express = can_wait && is_start_sync(resource);
     const integration *row = resource->kind == SH_FLOW_OPTIMIZED ? find_optimized(resource) : NULL;
     json_t *in = prepare(service, row, parameters);
     sh_arena *own = sh_arena_new(CALL_MEMORY);
     int status = SH_E_MEMORY;
     if (in && own)
-        status = call_action(cloud, own, role, action, in, &call, err);
+        status = call_action(cloud, own, role, express ? &awaited : action, in, &call, err);
     else
         sh_fail(err, SH_E_MEMORY, "no memory for a task's call");
-    if (status == 0 || call.error.code)
+    if (status == 0 && express)
+        status = await_express(arena, &call, answer, err);
+    else if (status == 0 || call.error.code)
         status = take_answer(arena, resource, &call, status, answer, err);
     json_decref(call.out);
     json_decref(in);
     sh_arena_free(own);
     return status;
+}
+
+int sh_task_call(sh_cloud *cloud, sh_arena *arena, const char *role, const sh_flow_resource *resource,
+                 const json_t *parameters, sh_task_answer *answer, sh_err *err)
+{
+    return call_task(cloud, arena, role, resource, parameters, false, answer, err);
+}
+
+int sh_task_begin(sh_cloud *cloud, sh_arena *arena, const char *role, const sh_flow_resource *resource,
+                  const json_t *parameters, sh_task_answer *answer, sh_err *err)
+{
+    return call_task(cloud, arena, role, resource, parameters, true, answer, err);
 }
 
 /* {argument: subject} given to one of the follow-up actions. */
@@ -435,6 +477,17 @@ static int judge(sh_arena *arena, const follow *f, const sh_flow_resource *resou
     return status;
 }
 
+static int express_outcome(sh_cloud *cloud, sh_arena *arena, const sh_flow_resource *resource,
+                           const char *subject, sh_task_answer *answer, sh_err *err)
+{
+    sh_call call = {.cloud = cloud, .arena = arena, .now_ms = sh_now_ms(cloud->clock)};
+    int status = sh_express_take(cloud, arena, subject, &call.out, err);
+    if (status == 0)
+        status = take_answer(arena, resource, &call, 0, answer, err);
+    json_decref(call.out);
+    return status;
+}
+
 int sh_task_outcome(sh_cloud *cloud, sh_arena *arena, const char *role, const sh_flow_resource *resource,
                     const char *subject, sh_task_answer *answer, sh_err *err)
 {
@@ -443,6 +496,8 @@ int sh_task_outcome(sh_cloud *cloud, sh_arena *arena, const char *role, const sh
     if (resource->kind == SH_FLOW_MAP_RUN)
         return sh_map_outcome(cloud, arena, subject, answer, err);
     *answer = (sh_task_answer){0};
+    if (is_start_sync(resource))
+        return express_outcome(cloud, arena, resource, subject, answer, err);
     if (!row || !row->follow)
         return sh_fail(err, SH_E_INTERNAL, "nobody can say how %s ended", resource->arn);
     sh_arena *own = sh_arena_new(CALL_MEMORY);
@@ -466,6 +521,8 @@ void sh_task_cancel(sh_cloud *cloud, sh_arena *arena, const char *role, const ch
     const integration *row = find_service(service);
     if (strcmp(service, SH_MAP_SERVICE) == 0)
         sh_map_cancel(cloud, subject);
+    if (strcmp(service, SH_EXPRESS_SERVICE) == 0)
+        sh_express_abandon(cloud, subject);
     if (!row)
         return;
     int status = ask(cloud, arena, role, row, row->follow->cancel, subject, &call, &err);
