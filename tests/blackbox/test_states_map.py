@@ -272,6 +272,33 @@ class Maps(unittest.TestCase):
         files = self.get(folder + "manifest.json")["ResultFiles"]
         self.assertEqual([len(self.get(files[k][0]["Key"])) for k in ("SUCCEEDED", "FAILED", "PENDING")], [1, 1, 2])
 
+    def test_jsonata(self):
+        self.put("a.json", "[1, 2, 3]")
+        bucket = "{% $states.input.bucket %}"
+        definition = map_machine(
+            ItemReader={"Resource": GET, "ReaderConfig": {"InputType": "JSON", "MaxItems": "{% $states.input.n %}"},
+                        "Arguments": {"Bucket": bucket, "Key": "a.json"}},
+            ItemSelector={"v": "{% $states.context.Map.Item.Value * 10 %}", "i": "{% $states.context.Map.Item.Index %}",
+                          "b": bucket, "w": "{% $w %}"},
+            ItemBatcher={"MaxItemsPerBatch": "{% $states.input.n %}", "BatchInput": {"n": "{% $states.input.n %}"}},
+            ResultWriter={"Resource": "arn:aws:states:::s3:putObject",
+                          "WriterConfig": {"Transformation": "COMPACT", "OutputType": "JSON"},
+                          "Arguments": {"Bucket": bucket, "Prefix": "{% 'out' %}"}},
+            ToleratedFailurePercentage="{% 12.5 %}", MaxConcurrency="{% $states.input.n %}")
+        definition["QueryLanguage"] = "JSONata"
+        definition["States"]["First"] = {"Type": "Pass", "Assign": {"w": "W"}, "Next": "Map"}
+        definition["StartAt"] = "First"
+        output = self.run_map(definition, {"bucket": self.bucket, "n": 2})
+        key = output["ResultWriterDetails"]["Key"]
+        self.assertTrue(key.startswith("out/"), key)
+        self.assertEqual(self.get(key.replace("manifest", "SUCCEEDED_0")), [
+            {"BatchInput": {"n": 2}, "Items": [{"v": 10, "i": 0, "b": self.bucket, "w": "W"},
+                                               {"v": 20, "i": 1, "b": self.bucket, "w": "W"}]}])
+        items = {"StartAt": "Map", "QueryLanguage": "JSONata", "States": {
+            "Map": {"Type": "Map", "Items": "{% $states.input.l %}", "ItemProcessor": steps(PASS), "End": True,
+                    "Output": "{% $count($states.result) %}"}}}
+        self.assertEqual(self.run_map(items, {"l": [4, 5]}), 2)
+
     def test_nested(self):
         inner = {"StartAt": "Inner", "States": {"Inner": {"Type": "Map", "ItemProcessor": steps(PASS), "End": True}}}
         self.assertEqual(self.run_map(map_machine(inner), [[1], [2, 3]]), [[1], [2, 3]])

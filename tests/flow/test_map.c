@@ -90,6 +90,12 @@ static void test_inline(void **state)
              "{" STEPS),
          "{'p':50,'l':[1,2,3]}", "[{'error':'E','cause':'c'},{'error':'E','cause':'c'}]", "FAILED " EXCEEDED,
          NULL},
+        {"no number", ONE("'MaxConcurrencyPath':'$.n','ItemsPath':'$.l','Iterator':{" STEPS),
+         "{'n':'x','l':[]}", NULL,
+         "FAILED States.Runtime | " AT
+         "The MaxConcurrencyPath field refers to value \"x\" which is not a valid "
+         "integer: $.n",
+         NULL},
         {"concurrency by path",
          ONE("'MaxConcurrencyPath':'$.n','ItemsPath':'$.l','Parameters':{'v.$':'$$.Map.Item.Value'},'"
              "Iterator':"
@@ -120,6 +126,12 @@ static void test_distributed(void **state)
         {"no array", ONE(APART), "{}", NULL,
          "FAILED States.Runtime | " AT "Reference path \"$\" must point to array.",
          "MapStateEntered:0 ExecutionFailed:2"},
+        {"a negative number", ONE(APART ",'ToleratedFailureCountPath':'$.n','ItemsPath':'$.l'"),
+         "{'n':-1,'l':[]}", NULL, "FAILED States.Runtime | " AT "ToleratedFailureCount cannot be negative.",
+         NULL},
+        {"more than all", ONE(APART ",'ToleratedFailurePercentagePath':'$.n','ItemsPath':'$.l'"),
+         "{'n':'100.5','l':[]}", NULL,
+         "FAILED States.Runtime | " AT "ToleratedFailurePercentage must be between 0 and 100.", NULL},
         {"its results are shaped",
          ONE(APART ",'ItemsPath':'$.l','ResultSelector':{'n.$':'States.ArrayLength($)'},'ResultPath':'$.r'"),
          "{'l':[]}", "[{'output':[]}]", "SUCCEEDED {'l':[],'r':{'n':0}}", NULL},
@@ -144,7 +156,7 @@ static void test_parameters(void **state)
          "'Express':false,'Items':[1,2],'MaxConcurrency':3,'FailureCount':4,'FailurePercentage':12.5}"},
         {ONE("'Label':'L','Iterator':{'ProcessorConfig':{'Mode':'DISTRIBUTED','ExecutionType':'EXPRESS'}"
              "," STEPS ",'ItemBatcher':{'MaxItemsPerBatchPath':'$.n','BatchInput':{'x.$':'$.n'}},'ItemReader'"
-                       ":{'Resource':"
+             ":{'Resource':"
              "'arn:aws:states:::s3:getObject','ReaderConfig':{'InputType':'JSON','MaxItemsPath':'$.n'},"
              "'Parameters':{'Bucket':'b','Key.$':'$.k'}},'ResultWriter':{'Resource':'arn:aws:states:::s3:"
              "putObject',"

@@ -175,8 +175,8 @@ static const struct {
     {ONE(APART ",'ItemReader':{'Resource':'arn:aws:states:::s3:getObject','ReaderConfig':{'InputType':'CSV',"
                "'CSVHeaderLocation':'GIVEN'}}"),
      "[CSVHeaders]"},
-    {ONE(APART ",'ItemReader':{'Resource':'arn:aws:states:::s3:getObject','ReaderConfig':{'MaxItems':0}}"),
-     "value is"},
+    {ONE(APART ",'ItemReader':{'Resource':'arn:aws:states:::s3:getObject','ReaderConfig':{'MaxItems':-1}}"),
+     "Minimum value is 0 at /States/A/ItemReader/ReaderConfig/MaxItems"},
     {ONE(APART ",'ItemBatcher':{}"), "MaxItemsPerBatch or MaxInputBytesPerBatch at /States/A/ItemBatcher"},
     {ONE(APART ",'ItemBatcher':{'MaxInputBytesPerBatch':262145}"),
      "/States/A/ItemBatcher/MaxInputBytesPerBatch"},
@@ -184,6 +184,10 @@ static const struct {
      "needs Resource and Parameters, or WriterConfig at /States/A/ResultWriter"},
     {ONE(APART ",'ResultWriter':{'Resource':'arn:aws:states:::s3:putObject'}"),
      "both Resource and Parameters"},
+    {ONE(APART ",'MaxConcurrencyPath':'$$.Execution.Input.n'"),
+     "Value is not a Reference Path at /States/A/MaxConcurrencyPath"},
+    {ONE(APART ",'ItemBatcher':{'MaxItemsPerBatchPath':'$.n[*]'}"),
+     "Value is not a Reference Path at /States/A/ItemBatcher/MaxItemsPerBatchPath"},
     {ONE(APART ",'Label':'a b'"), "A Label has at most 40 characters"},
     {ONE(APART ",'ToleratedFailurePercentage':101"), "value is"},
 };

@@ -189,6 +189,7 @@ static int take_child(void *opaque, const sh_map_result *child)
     sh_put_text(&p->failed, item, "executionArn", child->arn);
     sh_put_text(&p->failed, item, "stateMachineArn", p->run->child_arn);
     sh_put_text(&p->failed, item, "mapRunArn", p->run->arn);
+    sh_put(&p->failed, item, "itemCount", json_integer(child->items));
     sh_put_text(&p->failed, item, "name", child->name);
     sh_put_text(&p->failed, item, "status", status);
     sh_put_date(&p->failed, item, "startDate", child->started_ms);

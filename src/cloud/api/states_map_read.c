@@ -551,6 +551,8 @@ static int read_source(reading *r, sh_err *err)
     if (!reader)
         return give_array(r, json_object_get(r->parameters, "Items"), "STATE_DATA", err);
     r->max_items = json_integer_value(json_object_get(reader, "MaxItems"));
+    if (r->max_items < 0)
+        return unreadable(r, "field MaxItems must be positive");
     if (!bucket)
         return unreadable(r, "The Parameters of the ItemReader have no Bucket.");
     if (resource && strstr(resource, "listObjectsV2"))

@@ -180,6 +180,8 @@ int sh_kids_start(sh_run *run, sh_frame *frame, const sh_eval *eval, json_t *inp
 /* Takes the ends of finished kids, starts the next iterations, leaves the state when all is done. */
 int sh_kids_collect(sh_run *run, sh_frame *frame);
 
+/* map_number.c: MaxConcurrency and the like */
+int sh_map_number(const sh_number_field *field, const sh_eval *eval, double *out);
 /* map_run.c: a distributed Map */
 int sh_map_enter(sh_run *run, sh_frame *frame, const sh_eval *eval, json_t *input);
 int sh_map_answer(sh_run *run, sh_frame *frame, const sh_flow_event *event);

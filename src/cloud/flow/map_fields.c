@@ -25,6 +25,24 @@ typedef struct part {
     void (*read)(sh_reader *r, sh_map *map, json_t *value, const char *name);
 } part;
 
+static bool ends_with(const char *text, const char *end)
+{
+    size_t length = strlen(text), tail = strlen(end);
+
+    return length >= tail && !strcmp(text + length - tail, end);
+}
+
+/* Parameters and paths belong to JSONPath, Arguments to JSONata. */
+static bool fits_language(sh_reader *r, const char *key)
+{
+    bool jsonata = r->state->jsonata;
+
+    if (jsonata ? strcmp(key, "Parameters") && !ends_with(key, "Path") : strcmp(key, "Arguments") != 0)
+        return true;
+    sh_read_wrong_language(r, key);
+    return false;
+}
+
 static void read_parts(sh_reader *r, sh_state *state, json_t *value, const char *name, const part *parts)
 {
     sh_map *map = map_of(r, state);
@@ -44,9 +62,9 @@ static void read_parts(sh_reader *r, sh_state *state, json_t *value, const char 
         while (found->name && strcmp(found->name, key))
             found++;
         sh_reader_enter(r, key);
-        if (found->name)
+        if (found->name && fits_language(r, key))
             found->read(r, map, item, found->name);
-        else
+        else if (!found->name)
             sh_reader_problem(r, SH_SCHEMA, "Field '%.100s' is not supported in %s", key, name);
         sh_reader_leave(r);
     }
@@ -74,13 +92,6 @@ static bool read_word(sh_reader *r, const json_t *value, const char *const *word
 }
 
 /* ---- ItemReader ---- */
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t length = strlen(text), tail = strlen(end);
-
-    return length >= tail && !strcmp(text + length - tail, end);
-}
 
 static void read_source(sh_reader *r, sh_map *map, json_t *value, const char *name)
 {
@@ -144,9 +155,9 @@ static void read_config_field(sh_reader *r, sh_map *map, const char *key, json_t
     if (!strcmp(key, "CSVHeaders"))
         read_headers(r, value);
     else if (!strcmp(key, "MaxItems"))
-        sh_read_number_field(r, value, "MaxItems", 1, MAX_ITEMS, &map->max_items);
+        sh_read_number_field(r, value, "MaxItems", 0, MAX_ITEMS, &map->max_items);
     else if (!strcmp(key, "MaxItemsPath"))
-        sh_read_number_field(r, value, "MaxItemsPath", 1, MAX_ITEMS, &map->max_items);
+        sh_read_number_field(r, value, "MaxItemsPath", 0, MAX_ITEMS, &map->max_items);
     else if (!strcmp(key, "ItemsPointer"))
         sh_read_string(r, value, &text);
     else
@@ -172,7 +183,8 @@ static void read_config(sh_reader *r, sh_map *map, json_t *value, const char *na
     json_object_foreach(value, key, item)
     {
         sh_reader_enter(r, key);
-        read_config_field(r, map, key, item);
+        if (fits_language(r, key))
+            read_config_field(r, map, key, item);
         sh_reader_leave(r);
     }
     if (!strcmp(text_of(value, "InputType"), "CSV"))
@@ -203,12 +215,12 @@ void sh_map_read_reader(sh_reader *r, sh_state *state, json_t *value, const char
 
 static void read_batch_items(sh_reader *r, sh_map *map, json_t *value, const char *name)
 {
-    sh_read_number_field(r, value, name, 1, MAX_ITEMS, &map->batch_items);
+    sh_read_number_field(r, value, name, 0, MAX_ITEMS, &map->batch_items);
 }
 
 static void read_batch_bytes(sh_reader *r, sh_map *map, json_t *value, const char *name)
 {
-    sh_read_number_field(r, value, name, 1, MAX_BATCH_BYTES, &map->batch_bytes);
+    sh_read_number_field(r, value, name, 0, MAX_BATCH_BYTES, &map->batch_bytes);
 }
 
 static void read_batch_input(sh_reader *r, sh_map *map, json_t *value, const char *name)
@@ -304,7 +316,8 @@ void sh_map_read_failures(sh_reader *r, sh_state *state, json_t *value, const ch
 
     if (map && json_is_real(value) && !strcmp(name, "ToleratedFailurePercentage")) {
         if (sh_read_number(r, value, 0, 100, &map->failure_percentage.value))
-            map->failure_percentage.given = true;
+            map->failure_percentage = (sh_number_field){
+                .given = true, .value = map->failure_percentage.value, .name = "ToleratedFailurePercentage"};
     } else if (map && strstr(name, "Percentage"))
         sh_read_number_field(r, value, name, 0, 100, &map->failure_percentage);
     else if (map)
@@ -386,6 +399,52 @@ static const char *make_label(sh_reader *r, const char *name)
                            (unsigned long long)(b & 0xffffffffffffu));
 }
 
+/* A label stands in the names of the children: it belongs to one state. */
+static void check_label(sh_reader *r, const sh_state *state)
+{
+    for (size_t i = 0; i < r->flow->task_count; i++) {
+        const sh_map *other = r->flow->tasks[i]->map;
+
+        if (!other || !other->label || strcmp(other->label, state->map->label))
+            continue;
+        sh_reader_enter(r, "Label");
+        sh_reader_problem(r, SH_SCHEMA, "Label is not unique in this definition: %.100s", state->map->label);
+        sh_reader_leave(r);
+        return;
+    }
+}
+
+static void check_reference(sh_reader *r, const sh_number_field *field, const char *outer)
+{
+    if (!field->path || (sh_path_is_reference(field->path) && !sh_path_is_context(field->path)))
+        return;
+    if (outer)
+        sh_reader_enter(r, outer);
+    sh_reader_enter(r, field->name);
+    sh_reader_problem(r, SH_SCHEMA, "Value is not a Reference Path");
+    sh_reader_leave(r);
+    if (outer)
+        sh_reader_leave(r);
+}
+
+static void check_references(sh_reader *r, const sh_state *state)
+{
+    const sh_map *map = state->map;
+
+    check_reference(r, &state->max_concurrency, NULL);
+    if (!map)
+        return;
+    check_reference(r, &map->failure_count, NULL);
+    check_reference(r, &map->failure_percentage, NULL);
+    check_reference(r, &map->batch_items, "ItemBatcher");
+    check_reference(r, &map->batch_bytes, "ItemBatcher");
+    if (map->max_items.path)
+        sh_reader_enter(r, "ItemReader");
+    check_reference(r, &map->max_items, "ReaderConfig");
+    if (map->max_items.path)
+        sh_reader_leave(r);
+}
+
 void sh_map_check(sh_reader *r, sh_state *state, const json_t *value)
 {
     static const char *const fields[] = {"ItemReader", "ItemBatcher", "ResultWriter", "Label"};
@@ -400,12 +459,17 @@ void sh_map_check(sh_reader *r, sh_state *state, const json_t *value)
             sh_reader_problem(r, SH_SCHEMA, "%s needs a ProcessorConfig with Mode DISTRIBUTED", fields[i]);
             sh_reader_leave(r);
         }
+    check_references(r, state);
     if (!map || !map->distributed)
         return;
     state->resource = (sh_flow_resource){.kind = SH_FLOW_MAP_RUN,
                                          .arn = "arn:aws:states:::states:mapRun",
                                          .service = "states",
                                          .action = "mapRun"};
-    if (!map->label && !(map->label = make_label(r, state->name)))
+    if (!map->label)
+        map->label = make_label(r, state->name);
+    if (map->label)
+        check_label(r, state);
+    else
         r->memory = true;
 }

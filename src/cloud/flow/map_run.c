@@ -75,7 +75,7 @@ static int put_names(const sh_run *run, const sh_map *map, json_t *parameters)
 static int put_number(const sh_number_field *field, const sh_eval *eval, json_t *parameters, const char *key)
 {
     double value = 0;
-    int status = field->given ? sh_number_eval(field, eval, &value) : 0;
+    int status = field->given ? sh_map_number(field, eval, &value) : 0;
     json_t *number = value == (double)(json_int_t)value ? json_integer((json_int_t)value) : json_real(value);
 
     if (status || !field->given) {

@@ -165,9 +165,9 @@ static int tolerance(const sh_frame *frame, const sh_eval *eval, size_t *out)
     if (!map || (!map->failure_count.given && !map->failure_percentage.given))
         return 0;
     if (map->failure_count.given)
-        status = sh_number_eval(&map->failure_count, eval, &count);
+        status = sh_map_number(&map->failure_count, eval, &count);
     if (!status && map->failure_percentage.given)
-        status = sh_number_eval(&map->failure_percentage, eval, &percentage);
+        status = sh_map_number(&map->failure_percentage, eval, &percentage);
     percentage = most * percentage / 100;
     if (map->failure_count.given && count < most)
         most = count;
@@ -187,7 +187,7 @@ static int start_map(sh_run *run, sh_frame *frame, const sh_eval *eval, json_t *
     if (!status && frame->state->item_selector)
         frame->selected = json_incref(input);
     if (!status)
-        status = sh_number_eval(&frame->state->max_concurrency, eval, &limit);
+        status = sh_map_number(&frame->state->max_concurrency, eval, &limit);
     if (!status)
         status = tolerance(frame, eval, &frame->tolerated);
     if (!status)

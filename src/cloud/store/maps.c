@@ -332,6 +332,7 @@ static int take_result(void *opaque, const sh_row *row)
         .cause = sh_row_text(row, 8),
         .started_ms = sh_row_int(row, 9),
         .stopped_ms = sh_row_int(row, 10),
+        .items = sh_row_int(row, 11),
     };
     return t->fn(t->opaque, &r);
 }
@@ -343,7 +344,7 @@ int sh_map_results(sh_db *db, int64_t run, int64_t from, int64_t limit, sh_map_r
     return sh_db_each(
         db, err,
         "SELECT c.position, c.status, c.execution, e.arn, e.name, coalesce(c.input, e.input), e.output,"
-        " e.error, e.cause, e.started_ms, e.stopped_ms FROM map_children c"
+        " e.error, e.cause, e.started_ms, e.stopped_ms, c.items FROM map_children c"
         " LEFT JOIN executions e ON e.id = c.execution"
         " WHERE c.run = ?1 AND c.position >= ?2 ORDER BY c.position LIMIT ?3",
         take_result, &t, "iii", run, from, limit);

@@ -98,7 +98,7 @@ int sh_map_count(sh_db *db, int64_t run, sh_map_counts *out, sh_err *err);
 
 /* Children with what became of them, in order, from a position on. Strings live until fn returns. */
 typedef struct sh_map_result {
-    int64_t position, execution;
+    int64_t position, execution, items;
     sh_map_child_status status;
     const char *arn, *name, *input, *output, *error, *cause; /* NULL where there is none */
     int64_t started_ms, stopped_ms;
