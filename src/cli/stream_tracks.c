@@ -158,12 +158,12 @@ static int put_segments(const maker *m, sh_stream_track *to, const sh_ladder_tra
 AVRational sh_stream_rate_of(const json_t *facts, const sh_ladder_track *t)
 {
     AVRational mean = {0, 1};
-    if (!t->vfr && t->rate.num > 0)
-        return t->rate;
-    const double step = json_number_value(json_object_get(json_object_get(facts, "video"), "step_min"));
-    const AVRational most = step > 0 ? av_d2q(1 / step, RATE_DEN_MAX) : (AVRational){0, 1};
     if (t->duration > 0 && t->pictures < INT64_MAX / t->timescale)
         av_reduce(&mean.num, &mean.den, t->pictures * t->timescale, t->duration, RATE_DEN_MAX);
+    if (!t->vfr && t->rate.num > 0) /* more of them, where a clock was mended */
+        return av_cmp_q(mean, t->rate) > 0 ? mean : t->rate;
+    const double step = json_number_value(json_object_get(json_object_get(facts, "video"), "step_min"));
+    const AVRational most = step > 0 ? av_d2q(1 / step, RATE_DEN_MAX) : (AVRational){0, 1};
     return av_cmp_q(most, mean) > 0 ? most : mean;
 }
 

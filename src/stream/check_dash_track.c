@@ -116,12 +116,10 @@ static void size_rule(const sh_dash *d, const sh_check_track *t, const sh_mpd_no
                       f->sar_num, f->sar_den);
     if (!rate || !sh_mpd_ratio(rate, '/', &num, &den) || t->frame_rate <= 0 || t->seconds <= 0)
         return;
-    const double told = (double)num / (double)den, average = (double)t->samples / t->seconds;
-    const bool constant = t->frame_rate - average < t->frame_rate / 200;
-    if (told > t->frame_rate * 1.0005 || told < (constant ? t->frame_rate : average) * 0.9995)
+    if (!sh_check_rate_fits(t, (double)num / (double)den, 0.001)) /* some write it rounded */
         sh_check_find(d->c, SH_RULE_DASH_RATE, d->name, node->line, -1,
                       "frameRate is %s, the pictures come at %.3f a second at most, %.3f on average", rate,
-                      t->frame_rate, average);
+                      t->frame_rate, (double)t->samples / t->seconds);
 }
 
 static void audio_rule(const sh_dash *d, const sh_check_track *t, const sh_mpd_node *node)

@@ -392,14 +392,11 @@ static void frame_rate_rule(const master *m, const entry *v)
     }
     if (!t->measured || t->frame_rate <= 0 || t->seconds <= 0)
         return;
-    const double rate = (double)nano / 1e9, average = (double)t->samples / t->seconds;
-    const double slack = 0.0006 + (t->init ? 0 : rate / 1000), most = t->frame_rate;
-    const bool constant = most - average < most / 200;
-    const double least = constant ? most : average - average / 200; /* a clock may be mended at a join */
-    if (rate > most + slack || rate < least - slack)
+    const double rate = (double)nano / 1e9;
+    if (!sh_check_rate_fits(t, rate, 0.0005 + 1e-6))
         sh_check_find(m->c, SH_RULE_FRAME_RATE, m->name, v->line, -1,
                       "FRAME-RATE is %.3f, the pictures come at %.3f a second at most, %.3f on average", rate,
-                      most, average);
+                      t->frame_rate, (double)t->samples / t->seconds);
 }
 
 static void variant_rules(master *m, const entry *v)

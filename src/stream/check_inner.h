@@ -118,7 +118,8 @@ typedef struct sh_check_track {
     int64_t samples, bytes;
     double seconds;
     int64_t peak, average;
-    double frame_rate; /* the highest */
+    double frame_rate; /* of the picture that is shown shortest */
+    double tick;       /* seconds, of the pictures' clock */
     double origin;     /* presentation time of its first picture or sample, seconds, edit list applied */
     double frame_seconds;
 } sh_check_track;
@@ -190,6 +191,10 @@ void sh_check_iframe_rules(sh_checker *c, sh_check_track *track);
 int64_t sh_check_peak(const sh_check_track *track);
 /* Ticks from the start of segment i to that of the next (or the end), and their scale. */
 int64_t sh_check_step(const sh_check_track *track, size_t i, int64_t *timescale);
+/* Whether a rate, told to `slack` pictures a second, is the pictures'. Where all last equally long, but for
+ * rounding to ticks: theirs. Else none below the average (which the highest cannot be) and none above that of
+ * the shortest. */
+bool sh_check_rate_fits(const sh_check_track *track, double rate, double slack);
 /* Seconds on the presentation's clock at which segment i begins. */
 double sh_check_begin(const sh_check_track *track, size_t i);
 /* check_across.c */

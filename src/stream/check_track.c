@@ -215,6 +215,18 @@ int64_t sh_check_peak(const sh_check_track *track)
     return (int64_t)ceil(most * 8);
 }
 
+bool sh_check_rate_fits(const sh_check_track *t, double rate, double slack)
+{
+    const double average = (double)t->samples / t->seconds, most = t->frame_rate;
+    const double ticks =
+        t->init ? 1 : 2; /* by which a duration, or a difference of two stamps, may be rounded */
+    const double rounding = slack + ticks * t->tick / t->seconds * average;
+    const bool constant = 1 / average - 1 / most < ticks * t->tick;
+    if (constant)
+        return fabs(rate - most) <= slack || fabs(rate - average) <= rounding;
+    return rate >= average - rounding && rate <= (t->init ? most : 1 / (1 / most - t->tick)) + slack;
+}
+
 /* ---- the track's summary ---- */
 
 static void same_format(sh_checker *c, sh_check_track *t, const sh_check_file *f)
@@ -263,6 +275,7 @@ static void gather(sh_checker *c, sh_check_track *t)
         }
     }
     t->frame_rate = shortest > 0 ? (double)scale / (double)shortest : 0;
+    t->tick = 1 / (double)scale;
     for (size_t i = 0; i < t->count; i++)
         t->seconds += segment_seconds(t, i);
     t->origin = t->count > 0 ? sh_check_begin(t, 0) : NAN;

@@ -116,6 +116,16 @@ def frame_rate_wrong(d):
     sub(d, "index.m3u8", r"FRAME-RATE=25.000", "FRAME-RATE=24.000")
 
 
+@fault("rfc8216-frame-rate")
+def frame_rate_wrong_in_the_third_decimal(d):
+    sub(d, "index.m3u8", r"FRAME-RATE=25.000", "FRAME-RATE=25.001")
+
+
+@fault("rfc8216-frame-rate", base="ts")
+def frame_rate_of_a_transport_stream(d):
+    sub(d, "film.m3u8", r"FRAME-RATE=25.000", "FRAME-RATE=24.990")
+
+
 @fault("rfc8216bis-video-range")
 def video_range_wrong(d):
     sub(d, "index.m3u8", r"VIDEO-RANGE=SDR", "VIDEO-RANGE=PQ")
