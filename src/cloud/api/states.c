@@ -40,7 +40,7 @@ int sh_states_check_name(sh_call *call, const char *name)
     size_t count = 0;
     for (const unsigned char *p = (const unsigned char *)name; *p; p++) {
         count += (*p & 0xc0) != 0x80;
-        if (!name_character(*p))
+        if (!name_character(*p) || (*p == 0xc2 && p[1] < 0xa0)) /* U+0080 to U+009F */
             return sh_call_fail(call, 400, "InvalidName", "Invalid Name: '%s'", name);
     }
     if (count == 0 || count > NAME_MAX_CHARACTERS)
