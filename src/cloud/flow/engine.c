@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* One step: load the tree of frames, deliver the event to the frame it belongs to, let every frame run on
- * until it has to wait, save the tree. A step that wrote STEP_EVENTS events stops where it is and asks to be
- * called again at once, so that a cycle without a Wait cannot keep others from running. */
+ * until it has to wait, save the tree. A step that wrote STEP_EVENTS events or STEP_BYTES of payloads stops
+ * where it is and asks to be called again at once, so that a cycle without a Wait cannot keep others from
+ * running. */
 #include "cloud/flow/engine.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum { STEP_EVENTS = 1000 };
+enum { STEP_EVENTS = 1000, STEP_BYTES = 2 << 20 };
 
 const char *sh_flow_status_name(sh_flow_status status)
 {
@@ -34,7 +35,7 @@ void sh_flow_result_free(sh_flow_result *result)
 
 bool sh_run_pauses(const sh_run *run)
 {
-    return run->overflow || json_array_size(run->result.history) >= STEP_EVENTS;
+    return run->overflow || json_array_size(run->result.history) >= STEP_EVENTS || run->written >= STEP_BYTES;
 }
 
 int sh_frame_run(sh_run *run, sh_frame *frame)

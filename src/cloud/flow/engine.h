@@ -53,8 +53,9 @@ typedef struct sh_run {
     json_t *input;                 /* of the execution */
     int64_t start_ms, deadline_ms; /* -1: none */
     int64_t last_event, last_task;
-    bool overflow; /* of the history */
-    bool memory;   /* a note for TestState found none */
+    bool overflow;  /* of the history */
+    size_t written; /* bytes of texts in this step's events */
+    bool memory;    /* a note for TestState found none */
     sh_flow_result result;
 } sh_run;
 

@@ -18,19 +18,33 @@ json_t *sh_text_json(const json_t *value)
     return text;
 }
 
+/* Of all that can be long in the details of an event. */
+static size_t text_length(const json_t *details)
+{
+    const char *key;
+    json_t *value;
+    size_t length = 0;
+
+    json_object_foreach((json_t *)details, key, value) length += json_string_length(value);
+    return length;
+}
+
 static int append(sh_run *run, int64_t previous, const char *type, const char *key, json_t *details,
                   int64_t *id)
 {
-    json_t *event =
-        json_pack("{s:f, s:s, s:I, s:I}", "timestamp", (double)run->env->now_ms / 1000.0, "type", type, "id",
-                  (json_int_t)(run->last_event + 1), "previousEventId", (json_int_t)previous);
+    json_t *event = json_object();
 
-    if (!event || (details && json_object_set(event, key, details)) ||
-        json_array_append(run->result.history, event)) {
+    if (!event ||
+        json_object_set_new_nocheck(event, "timestamp", json_real((double)run->env->now_ms / 1000.0)) ||
+        json_object_set_new_nocheck(event, "type", json_string_nocheck(type)) ||
+        json_object_set_new_nocheck(event, "id", json_integer((json_int_t)(run->last_event + 1))) ||
+        json_object_set_new_nocheck(event, "previousEventId", json_integer((json_int_t)previous)) ||
+        (details && json_object_set(event, key, details)) || json_array_append(run->result.history, event)) {
         json_decref(event);
         return SH_E_MEMORY;
     }
     json_decref(event);
+    run->written += text_length(details);
     *id = ++run->last_event;
     return 0;
 }
