@@ -2,9 +2,10 @@
 """`kill -9` at random instants while state machines of ten kinds run: each ends as one that was left alone, its history has
 no gap, and no command, job or execution of ours is started twice.
 
-SPYHOP_KILLS says how often (4), SPYHOP_KILL_EXECUTIONS under how many executions (50). The full measure, some minutes:
-SPYHOP_KILLS=100 SPYHOP_KILL_EXECUTIONS=200 test_states_kill.py
-It prints how many were running when it was killed."""
+SPYHOP_KILLS says how often (4), SPYHOP_KILL_EXECUTIONS under how many executions (50), SPYHOP_KILL_PAUSE how long their
+waits are (1 s). The full measure, some minutes:
+SPYHOP_KILLS=100 SPYHOP_KILL_EXECUTIONS=200 SPYHOP_KILL_PAUSE=3 test_states_kill.py
+It prints how many were running when it was killed; where fewer than half are, the next ones are started first."""
 import collections
 import datetime
 import json
@@ -21,7 +22,7 @@ from server import Server
 
 KILLS = int(os.environ.get("SPYHOP_KILLS", "4"))
 EXECUTIONS = int(os.environ.get("SPYHOP_KILL_EXECUTIONS", "50"))
-KILLS_A_ROUND = 10
+PAUSE = int(os.environ.get("SPYHOP_KILL_PAUSE", "1"))
 LIMIT_SECONDS = 120
 ROLE = "arn:aws:iam::012345678901:role/machines"
 SSM = "arn:aws:states:::aws-sdk:ssm:"
@@ -41,7 +42,7 @@ def chain(*states, prefix="S"):
 
 
 def wait(seconds):
-    return {"Type": "Wait", "Seconds": seconds}
+    return {"Type": "Wait", "Seconds": PAUSE * seconds}
 
 
 def loop():
@@ -99,7 +100,7 @@ def retried():
     return machine("Ask", Ask={
         "Type": "Task", "Resource": SSM + "getCommandInvocation", "End": True,
         "Parameters": {"CommandId": "00000000-0000-0000-0000-000000000000", "InstanceId.$": "$.instance"},
-        "Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 3, "BackoffRate": 1}],
+        "Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": PAUSE, "MaxAttempts": 3, "BackoffRate": 1}],
         "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "Caught"}]},
         Caught={"Type": "Fail", "Error": "Gone", "Cause": "no such command"})
 
@@ -134,8 +135,8 @@ class Killed(unittest.TestCase):
         return self.sfn.create_state_machine(name=name, definition=json.dumps(definition), roleArn=ROLE)["stateMachineArn"]
 
     def start(self, kind, name):
-        until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=4)
-        given = {"name": name, "count": 0, "pause": 3, "items": list(range(10)), "instance": self.server.instance_id,
+        until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=4 * PAUSE)
+        given = {"name": name, "count": 0, "pause": 3 * PAUSE, "items": list(range(10)), "instance": self.server.instance_id,
                  "until": until.strftime("%Y-%m-%dT%H:%M:%SZ")}
         return self.sfn.start_execution(stateMachineArn=self.machines[kind], name=name, input=json.dumps(given))["executionArn"]
 
@@ -195,10 +196,14 @@ class Killed(unittest.TestCase):
 
     def kill(self, seen):
         time.sleep(self.random.uniform(0, 0.7) if self.random.random() < 0.7 else self.random.uniform(0, 0.05))
-        seen.append(self.running())
+        running = self.running()
+        if running < EXECUTIONS / 2:
+            return False
+        seen.append(running)
         self.server.kill()
         self.server.start()
         self.connect()
+        return True
 
     def check_once(self, started):
         """Nothing of ours ran twice, and nothing not at all."""
@@ -218,21 +223,22 @@ class Killed(unittest.TestCase):
             self.assertEqual({name: n for name, n in found.items() if name in names}, wanted, kind)
 
     def test_killed_at_random_instants(self):
-        wanted, seen, done = self.undisturbed(), [], 0
-        while done < KILLS:
+        wanted, seen, rounds = self.undisturbed(), [], 0
+        while len(seen) < KILLS:
+            self.assertLess(rounds, KILLS + 3, "too few are running at any time")
+            rounds += 1
             started = []
             for i in range(EXECUTIONS):
                 kind = list(self.kinds)[i % len(self.kinds)]
-                name = f"{kind}-{done}-{i}"
+                name = f"{kind}-{rounds}-{i}"
                 started.append((kind, self.start(kind, name), name))
-            for _ in range(min(KILLS_A_ROUND, KILLS - done)):
-                self.kill(seen)
-                done += 1
+            while len(seen) < KILLS and self.kill(seen):
+                pass
             self.wait_for_end()
             for kind, arn, name in started:
                 self.check(kind, arn, name, wanted)
             self.check_once(started)
-        print(f"{done} kills under {EXECUTIONS} executions of {len(self.kinds)} kinds; running when killed: "
+        print(f"{len(seen)} kills in {rounds} rounds under {EXECUTIONS} executions of {len(self.kinds)} kinds; running when killed: "
               f"{statistics.median(seen):.0f} at the median, {min(seen)} to {max(seen)}")
 
 
