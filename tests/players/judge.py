@@ -132,16 +132,16 @@ class Judge:
             self.fault(f"{self.seen['audioBytes']} bytes of sound decoded")
 
     def found(self):
-        """Where the rate varies, the browser knows pictures' times but not how long they stand, which it takes for the distance of
-        their decoding times: a seek to near the border of two may show the other one, and in a transport stream, whose pictures
-        hls.js gives that duration, too, one that is up to 0.2 s early."""
+        """A seek to where one picture follows another may show either. In a transport stream of varying rate pictures have no
+        duration but the distance of their decoding times: there the picture before or behind is as good, and hls.js may show
+        one that is up to 0.2 s early."""
         steps = [b - a for a, b in zip(self.expected, self.expected[1:])]
-        varies = max(steps) > 1.5 * min(steps)
+        loose = self.stream.transport and max(steps) > 1.5 * min(steps)
         for at in self.seen["found"]:
             index = max(bisect.bisect_right(self.expected, at["asked"] + 1e-6) - 1, 0)
             near = self.near(at["got"])
-            border = varies or any(abs(at["asked"] - t) <= self.stream.slack for t in self.expected)
-            early = varies and self.stream.transport and 0 < self.expected[index] - at["got"] < 0.2
+            border = loose or any(abs(at["asked"] - t) <= self.stream.slack for t in self.expected)
+            early = loose and 0 < self.expected[index] - at["got"] < 0.2
             if near is None or (near != index and not (border and abs(near - index) == 1) and not early):
                 self.fault(f"at {at['asked']:.4f} the picture of {at['got']:.4f} is shown, not that of {self.expected[index]:.4f}")
                 continue

@@ -44,16 +44,14 @@ class Players(unittest.TestCase):
         return os.path.join(cls.folder.name, *names)
 
     def see_patiently(self, work):
-        """As see, but what had a fault is seen up to three times more, alone: a machine that was busy for a moment makes a player
-        stall, or end by its clock, and only what is wrong with a stream is wrong each time."""
+        """As see, but what had a fault is seen once more, alone: a machine that was busy for a moment makes a player stall, or
+        end by its clock, and what is wrong with a stream is wrong again."""
         faults, missing = self.see(work)
         for i, found in enumerate(faults):
-            for _ in range(3):
-                if not found:
-                    break
-                print("once more:", *found, sep="\n  ")
+            if found:
+                print("once more:", *found, sep="\n  ", flush=True)
                 again, more = self.see([work[i]])
-                faults[i] = found = again[0]
+                faults[i] = again[0]
                 missing += more
         return faults, missing
 
