@@ -209,12 +209,10 @@ static int call_next(sh_express *x, sh_err *err)
 {
     sh_express_task task = x->tasks[x->called];
     int status = task.resource ? call_task(x, &task, err) : 0;
-    if (sh_run_outage(status))
+    if (sh_run_outage(status) || x->ended) /* the end has dropped all tasks, this one, too */
         return status;
     json_decref(task.parameters);
     json_decref(task.credentials);
-    if (x->ended) /* the others were dropped, with this one */
-        return status;
     if (++x->called == x->task_count)
         x->called = x->task_count = 0;
     return status;
