@@ -14,7 +14,15 @@ static int64_t system_now_ms(void *opaque)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-const sh_clock sh_clock_system = {system_now_ms, NULL};
+static int64_t system_steady_ms(void *opaque)
+{
+    struct timespec now;
+    (void)opaque;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+const sh_clock sh_clock_system = {system_now_ms, NULL, system_steady_ms};
 
 int64_t sh_monotonic_us(void)
 {

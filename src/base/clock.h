@@ -9,6 +9,9 @@
 typedef struct sh_clock {
     int64_t (*now_ms)(void *opaque); /* wall clock, milliseconds since 1970-01-01T00:00:00Z */
     void *opaque;
+    /* Milliseconds since some moment of this boot of the machine, also of the time it slept; no setting of
+     * the clock changes it. NULL: there is no such clock. */
+    int64_t (*steady_ms)(void *opaque);
 } sh_clock;
 
 extern const sh_clock sh_clock_system;

@@ -525,6 +525,53 @@ static void test_names_of_input(void **state)
     assert_string_equal(member(b, TEST_ARN "execution:child:n", "input"), "{\"Film\":{\"Title\":1}}");
 }
 
+/* ---- the clock is set ---- */
+
+static int64_t steady;
+
+static int64_t steady_ms(void *opaque)
+{
+    (void)opaque;
+    return steady;
+}
+
+static void pass(bed *b, int64_t ms)
+{
+    steady += ms;
+    b->now_ms += ms;
+}
+
+static void test_clock_is_set(void **state)
+{
+    bed *b = *state;
+    steady = 5000;
+    b->clock.steady_ms = steady_ms;
+    bed_restart(b); /* opens with that clock */
+    const char *seconds = bed_start(
+        b, "seconds", "{'StartAt':'W','States':{'W':{'Type':'Wait','Seconds':100,'End':true}}}", "{}");
+    const char *timestamp = bed_start(b, "timestamp",
+                                      "{'StartAt':'W','States':{'W':{'Type':'Wait','Timestamp':"
+                                      "'2026-01-01T01:00:00Z','End':true}}}",
+                                      "{}");
+    bed_pump(b);
+    pass(b, 10000);
+    b->now_ms += 3600000; /* an hour forward */
+    bed_pump(b);
+    assert_string_equal(bed_status(b, seconds), "RUNNING");
+    assert_string_equal(bed_status(b, timestamp), "SUCCEEDED");
+    bed_restart(b);
+    pass(b, 80000);
+    assert_int_equal(bed_pump(b), b->now_ms + 10000);
+    b->now_ms -= 7200000; /* two hours back */
+    assert_int_equal(bed_pump(b), b->now_ms + 10000);
+    pass(b, 9999);
+    bed_pump(b);
+    assert_string_equal(bed_status(b, seconds), "RUNNING");
+    pass(b, 1);
+    bed_pump(b);
+    assert_string_equal(bed_status(b, seconds), "SUCCEEDED");
+}
+
 #define ROW(name) cmocka_unit_test_setup_teardown(name, bed_setup, bed_teardown)
 
 int main(void)
@@ -544,6 +591,7 @@ int main(void)
         ROW(test_s3_restart),
         ROW(test_redrive),
         ROW(test_redrive_ends),
+        ROW(test_clock_is_set),
         ROW(test_names_of_input),
     };
     return cmocka_run_group_tests_name("states_tasks", tests, NULL, NULL);

@@ -15,6 +15,7 @@
 #include "cloud/api/states_effect.h"
 #include "cloud/api/states_map.h"
 #include "cloud/api/states_token.h"
+#include "cloud/api/steady.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,8 +31,8 @@
 typedef int (*runner_fn)(sh_cloud *cloud);
 
 static const runner_fn runners[] = {
-    sh_flows_run, sh_events_run,     sh_commands_run,   sh_mcjobs_run,
-    sh_holds_run, sh_express_runner, sh_express_runner, sh_effects_run, sh_maps_run,
+    sh_flows_run,      sh_events_run,     sh_commands_run, sh_mcjobs_run, sh_holds_run,
+    sh_express_runner, sh_express_runner, sh_effects_run,  sh_maps_run,
 };
 
 struct sh_wakeups {
@@ -190,7 +191,7 @@ int sh_cloud_open(sh_cloud **out, const sh_cloud_settings *settings, const sh_cl
     if ((status = copy_settings(&s->cloud.settings, settings, err)) < 0 ||
         (status = sh_dir_make(s->cloud.settings.data, 0700, err)) < 0 || (status = lock_folder(s, err)) < 0 ||
         (status = open_database(s, err)) < 0 || (status = sh_keys_load(&s->cloud, err)) < 0 ||
-        (status = sh_token_key_load(&s->cloud, err)) < 0 ||
+        (status = sh_token_key_load(&s->cloud, err)) < 0 || (status = sh_steady_open(&s->cloud, err)) < 0 ||
         (status = sh_flow_cache_new(&s->cloud.flows, err)) < 0)
         goto fail;
     s->cloud.holds = sh_holds_new();

@@ -45,6 +45,7 @@ typedef struct sh_cloud {
     char *endpoint;             /* "http://127.0.0.1:9000", set before runners start */
     char *access_key;           /* the root key pair; the secret is never logged */
     char *secret_key;
+    int64_t steady_base_ms, steady_offset_ms; /* steady.c */
     unsigned char token_key[32]; /* states_token.c: signs the tokens of tasks */
     struct sh_wakeups *wakeups;
     struct sh_flow_cache *flows;      /* states_cache.c: parsed definitions */

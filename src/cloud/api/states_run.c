@@ -13,6 +13,7 @@
 #include "cloud/api/states.h"
 #include "cloud/api/states_map.h"
 #include "cloud/api/states_token.h"
+#include "cloud/api/steady.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -221,11 +222,14 @@ static int step(sh_run *run, const sh_flow_event *event, sh_err *err)
 {
     sh_flow_result result = {0};
     run->env.now_ms = sh_now_ms(run->cloud->clock);
+    run->env.steady_ms = sh_cloud_steady_ms(run->cloud);
     int status = sh_flow_step(run->definition->flow, &run->env, run->state, event, &result, err);
     if (status < 0)
         return status;
     if (!result.ignored)
         status = absorb(run, &result, err);
+    else if (event->kind == SH_FLOW_TIMER) /* too early: the wall clock was set */
+        run->execution.timer_ms = result.wake_ms;
     sh_flow_result_free(&result);
     return status;
 }

@@ -7,13 +7,14 @@
  * when others wait for the database, and then they go first. */
 #include "base/log.h"
 #include "cloud/api/states.h"
+#include "cloud/api/steady.h"
 
 #define BATCH 64
 #define BATCH_AGAIN 4  /* of them at most, and at least one, executions that gave way to others */
 #define BATCH_US 20000 /* how long one transaction lasts */
 #define WANTED_US 2000 /* the same when others wait for the database */
 #define RETRY_MS 1000
-#define LOOK_MS 60000 /* at the latest, for the wall clock may be set */
+#define LOOK_MS 1000 /* at the latest, for the wall clock may be set */
 #define STUCK_MS 60000
 
 /* Steps one. One that cannot even be failed stands aside for a while: the others are not to wait for it. */
@@ -65,7 +66,9 @@ static int step_batch(sh_cloud *cloud, size_t *stepped, int64_t *next_ms, sh_err
 int sh_flows_pump(sh_cloud *cloud, int64_t *next_ms, sh_err *err)
 {
     size_t stepped;
-    int status;
+    int status = sh_steady_look(cloud, err);
+    if (status < 0)
+        return status;
     do {
         status = sh_db_begin_politely(cloud->db, err);
         if (status < 0)

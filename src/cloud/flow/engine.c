@@ -105,7 +105,7 @@ static int deliver_timer(sh_run *run, sh_frame *frame, bool *taken)
 {
     if (frame->phase == SH_PHASE_TASK)
         return sh_task_timer(run, frame, taken);
-    if (frame->due_ms > run->env->now_ms)
+    if (frame->due_ms > (frame->due_wall ? run->env->now_ms : sh_steady_now(run->env)))
         return 0;
     if (frame->phase == SH_PHASE_WAIT) {
         *taken = true;
@@ -182,15 +182,21 @@ static void earliest(int64_t *wake, int64_t due)
         *wake = due;
 }
 
+/* A time of the steady clock as the wall clock will show it unless somebody sets it. */
+static int64_t on_wall(const sh_run *run, int64_t due)
+{
+    return due < 0 ? due : due - sh_steady_now(run->env) + run->env->now_ms;
+}
+
 static void find_wake(const sh_run *run, const sh_frame *frame, int64_t *wake)
 {
     if (frame->phase == SH_PHASE_ENTER)
         earliest(wake, run->env->now_ms);
     if (frame->phase == SH_PHASE_WAIT || frame->phase == SH_PHASE_RETRY)
-        earliest(wake, frame->due_ms < 0 ? 0 : frame->due_ms);
+        earliest(wake, frame->due_ms < 0 ? 0 : frame->due_wall ? frame->due_ms : on_wall(run, frame->due_ms));
     if (frame->phase == SH_PHASE_TASK) {
-        earliest(wake, frame->timeout_ms);
-        earliest(wake, frame->heartbeat_ms);
+        earliest(wake, on_wall(run, frame->timeout_ms));
+        earliest(wake, on_wall(run, frame->heartbeat_ms));
     }
     if (frame->phase == SH_PHASE_KIDS)
         for (size_t i = 0; i < frame->kid_count; i++)
@@ -206,7 +212,7 @@ static int begin(sh_run *run, const sh_flow_event *event)
 
     run->input = event->output ? json_incref((json_t *)event->output) : json_object();
     run->start_ms = run->env->now_ms;
-    run->deadline_ms = machine->timeout_s ? run->start_ms + machine->timeout_s * 1000 : -1;
+    run->deadline_ms = machine->timeout_s ? sh_steady_now(run->env) + machine->timeout_s * 1000 : -1;
     if (!run->input)
         return SH_E_MEMORY;
     if (run->env->test) {
@@ -229,7 +235,7 @@ static int go_on(sh_run *run, const sh_flow_event *event)
 
     if (event->kind == SH_FLOW_ABORT)
         return stop(run, SH_FLOW_ABORTED, event->error, event->cause);
-    if (run->deadline_ms >= 0 && run->deadline_ms <= run->env->now_ms)
+    if (run->deadline_ms >= 0 && run->deadline_ms <= sh_steady_now(run->env))
         return stop(run, SH_FLOW_TIMED_OUT, NULL, NULL);
     status = deliver(run, run->root, event, &taken);
     run->result.ignored = !taken && !json_array_size(run->result.history) && !run->overflow;
@@ -287,9 +293,9 @@ int sh_flow_step(const sh_flow *flow, const sh_flow_env *env, const json_t *stat
         sh_frame_wind_back(run.root);
     if (!status && !run.result.ignored)
         status = sh_run_save(&run, &run.result.state);
-    if (!status && !run.result.ignored && run.result.status == SH_FLOW_RUNNING) {
+    if (!status && run.root && run.result.status == SH_FLOW_RUNNING) {
         find_wake(&run, run.root, &run.result.wake_ms);
-        earliest(&run.result.wake_ms, run.deadline_ms);
+        earliest(&run.result.wake_ms, on_wall(&run, run.deadline_ms));
     }
     sh_frame_free(run.root);
     json_decref(run.input);

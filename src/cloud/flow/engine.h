@@ -28,6 +28,7 @@ typedef struct sh_frame {
     int64_t previous; /* id of the last event of this frame */
     int64_t entered_event, entered_ms;
     int64_t due_ms;                                /* WAIT, RETRY */
+    int64_t due_wall;                              /* 1: due_ms is a Timestamp; 0: of the steady clock */
     int64_t task;                                  /* TASK: id, and the rest */
     char *token;                                   /* while the state is entered; not stored */
     int64_t timeout_ms, heartbeat_ms, heartbeat_s; /* absolute, -1 none; 0 none */
@@ -171,6 +172,12 @@ bool sh_test_retry(sh_run *run, const sh_frame *frame, size_t retrier, int64_t d
 void sh_test_caught(sh_run *run, const sh_frame *frame, size_t catcher, const sh_fault *fault);
 /* *taken: the state's work is mocked, and the frame has left the state or failed. */
 int sh_test_mock(sh_run *run, sh_frame *frame, bool *taken);
+
+/* The clock of all that is measured from a moment on. */
+static inline int64_t sh_steady_now(const sh_flow_env *env)
+{
+    return env->steady_ms ? env->steady_ms : env->now_ms;
+}
 
 /* redrive.c */
 void sh_frame_wind_back(sh_frame *frame); /* so that it can be saved and driven again */

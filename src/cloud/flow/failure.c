@@ -59,7 +59,8 @@ static bool try_retry(sh_run *run, sh_frame *frame, const sh_fault *fault)
         delay = delay_ms(run, retrier, frame->attempts[i]++);
         if (sh_test_retry(run, frame, i, delay))
             return false;
-        frame->due_ms = run->env->now_ms + delay;
+        frame->due_ms = sh_steady_now(run->env) + delay;
+        frame->due_wall = 0;
         frame->retries++;
         frame->phase = SH_PHASE_RETRY;
         sh_frame_drop_kids(frame);

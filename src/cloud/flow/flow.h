@@ -147,6 +147,9 @@ char *sh_flow_map_definition(const sh_flow *flow, const char *state);
 /* What a step needs from the world. All borrowed during the call. */
 typedef struct sh_flow_env {
     int64_t now_ms; /* wall clock */
+    /* A clock that only runs on, whatever the wall clock is set to: Seconds, delays and time-outs are
+     * measured with it; a Timestamp follows the wall clock. 0: the wall clock serves for both. */
+    int64_t steady_ms;
     /* The context object, "Execution" {Id, Name, RoleArn, …} and "StateMachine" {Id, Name}; Execution.Input,
      * Execution.StartTime, State, Task and Map are added here. */
     const json_t *context;
@@ -201,7 +204,7 @@ typedef enum sh_flow_status {
 const char *sh_flow_status_name(sh_flow_status status);
 
 typedef struct sh_flow_result {
-    bool ignored;  /* the event was late; everything else is empty and the old state stands */
+    bool ignored;  /* the event was late or early; the old state stands, and all else is empty but wake_ms */
     json_t *state; /* the new persistent state, opaque; give it back at the next step. Set also at the end */
     json_t *history;     /* array of events in the form of GetExecutionHistory: {"timestamp":1700000000.123,
                           * "type":"TaskScheduled","id":4,"previousEventId":3,"taskScheduledEventDetails":{…}} */

@@ -73,6 +73,7 @@ int sh_frame_move(sh_frame *frame, const sh_state *state, json_t *input)
     frame->phase = SH_PHASE_ENTER;
     frame->entered = false;
     frame->due_ms = frame->timeout_ms = frame->heartbeat_ms = -1;
+    frame->due_wall = 0;
     frame->task = frame->heartbeat_s = frame->timeout_s = frame->retries = 0;
     return 0;
 }
@@ -91,16 +92,10 @@ typedef struct number_field {
     }
 
 static const number_field numbers[] = {
-    NUMBER("previous", previous, 0),
-    NUMBER("event", entered_event, 0),
-    NUMBER("at", entered_ms, 0),
-    NUMBER("due", due_ms, -1),
-    NUMBER("task", task, 0),
-    NUMBER("timeout", timeout_ms, -1),
-    NUMBER("heartbeat", heartbeat_ms, -1),
-    NUMBER("beat", heartbeat_s, 0),
-    NUMBER("limit_s", timeout_s, 0),
-    NUMBER("retries", retries, 0),
+    NUMBER("previous", previous, 0),   NUMBER("event", entered_event, 0),     NUMBER("at", entered_ms, 0),
+    NUMBER("due", due_ms, -1),         NUMBER("wall", due_wall, 0),           NUMBER("task", task, 0),
+    NUMBER("timeout", timeout_ms, -1), NUMBER("heartbeat", heartbeat_ms, -1), NUMBER("beat", heartbeat_s, 0),
+    NUMBER("limit_s", timeout_s, 0),   NUMBER("retries", retries, 0),
 };
 
 static const number_field sizes[] = {

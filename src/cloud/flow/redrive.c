@@ -42,7 +42,7 @@ int sh_redrive(sh_run *run)
     int64_t timeout_s = run->flow->machine->timeout_s, id = run->last_event;
     int status;
 
-    run->deadline_ms = timeout_s ? run->env->now_ms + timeout_s * 1000 : -1;
+    run->deadline_ms = timeout_s ? sh_steady_now(run->env) + timeout_s * 1000 : -1;
     status = sh_emit_after(run, run->last_event, "ExecutionRedriven", "executionRedrivenEventDetails",
                            json_pack("{s:I}", "redriveCount", json_integer_value(count)), &id);
     follow(run->root, id);

@@ -117,7 +117,7 @@ static int wait_until(const sh_state *state, const sh_eval *eval, int64_t *due)
         status = sh_number_eval(&state->seconds, eval, &seconds);
         if (seconds > 99999999)
             seconds = 99999999;
-        *due = eval->env->now_ms + (int64_t)(seconds * 1000);
+        *due = sh_steady_now(eval->env) + (int64_t)(seconds * 1000);
         return status;
     }
     *due = state->timestamp_ms;
@@ -141,7 +141,8 @@ static int enter_wait(sh_run *run, sh_frame *frame, const sh_eval *eval)
 
     if (status)
         return status;
-    if (frame->due_ms <= run->env->now_ms)
+    frame->due_wall = !frame->state->seconds.given;
+    if (frame->due_ms <= (frame->due_wall ? run->env->now_ms : sh_steady_now(run->env)))
         return sh_frame_leave(run, frame, eval->input);
     frame->phase = SH_PHASE_WAIT;
     return 0;

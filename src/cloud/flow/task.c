@@ -54,7 +54,7 @@ int sh_task_add(sh_run *run, const sh_flow_task *task)
 
 static int64_t after(const sh_run *run, int64_t seconds)
 {
-    return seconds ? run->env->now_ms + seconds * 1000 : -1;
+    return seconds ? sh_steady_now(run->env) + seconds * 1000 : -1;
 }
 
 static int start(sh_run *run, sh_frame *frame, sh_flow_task *task)
@@ -197,8 +197,9 @@ int sh_task_answer(sh_run *run, sh_frame *frame, const sh_flow_event *event)
 
 int sh_task_timer(sh_run *run, sh_frame *frame, bool *due)
 {
-    bool timeout = frame->timeout_ms >= 0 && frame->timeout_ms <= run->env->now_ms;
-    bool heartbeat = frame->heartbeat_ms >= 0 && frame->heartbeat_ms <= run->env->now_ms;
+    int64_t now_ms = sh_steady_now(run->env);
+    bool timeout = frame->timeout_ms >= 0 && frame->timeout_ms <= now_ms;
+    bool heartbeat = frame->heartbeat_ms >= 0 && frame->heartbeat_ms <= now_ms;
     int status;
 
     if (!timeout && !heartbeat)

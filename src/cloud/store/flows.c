@@ -318,6 +318,11 @@ int sh_execution_defer(sh_db *db, int64_t id, int64_t due_ms, sh_err *err)
     return sh_db_run(db, err, "UPDATE executions SET due_ms = ?2 WHERE id = ?1", "ii", id, due_ms);
 }
 
+int sh_execution_look_again(sh_db *db, int64_t now_ms, sh_err *err)
+{
+    return sh_db_run(db, err, "UPDATE executions SET due_ms = ?1 WHERE due_ms > ?1", "i", now_ms);
+}
+
 static int take_due(void *opaque, const sh_row *row)
 {
     int64_t *earliest = opaque, due_ms = sh_row_int(row, 0);

@@ -80,6 +80,8 @@ int sh_execution_save(sh_db *db, const sh_execution *execution, int64_t due_ms, 
 int sh_execution_due(sh_db *db, int64_t now_ms, bool gave_way, int64_t *ids, size_t *count, sh_err *err);
 /* Makes it due at due_ms, not before; nothing else of it changes. */
 int sh_execution_defer(sh_db *db, int64_t id, int64_t due_ms, sh_err *err);
+/* All that are due later are due now: their times are to be told anew. */
+int sh_execution_look_again(sh_db *db, int64_t now_ms, sh_err *err);
 /* *due_ms: the earliest due_ms of all, -1 when there is none. */
 int sh_execution_next(sh_db *db, int64_t *due_ms, sh_err *err);
 
