@@ -320,7 +320,9 @@ int sh_execution_defer(sh_db *db, int64_t id, int64_t due_ms, sh_err *err)
 
 int sh_execution_look_again(sh_db *db, int64_t now_ms, sh_err *err)
 {
-    return sh_db_run(db, err, "UPDATE executions SET due_ms = ?1 WHERE due_ms > ?1", "i", now_ms);
+    return sh_db_run(db, err,
+                     "UPDATE executions SET due_ms = ?1, timer_ms = min(timer_ms, ?1) WHERE due_ms > ?1", "i",
+                     now_ms);
 }
 
 static int take_due(void *opaque, const sh_row *row)
