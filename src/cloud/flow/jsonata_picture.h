@@ -11,34 +11,55 @@ jv *sh_jv_format_number(jv_call *c);
 jv *sh_jv_format_integer(jv_call *c);
 jv *sh_jv_parse_integer(jv_call *c);
 
+/* ---- text that grows in the arena ---- */
+
+typedef struct jp_text {
+    jv_eval *e;
+    char *text;
+    size_t length, capacity;
+} jp_text;
+
+void jp_put(jp_text *t, const char *text, size_t length);
+void jp_puts(jp_text *t, const char *text);
+void jp_put_character(jp_text *t, uint32_t character);
+jv *jp_taken(const jp_text *t);
+
 /* ---- pictures of integers ---- */
 
 typedef enum jp_form { JP_DECIMAL, JP_LETTERS, JP_ROMAN, JP_WORDS, JP_SEQUENCE } jp_form;
+typedef enum jp_case { JP_LOWER, JP_UPPER, JP_TITLE } jp_case;
 
-typedef struct jp_separator {
-    size_t position; /* digits to its right */
-    uint32_t character;
-} jp_separator;
+enum { JP_SEPARATORS = 16 };
 
 typedef struct jp_integer {
     jp_form form;
-    enum { JP_LOWER, JP_UPPER, JP_TITLE } letters;
+    jp_case letters;
     bool ordinal;
     uint32_t zero; /* of the family of digits */
     size_t mandatory, optional;
-    jp_separator separators[16];
+    struct {
+        size_t position; /* digits to its right */
+        uint32_t character;
+    } separators[JP_SEPARATORS];
     size_t separator_count;
-    bool regular;   /* one separator every `separators[0].position` digits, without end */
-    uint32_t first; /* of a JP_SEQUENCE */
+    size_t regular;   /* 0, or: the first separator stands every so many digits */
+    size_t exact;     /* digits to read, 0: any */
+    const char *text; /* the picture */
+    size_t length;
 } jp_integer;
 
-/* Reads a picture; fails with D3131 or, when a sequence is used, D3130. */
+/* Reads a picture; fails with D3131. */
 void jp_integer_read(jv_eval *e, jp_integer *out, const char *text, size_t length);
-/* Appends to buf, which is freed before a failure leaves. */
-jv *jp_integer_format(jv_eval *e, const jp_integer *picture, double number);
-/* How many bytes at the start of the text belong to such an integer (0: none), and its value. */
-size_t jp_integer_parse(jv_eval *e, const jp_integer *picture, const char *text, size_t length,
-                        double *number);
+/* Appends the integer; fails with D3130 for a form it cannot write. */
+void jp_integer_put(jp_text *t, const jp_integer *picture, double number);
+/* Appends a regular expression for such an integer. */
+void jp_integer_pattern(jp_text *t, const jp_integer *picture);
+double jp_integer_value(jv_eval *e, const jp_integer *picture, const char *text, size_t length);
+
+/* Numbers in words, "Twenty-One" or "Twenty-First", and back. */
+void jp_words_put(jp_text *t, double number, bool ordinal);
+void jp_words_pattern(jp_text *t);
+double jp_words_value(const char *text, size_t length);
 
 /* ---- dates ---- */
 
@@ -46,30 +67,31 @@ jv *sh_jv_format_date(jv_eval *e, double millis, const jv *picture, const jv *zo
 /* NULL: the text is not of that form. */
 jv *sh_jv_parse_date(jv_eval *e, const jv *text, const jv *picture);
 
-typedef enum jp_kind { JP_LITERAL, JP_MARKER } jp_kind;
-
 typedef struct jp_part {
-    jp_kind kind;
-    const char *text; /* of a literal */
+    char component;   /* Y M D …; 0: a literal */
+    const char *text; /* of the literal */
     size_t length;
-    char component;     /* Y M D … */
-    bool names;         /* N: by name */
-    size_t least, most; /* width; most 0: any */
-    bool width;
+    bool named; /* by name */
+    jp_case letters;
+    bool has_width;
+    size_t most; /* characters of a name, 0: all */
+    bool has_integer, zulu;
     jp_integer integer;
-    long clip; /* the year: so many digits, -1: all */
+    int year_digits; /* -1: all */
 } jp_part;
 
 typedef struct jp_date {
     jp_part *parts;
-    size_t count;
+    size_t count, capacity;
 } jp_date;
 
-jp_date jp_date_read(jv_eval *e, const jv *picture);
+jp_date jp_date_read(jv_eval *e, const char *picture, size_t length);
+/* The value of a component at a time. */
+double jp_fragment(double millis, char component);
 
-extern const char *const jp_months[12], *const jp_days[7];
+extern const char *const jp_months[13], *const jp_days[8];
 
-/* Days since 1970-01-01 of a date; month from 0, may be anything. */
+/* Days since 1970-01-01; month from 0, may be anything. */
 double jp_days_from(double year, double month, double day);
 void jp_date_of(double days, double *year, int *month, int *day);
 

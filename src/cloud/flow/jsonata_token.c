@@ -104,7 +104,6 @@ static size_t escape(jp *p, char *out)
 
 static void read_string(jp *p)
 {
-    const char *from = p->p;
     char quote = *p->p++;
     char *out;
     const char *q = p->p;
