@@ -23,6 +23,7 @@ static const command commands[] = {
     {"watch", sh_cmd_watch, "make a stream of every video that arrives in a folder"},
     {"transcode", sh_cmd_transcode, "make what a MediaConvert job says, from and to local files"},
     {"serve", sh_cmd_serve, "the local cloud: S3, Step Functions, SSM, MediaConvert, EventBridge"},
+    {"states", sh_cmd_states, "the picture of a state machine or of an execution"},
     {"agent-exec", sh_cmd_agent_exec, NULL},
     {"mediaconvert-worker", sh_cmd_mediaconvert_worker, NULL},
 };
