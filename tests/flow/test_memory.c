@@ -153,9 +153,84 @@ static void test_queries(void **state)
     torture(queries);
 }
 
+static const char apart[] =
+    "{'StartAt':'M','States':{'M':{'Type':'Map','Label':'L','ItemProcessor':{'ProcessorConfig':{'Mode':'"
+    "DISTRIBUTED',"
+    "'ExecutionType':'EXPRESS'},'StartAt':'B','States':{'B':{'Type':'Pass','End':true}}},'MaxConcurrencyPath'"
+    ":'$.n',"
+    "'ToleratedFailurePercentagePath':'$.p','ItemReader':{'Resource':'arn:aws:states:::s3:getObject','"
+    "ReaderConfig':{"
+    "'InputType':'JSON','MaxItemsPath':'$.n'},'Parameters':{'Bucket.$':'$.b','Key':'k'}},'ItemSelector':{'i.$"
+    "':"
+    "'$$.Map.Item.Value','b.$':'$.b'},'ItemBatcher':{'MaxItemsPerBatch':2,'BatchInput':{'b.$':'$.b'}},'"
+    "ResultWriter':{"
+    "'Resource':'arn:aws:states:::s3:putObject','Parameters':{'Bucket.$':'$.b'}},'End':true}}}";
+
+/* What the service asks for about one item. */
+static void torture_item(const sh_flow *flow, const json_t *parameters)
+{
+    json_t *value = json_pack("{s:i}", "x", 1), *extra = json_pack("{s:s}", "Source", "s"), *made = NULL;
+    sh_flow_env env = {.now_ms = 1000};
+    int status = SH_E_MEMORY;
+
+    for (long n = 0; status == SH_E_MEMORY; n++) {
+        char *error = NULL, *cause = NULL;
+
+        assert_true(n < 1000);
+        countdown = n;
+        status = sh_flow_map_item(flow, &env, "M", parameters, 3, value, extra, &made, &error, &cause);
+        countdown = -1;
+    }
+    assert_int_equal(status, 0);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(made, "i"), "x")), 1);
+    json_decref(made);
+    json_decref(value);
+    json_decref(extra);
+}
+
+static void test_distributed(void **state)
+{
+    char *text = check_json(apart), *definition = NULL;
+    sh_flow *flow = torture_parse(text);
+    json_t *context = json_pack("{s:{s:s}, s:{s:s}}", "Execution", "Id", "e", "StateMachine", "Id",
+                                "arn:aws:states:r:a:stateMachine:m");
+    json_t *input = json_pack("{s:i, s:s, s:s}", "n", 2, "p", "12.5", "b", "bucket"), *stored;
+    json_t *output = json_pack("[i]", 1);
+    sh_flow_env env = {.now_ms = 1000, .context = context};
+    sh_flow_event start = {.kind = SH_FLOW_START, .output = input};
+    sh_flow_event end = {.kind = SH_FLOW_TASK_SUCCEEDED, .task = 1, .output = output};
+    sh_flow_result result = {0};
+
+    torture_step(flow, &env, NULL, &start, &result);
+    assert_int_equal(result.task_count, 1);
+    torture_item(flow, result.tasks[0].parameters);
+    for (countdown = 0; !definition; countdown++) {
+        long n = countdown;
+
+        assert_true(n < 1000);
+        definition = sh_flow_map_definition(flow, "M");
+        countdown = n;
+    }
+    countdown = -1;
+    check_contains("definition", definition, "TimeoutSeconds");
+    free(definition);
+    stored = json_incref(result.state);
+    sh_flow_result_free(&result);
+    torture_step(flow, &env, stored, &end, &result);
+    assert_int_equal(result.status, SH_FLOW_SUCCEEDED);
+    sh_flow_result_free(&result);
+    json_decref(stored);
+    json_decref(input);
+    json_decref(output);
+    json_decref(context);
+    sh_flow_free(flow);
+    free(text);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_torture), cmocka_unit_test(test_queries)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_torture), cmocka_unit_test(test_queries),
+                                       cmocka_unit_test(test_distributed)};
 
     json_set_alloc_funcs(failing_malloc, free);
     json_object_seed(1);
