@@ -572,6 +572,19 @@ static void test_clock_is_set(void **state)
     assert_string_equal(bed_status(b, seconds), "SUCCEEDED");
 }
 
+static void test_tags(void **state)
+{
+    bed *b = *state;
+    json_decref(bed_call(b, "states", "CreateActivity", "{'name':'paint','tags':[{'key':'a','value':'1'}]}"));
+    good(b, "TagResource",
+         json_pack("{s:s, s:[{s:s, s:s}]}", "resourceArn", ACTIVITY, "tags", "key", "b", "value", "2"));
+    good(b, "UntagResource", json_pack("{s:s, s:[s]}", "resourceArn", ACTIVITY, "tagKeys", "a"));
+    expect(bed_call(b, "states", "ListTagsForResource", "{'resourceArn':'" ACTIVITY "'}"),
+           "{'tags':[{'key':'b','value':'2'}]}");
+    bad(b, "ResourceNotFound", "ListTagsForResource",
+        json_pack("{s:s}", "resourceArn", TEST_ARN "activity:none"));
+}
+
 #define ROW(name) cmocka_unit_test_setup_teardown(name, bed_setup, bed_teardown)
 
 int main(void)
@@ -592,6 +605,7 @@ int main(void)
         ROW(test_redrive),
         ROW(test_redrive_ends),
         ROW(test_clock_is_set),
+        ROW(test_tags),
         ROW(test_names_of_input),
     };
     return cmocka_run_group_tests_name("states_tasks", tests, NULL, NULL);

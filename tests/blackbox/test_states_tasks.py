@@ -3,6 +3,7 @@
 inside of executions, objects of S3, executions that are driven again; and kill -9 between."""
 import concurrent.futures
 import json
+import socket
 import threading
 import time
 import unittest
@@ -98,12 +99,16 @@ class Tasks(unittest.TestCase):
         self.assertEqual(caught.exception.response["Error"]["Code"], code)
         return caught.exception.response["Error"]["Message"]
 
-    def call(self, action, **data):
-        """An action that Debian's boto3 does not know. (answer, None) or (None, error)."""
+    def signed(self, action, **data):
         request = botocore.awsrequest.AWSRequest("POST", self.server.endpoint + "/", data=json.dumps(data), headers={
             "Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "AWSStepFunctions." + action})
         keys = botocore.credentials.Credentials(ACCESS_KEY, SECRET_KEY)
         botocore.auth.SigV4Auth(keys, "states", self.server.region).add_auth(request)
+        return request
+
+    def call(self, action, **data):
+        """An action that Debian's boto3 does not know. (answer, None) or (None, error)."""
+        request = self.signed(action, **data)
         try:
             with urllib.request.urlopen(urllib.request.Request(
                     request.url, request.data.encode(), dict(request.headers)), timeout=60) as answer:
@@ -168,6 +173,24 @@ class Tasks(unittest.TestCase):
             for i in idle:
                 i.exception(60)
         self.server.start()
+
+    def test_worker_that_went_away(self):
+        """A task is not given to a worker whose connection is closed."""
+        arn = self.activity()
+        made = self.create(task(arn))
+        for _ in range(3):
+            host, port = self.server.endpoint[7:].split(":")
+            request = self.signed("GetActivityTask", activityArn=arn)
+            with socket.create_connection((host, int(port))) as worker:
+                lines = ["POST / HTTP/1.1", "Host: %s:%s" % (host, port), "Content-Length: %d" % len(request.data)]
+                lines += ["%s: %s" % field for field in request.headers.items() if field[0] != "Content-Length"]
+                worker.sendall("\r\n".join(lines + ["", request.data]).encode())
+                time.sleep(0.2)
+        execution = self.start(made, n=1)
+        self.wait_for(execution, "ActivityScheduled")
+        got = self.poll(arn)
+        self.sfn.send_task_success(taskToken=got["taskToken"], output=got["input"])
+        self.assertEqual(self.output(execution), {"n": 1})
 
     def test_each_task_once(self):
         arn = self.activity()

@@ -420,7 +420,10 @@ static void on_finish(void *opaque, sh_http_request *http)
         return;
     if (call->s3)
         sh_s3_finish(call->s3);
-    else if (call->action)
+    else if (call->action && sh_http_gone(http)) { /* what it would be given would be lost */
+        end_action(call);
+        json_refuse(http, 503, "ServiceUnavailable", "the client went away");
+    } else if (call->action)
         run_action(call);
     else
         finish_json(call);

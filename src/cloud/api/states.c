@@ -4,6 +4,7 @@
 #include "cloud/api/args.h"
 #include "cloud/api/states_api.h"
 #include "cloud/api/states_token.h"
+#include "cloud/store/activities.h"
 #include "cloud/api/states_map.h"
 
 #include <string.h>
@@ -109,6 +110,23 @@ int sh_states_token_number(sh_call *call, char kind, int64_t *value)
 
 /* ---- tags ---- */
 
+static bool is_activity(const char *arn)
+{
+    return strstr(arn, ":activity:") != NULL;
+}
+
+/* What a machine and an activity have in common here: the ARN and the tags. */
+static int get_tagged(sh_call *call, const char *arn, sh_machine *out, sh_err *err)
+{
+    sh_activity activity;
+    if (!is_activity(arn))
+        return sh_machine_get(call->cloud->db, call->arena, arn, out, err);
+    int status = sh_activity_get(call->cloud->db, call->arena, arn, &activity, err);
+    if (status == 0)
+        *out = (sh_machine){.arn = activity.arn, .tags = activity.tags};
+    return status;
+}
+
 static int tagged_machine(sh_call *call, sh_machine *machine, json_t **tags)
 {
     const char *arn;
@@ -116,9 +134,9 @@ static int tagged_machine(sh_call *call, sh_machine *machine, json_t **tags)
     int status = sh_arg_need(call, "resourceArn", 256, &arn);
     if (status < 0)
         return status;
-    if ((status = sh_states_check_arn(call, arn, "stateMachine")) < 0)
+    if ((status = sh_states_check_arn(call, arn, is_activity(arn) ? "activity" : "stateMachine")) < 0)
         return status;
-    status = sh_machine_get(call->cloud->db, call->arena, arn, machine, &err);
+    status = get_tagged(call, arn, machine, &err);
     if (status == SH_E_NOT_FOUND)
         return sh_call_fail(call, 400, "ResourceNotFound", "Resource not found: '%s'", arn);
     if (status < 0)
@@ -131,7 +149,11 @@ static int save_tags(sh_call *call, const sh_machine *machine, const json_t *tag
 {
     sh_err err = {SH_E_MEMORY, "no memory for tags"};
     char *text = sh_flow_text(tags);
-    int status = text ? sh_machine_set_tags(call->cloud->db, machine->arn, text, &err) : SH_E_MEMORY;
+    int status = SH_E_MEMORY;
+    if (text && is_activity(machine->arn))
+        status = sh_activity_set_tags(call->cloud->db, machine->arn, text, &err);
+    else if (text)
+        status = sh_machine_set_tags(call->cloud->db, machine->arn, text, &err);
     free(text);
     return status < 0 ? sh_call_fail_internal(call, &err) : sh_out_new(call);
 }

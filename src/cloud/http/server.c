@@ -169,6 +169,14 @@ void sh_http_release(sh_http_request *request)
     pthread_mutex_unlock(&server->mutex);
 }
 
+bool sh_http_gone(const sh_http_request *request)
+{
+    char byte;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info && recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static void let_all_go(sh_http_server *server)
 {
     server->stopping = true;

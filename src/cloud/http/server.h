@@ -66,6 +66,9 @@ void sh_http_sink_body(sh_http_request *request, sh_http_sink_fn fn, void *opaqu
  * the client went away shows only then. False: the server stops, answer now. */
 bool sh_http_hold(sh_http_request *request);
 void sh_http_release(sh_http_request *request); /* does nothing when it is not held */
+/* In a finish() that came again: whether the client has closed its side meanwhile, so that no answer would
+ * reach it. */
+bool sh_http_gone(const sh_http_request *request);
 
 /* A field of the answer, before sh_http_answer*; strings are copied. Control characters become spaces. */
 void sh_http_add_field(sh_http_request *request, const char *name, const char *value);
