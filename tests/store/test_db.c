@@ -189,12 +189,67 @@ static void events_stand_many_in_a_row(void **state)
     assert_listed(db, 0, true, 2, "");
 }
 
+static void add_execution(sh_db *db, int number, int64_t started_ms, int64_t stopped_ms)
+{
+    char arn[32];
+    snprintf(arn, sizeof(arn), "arn:%d", number);
+    sh_execution e = {.arn = arn,
+                      .name = "n",
+                      .machine_arn = "m",
+                      .revision_row = 1,
+                      .input = "{}",
+                      .started_ms = started_ms};
+    assert_int_equal(sh_execution_insert(db, &e, NULL), 0);
+    assert_int_equal(e.id, number);
+    assert_int_equal(sh_history_add(db, e.id, 1, "a", NULL), 0);
+    assert_int_equal(sh_wait_add(db, &(sh_wait){.execution = e.id, .task = 1, .state_name = "s"}, NULL), 0);
+    e.status = stopped_ms < 0 ? "RUNNING" : "SUCCEEDED";
+    e.stopped_ms = stopped_ms;
+    assert_int_equal(sh_execution_save(db, &e, -1, false, NULL), 0);
+}
+
+/* All ended long ago but for 2, which runs still, 4, which ended late, and 75, which is young. */
+static void what_ended_long_ago_is_removed(void **state)
+{
+    static const char *const left[] = {
+        "SELECT group_concat(id) = '2,4,75' FROM (SELECT id FROM executions ORDER BY id)",
+        "SELECT group_concat(execution) = '2,4,75' FROM (SELECT execution FROM history ORDER BY 1)",
+        "SELECT group_concat(execution) = '2,4,75' FROM (SELECT execution FROM waits ORDER BY 1)",
+    };
+    sh_db *db = *state;
+    int64_t cursor = 0, removed = 0, same;
+    int rounds = 0;
+    sh_machine machine = {.arn = "m",
+                          .name = "n",
+                          .type = "STANDARD",
+                          .definition = "{}",
+                          .role_arn = "r",
+                          .revision = "v",
+                          .tags = "{}"};
+    assert_int_equal(sh_machine_insert(db, &machine, NULL), 0);
+    for (int i = 1; i <= 74; i++)
+        add_execution(db, i, 10 + i, i == 2 ? -1 : i == 4 ? 1000 : 100 + i);
+    add_execution(db, 75, 1000, 1001);
+    while (cursor >= 0) {
+        assert_int_equal(sh_execution_prune(db, 500, &cursor, &removed, NULL), 0);
+        rounds++;
+    }
+    assert_int_equal(removed, 72);
+    assert_int_equal(rounds, 2);
+    for (size_t i = 0; i < sizeof(left) / sizeof(*left); i++) {
+        same = 0;
+        assert_int_equal(sh_db_each(db, NULL, left[i], count_row, &same, ""), 0);
+        assert_int_equal(same, 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(levels, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lost_transaction_stays_lost, set_up, tear_down),
         cmocka_unit_test_setup_teardown(events_stand_many_in_a_row, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_ended_long_ago_is_removed, set_up, tear_down),
         cmocka_unit_test(an_older_database_is_brought_up_to_date),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

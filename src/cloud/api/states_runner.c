@@ -16,6 +16,16 @@
 #define RETRY_MS 1000
 #define LOOK_MS 1000 /* at the latest, for the wall clock may be set */
 #define STUCK_MS 60000
+#define KEEP_DAYS 90 /* an execution and its history, after its end, as on AWS */
+#define DAY_MS 86400000
+#define PRUNE_MS 3600000 /* how often those that are older are looked for */
+#define JUMP_MS 60000    /* of the wall clock meanwhile: then what is old is not certain */
+
+/* What is to be forgotten: the clocks at the last time, and how far it is with it. */
+typedef struct pruning {
+    int64_t wall_ms, monotonic_ms;
+    int64_t before_ms, cursor, removed; /* cursor -1: not now */
+} pruning;
 
 /* Steps one. One that cannot even be failed stands aside for a while: the others are not to wait for it. */
 static int step_one(sh_cloud *cloud, int64_t id, sh_err *err)
@@ -78,24 +88,57 @@ int sh_flows_pump(sh_cloud *cloud, int64_t *next_ms, sh_err *err)
     return status;
 }
 
+/* Whether there is more to forget at once. */
+static bool prune(sh_cloud *cloud, pruning *p)
+{
+    sh_err err = {0};
+    int64_t monotonic_ms = sh_monotonic_us() / 1000, wall_ms = sh_now_ms(cloud->clock);
+    int64_t passed_ms = monotonic_ms - p->monotonic_ms;
+    if (p->cursor < 0 && passed_ms >= PRUNE_MS) {
+        int64_t jump_ms = wall_ms - p->wall_ms - passed_ms;
+        if (jump_ms < JUMP_MS && jump_ms > -JUMP_MS)
+            p->cursor = 0;
+        p->before_ms = wall_ms - (int64_t)KEEP_DAYS * DAY_MS;
+        p->monotonic_ms = monotonic_ms;
+        p->wall_ms = wall_ms;
+    }
+    if (p->cursor < 0)
+        return false;
+    if (sh_execution_prune(cloud->db, p->before_ms, &p->cursor, &p->removed, &err) < 0) {
+        sh_log(SH_LOG_WARNING, "states", "old executions were not removed, to be tried again: %s",
+               err.message);
+        p->cursor = -1;
+    }
+    if (p->cursor < 0 && p->removed > 0) {
+        sh_log(SH_LOG_INFO, "states", "removed %lld executions that ended more than %d days ago",
+               (long long)p->removed, KEEP_DAYS);
+        p->removed = 0;
+    }
+    return p->cursor >= 0;
+}
+
+/* How long to wait, milliseconds. */
+static int64_t pause_of(const sh_cloud *cloud, int64_t next_ms)
+{
+    int64_t wait_ms = next_ms - sh_now_ms(cloud->clock);
+    if (next_ms < 0)
+        return PRUNE_MS;
+    return wait_ms < 0 ? 0 : wait_ms > LOOK_MS ? LOOK_MS : wait_ms;
+}
+
 int sh_flows_run(sh_cloud *cloud)
 {
-    int64_t until_ms;
+    int64_t wait_ms;
+    pruning p = {.wall_ms = sh_now_ms(cloud->clock), .monotonic_ms = sh_monotonic_us() / 1000, .cursor = -1};
     do {
         sh_err err = {0};
         int64_t next_ms = -1;
-        int64_t monotonic_ms = sh_monotonic_us() / 1000;
         if (sh_flows_pump(cloud, &next_ms, &err) < 0) {
             sh_log(SH_LOG_ERROR, "states", "executions stand still, to be tried again: %s", err.message);
-            until_ms = monotonic_ms + RETRY_MS;
-            continue;
+            wait_ms = RETRY_MS;
+        } else {
+            wait_ms = prune(cloud, &p) ? 0 : pause_of(cloud, next_ms);
         }
-        int64_t wait_ms = next_ms - sh_now_ms(cloud->clock);
-        if (wait_ms < 0)
-            wait_ms = 0;
-        if (wait_ms > LOOK_MS)
-            wait_ms = LOOK_MS;
-        until_ms = next_ms < 0 ? -1 : sh_monotonic_us() / 1000 + wait_ms;
-    } while (sh_cloud_wait(cloud, SH_WAKE_FLOWS, until_ms));
+    } while (sh_cloud_wait(cloud, SH_WAKE_FLOWS, sh_monotonic_us() / 1000 + wait_ms));
     return 0;
 }

@@ -85,6 +85,10 @@ int sh_execution_look_again(sh_db *db, int64_t now_ms, sh_err *err);
 /* *due_ms: the earliest due_ms of all, -1 when there is none. */
 int sh_execution_next(sh_db *db, int64_t *due_ms, sh_err *err);
 
+/* Removes some of the executions that ended before before_ms, with their histories (prune.c). *cursor: 0 at
+ * first, -1 when all have been looked at. Adds to *removed. */
+int sh_execution_prune(sh_db *db, int64_t before_ms, int64_t *cursor, int64_t *removed, sh_err *err);
+
 /* ---- history (history.c): events as JSON text, ids from 1 without gaps ---- */
 #define SH_HISTORY_ROW_MAX (64 * 1024) /* bytes of a row, or one event */
 /* One event, or several, each on a line of its own, whose ids follow each other from `id` on. */
