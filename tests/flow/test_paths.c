@@ -174,6 +174,8 @@ static void test_filters(void **state)
         {"$.l[?(@.k == `x` && (@.id == 2 || @.id == 1))].id", BOOKS, "[1]"},
         {"$.l[?(@.id < `2`)]", BOOKS, "[]"},
         {"$.l[?(@.k > `x`)].id", BOOKS, "[2]"},
+        {"$.a[?(@ == 1)]", "{'a':[1,2]}", "[]"}, /* @ is no scalar */
+        {"$.jar[?(@.a >= 5)]", "{'jar':[{'a':1},{'a':5},2,{'a':7}]}", "[{'a':5},{'a':7}]"},
     };
 
     run_rows(rows, sizeof(rows) / sizeof(*rows), FIELD, "SUCCEEDED {\"r\":%s}");

@@ -2,9 +2,9 @@
 /* Evaluation of JSONPath. A definite path is followed step by step and fails where a step finds nothing. From
  * the first step that can name several values on, everything found is collected into an array and what is
  * missing is skipped; such a path fails only where a definite step before that one meets a value of the wrong
- * type, and yields an empty array where one finds no such field. The corners are those of AWS: a negative
- * index finds nothing ("[(@.length-1)]" and "[-1:]" do), and "[a:b]" does not count back from the end. The
- * work is bounded, because filters and recursive descents multiply. */
+ * type, and yields an empty array where one finds no such field. The corners are those of AWS: no scalar
+ * passes a filter, a negative index finds nothing ("[(@.length-1)]" and "[-1:]" do), and "[a:b]" does not
+ * count back from the end. The work is bounded, because filters and recursive descents multiply. */
 #include "cloud/flow/path_steps.h"
 #include <string.h>
 
@@ -100,7 +100,7 @@ static int collect(walk *w, const sh_step *step, json_t *value);
 static int filtered(walk *w, const sh_step *step, json_t *value)
 {
     bool take = false;
-    int status = matches(w, step->filter, value, &take);
+    int status = json_is_object(value) || json_is_array(value) ? matches(w, step->filter, value, &take) : 0;
 
     return status || !take ? status : collect(w, step->next, value);
 }
@@ -254,7 +254,8 @@ static int get(walk *w, const sh_path *path, json_t *from, json_t **out)
     int status;
 
     for (; value && step && single(step) && fits(step, value); step = step->next)
-        value = step->kind == SH_STEP_NAMES ? json_object_get(value, step->names[0]) : at_index(value, step, 0);
+        value =
+            step->kind == SH_STEP_NAMES ? json_object_get(value, step->names[0]) : at_index(value, step, 0);
     if (!value && !path->definite) {
         *out = json_array();
         return *out ? 0 : SH_E_MEMORY;

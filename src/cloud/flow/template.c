@@ -62,6 +62,16 @@ static bool dynamic(const json_t *value, bool jsonata)
     return false;
 }
 
+static const char *article_name(const json_t *value)
+{
+    static const char *const names[] = {
+        [JSON_OBJECT] = "an OBJECT", [JSON_ARRAY] = "an ARRAY", [JSON_STRING] = "a STRING",
+        [JSON_INTEGER] = "a NUMBER", [JSON_REAL] = "a NUMBER",  [JSON_TRUE] = "a BOOLEAN",
+        [JSON_FALSE] = "a BOOLEAN",  [JSON_NULL] = "NULL"};
+
+    return names[json_typeof(value)];
+}
+
 static int parse_expr(parser *p, const char *key, const json_t *value, const sh_template **out)
 {
     sh_template *made = sh_arena_alloc(p->build->arena, sizeof(*made));
@@ -75,9 +85,8 @@ static int parse_expr(parser *p, const char *key, const json_t *value, const sh_
     made->field = key;
     if (!json_is_string(value)) {
         snprintf(message, sizeof(message),
-                 "The value for the field '%.100s' must be a STRING that contains a JSONPath "
-                 "or a valid intrinsic function call",
-                 key);
+                 "The value for the field '%.100s' must be a STRING that contains a JSONPath but was %s", key,
+                 article_name(value));
         complain(p, message);
         return 0;
     }
