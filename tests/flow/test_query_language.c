@@ -129,6 +129,11 @@ static void test_states(void **state)
               "%}','Next':'Y','Output':'big'}],'Output':'none'",
               "'Y':{'Type':'Succeed'}"),
          "{'n':3}", NULL, "SUCCEEDED 'big'"},
+        {"choice, a constant",
+         THEN("'Type':'Choice','Choices':[{'Condition':false,'Next':'Y','Output':1},{'Condition':true,'Next':"
+              "'Y','Output':2}]",
+              "'Y':{'Type':'Succeed'}"),
+         "{}", NULL, "SUCCEEDED 2"},
         {"choice, default",
          THEN("'Type':'Choice','Choices':[{'Condition':'{% false "
               "%}','Next':'Y'}],'Default':'Y','Output':'none'",

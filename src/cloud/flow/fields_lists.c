@@ -41,8 +41,8 @@ void sh_read_wrong_language(sh_reader *r, const char *field)
 
 static void read_condition(sh_reader *r, json_t *value, const sh_template **out)
 {
-    if (!sh_query_is(value))
-        sh_reader_problem(r, SH_SCHEMA, "Expected a JSONata expression in {%% and %%}");
+    if (!sh_query_is(value) && !json_is_boolean(value))
+        sh_reader_problem(r, SH_SCHEMA, "Expected a JSONata expression in {%% and %%}, or true or false");
     else
         sh_read_template(r, value, out);
 }
