@@ -34,9 +34,13 @@ failed=0
 for target in "$@"; do
     [ -f "tests/flow/fuzz_$target.c" ] || { echo "$target: no such target"; continue; }
     program="tests/flow/fuzz_${target}_libfuzzer"
-    ninja -C "$folder" "tests/flow/fuzz_$target" "$program" >"$folder/ninja.log" 2>&1 || { cat "$folder/ninja.log"; exit 1; }
+    ninja -C "$folder" "tests/flow/fuzz_$target" "$program" >"$folder/ninja.log" 2>&1 ||
+        { cat "$folder/ninja.log"; exit 1; }
     mkdir -p "$folder/$target"
-    LLVM_PROFILE_FILE=/dev/null "$folder/tests/flow/fuzz_$target" "tests/flow/corpus/$target.txt" --write "$folder/$target"
+    if [ -f "tests/flow/corpus/$target.txt" ]; then
+        LLVM_PROFILE_FILE=/dev/null "$folder/tests/flow/fuzz_$target" "tests/flow/corpus/$target.txt" \
+            --write "$folder/$target"
+    fi
     (
         cd "$folder"
         export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
