@@ -186,6 +186,108 @@ static void test_lost_child(void **state)
         bed_text(bed_call(b, "states", "DescribeMapRun", "{'mapRunArn':'%s'}", run), "status"), "ABORTED");
 }
 
+static void drive_again(bed *b, const char *arn)
+{
+    json_t *out = bed_call(b, "states", "RedriveExecution", "{'executionArn':'%s'}", arn);
+    if (!out)
+        fail_msg("%s: %s", b->code, b->message);
+    json_decref(out);
+}
+
+/* Asks for a machine that the item names. */
+#define ASK                                                                                                  \
+    "'T','States':{'T':{'Type':'Task','Resource':'arn:aws:states:::aws-sdk:sfn:describeStateMachine',"       \
+    "'Parameters':{'StateMachineArn.$':'$'},'ResultSelector':{'n.$':'$.Name'},'End':true}}"
+#define ASKED "['" TEST_ARN "stateMachine:m','" TEST_ARN "stateMachine:late','" TEST_ARN "stateMachine:m']"
+
+static void redriven(bed *b, const char *definition, const char *children)
+{
+    const char *arn = bed_start(b, "m", definition, ASKED);
+    pump(b);
+    const char *run = run_arn(b, arn);
+    assert_string_equal(bed_status(b, arn), "FAILED");
+    assert_string_equal(counts(b, run), "1 0 1 1 0");
+    json_decref(bed_call_json(b, "states", "CreateStateMachine",
+                              json_pack("{s:s, s:s, s:s}", "name", "late", "definition",
+                                        quoted("{'StartAt':'P','States':{'P':{'Type':'Pass','End':true}}}"),
+                                        "roleArn", TEST_ROLE)));
+    drive_again(b, arn);
+    for (int i = 0; i < 6; i++) {
+        bed_restart(b);
+        pump_flows(b);
+        bed_restart(b);
+        pump_maps(b);
+    }
+    assert_string_equal(bed_text(describe(b, arn), "output"), quoted("[{'n':'m'},{'n':'late'},{'n':'m'}]"));
+    assert_string_equal(run_arn(b, arn), run);
+    assert_string_equal(counts(b, run), "0 0 3 0 0");
+    assert_string_equal(bed_history(b, arn),
+                        "ExecutionStarted MapStateEntered MapStateStarted MapRunStarted MapRunFailed "
+                        "MapStateFailed ExecutionFailed ExecutionRedriven MapRunRedriven MapRunSucceeded "
+                        "MapStateSucceeded MapStateExited ExecutionSucceeded");
+    json_t *out = bed_call(b, "states", "DescribeMapRun", "{'mapRunArn':'%s'}", run);
+    assert_int_equal(json_integer_value(json_object_get(out, "redriveCount")), 1);
+    assert_non_null(json_object_get(out, "redriveDate"));
+    json_decref(out);
+    out = bed_call(b, "states", "ListExecutions", "{'mapRunArn':'%s'}", run);
+    const json_t *second = json_array_get(json_object_get(out, "executions"), 1);
+    if (second)
+        assert_string_equal(bed_history(b, json_string_value(json_object_get(second, "executionArn"))),
+                            children);
+    json_decref(out);
+}
+
+static void test_redriven(void **state)
+{
+    redriven(*state, MAP(ASK, ",'MaxConcurrency':1"),
+             "ExecutionStarted TaskStateEntered TaskScheduled TaskStarted TaskFailed ExecutionFailed "
+             "ExecutionRedriven TaskScheduled TaskStarted TaskSucceeded TaskStateExited ExecutionSucceeded");
+}
+
+static void test_redriven_express(void **state)
+{
+    redriven(
+        *state,
+        "{'StartAt':'M','States':{'M':{'Type':'Map','Label':'Each','End':true,'MaxConcurrency':1,"
+        "'ItemProcessor':{'ProcessorConfig':{'Mode':'DISTRIBUTED','ExecutionType':'EXPRESS'},'StartAt':" ASK
+        "}}}}",
+        NULL);
+}
+
+/* Driven again while what it had started is still being stopped. */
+static void test_redriven_at_once(void **state)
+{
+    bed *b = *state;
+    const char *arn = bed_start(b, "m", MAP(WAIT, ",'MaxConcurrency':2"), "[1,2,3]");
+    pump(b);
+    const char *run = run_arn(b, arn);
+    json_decref(bed_call(b, "states", "StopExecution", "{'executionArn':'%s'}", arn));
+    drive_again(b, arn);
+    pump(b);
+    assert_string_equal(counts(b, run), "1 2 0 0 0");
+    for (int i = 0; i < 2; i++) {
+        b->now_ms += 60000;
+        pump(b);
+    }
+    assert_string_equal(bed_status(b, arn), "SUCCEEDED");
+    assert_string_equal(counts(b, run), "0 0 3 0 0");
+}
+
+/* A child is driven again with its run only. */
+static void test_redriven_alone(void **state)
+{
+    bed *b = *state;
+    const char *arn = bed_start(b, "m", MAP(ASK, ""), "['" TEST_ARN "stateMachine:none']");
+    pump(b);
+    json_t *out = bed_call(b, "states", "ListExecutions", "{'mapRunArn':'%s'}", run_arn(b, arn));
+    const char *child =
+        bed_text(json_incref(json_array_get(json_object_get(out, "executions"), 0)), "executionArn");
+    json_decref(out);
+    assert_string_equal(bed_text(describe(b, child), "redriveStatus"), "REDRIVABLE_BY_MAP_RUN");
+    assert_null(bed_call(b, "states", "RedriveExecution", "{'executionArn':'%s'}", child));
+    assert_string_equal(b->code, "ExecutionNotRedrivable");
+}
+
 static void test_many(void **state)
 {
     bed *b = *state;
@@ -294,6 +396,10 @@ int main(void)
         BED(test_stopped_early),
         BED(test_broken),
         BED(test_lost_child),
+        BED(test_redriven),
+        BED(test_redriven_express),
+        BED(test_redriven_at_once),
+        BED(test_redriven_alone),
         BED(test_many),
         cmocka_unit_test(test_csv),
         cmocka_unit_test(test_csv_of_anything),

@@ -62,7 +62,11 @@ static void put_execution(int *failed, json_t *out, const sh_execution *e)
 static void put_redrive(int *failed, sh_call *call, const sh_execution *e)
 {
     const char *reason = sh_redrive_refused(call, e);
-    sh_put_text(failed, call->out, "redriveStatus", reason ? "NOT_REDRIVABLE" : "REDRIVABLE");
+    bool child = strchr(e->machine_arn, '/') != NULL;
+    sh_put_text(failed, call->out, "redriveStatus",
+                reason  ? "NOT_REDRIVABLE"
+                : child ? "REDRIVABLE_BY_MAP_RUN"
+                        : "REDRIVABLE");
     sh_put_text(failed, call->out, "redriveStatusReason", reason);
 }
 

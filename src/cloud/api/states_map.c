@@ -11,6 +11,7 @@
 
 #define CHILD_MEMORY (4u << 20) /* the input of a child and what goes with it */
 #define RESULT_MAX (256u * 1024)
+#define LOOKS 2000 /* at children, in one transaction */
 
 /* ---- start ---- */
 
@@ -83,6 +84,31 @@ static int insert_run(sh_cloud *cloud, const sh_definition *definition, sh_map_r
     return status;
 }
 
+static int answer_start(sh_cloud *cloud, sh_arena *arena, const char *arn, sh_task_answer *answer,
+                        sh_err *err)
+{
+    *answer = (sh_task_answer){.output = json_object(),
+                               .wait_service = SH_MAP_SERVICE,
+                               .wait_for = sh_arena_strdup(arena, arn),
+                               .waits = true};
+    if (!answer->output || !answer->wait_for) {
+        json_decref(answer->output);
+        return sh_fail(err, SH_E_MEMORY, "no memory for the run of a Map state");
+    }
+    sh_cloud_wake(cloud, SH_WAKE_MAPS);
+    return 0;
+}
+
+/* The parent was driven again. */
+static int redrive(sh_cloud *cloud, sh_arena *arena, const char *arn, sh_task_answer *answer, sh_err *err)
+{
+    sh_map_run run;
+    int status = sh_map_get(cloud->db, arena, arn, &run, err);
+    if (status == 0)
+        status = sh_map_redrive(cloud->db, run.id, sh_now_ms(cloud->clock), err);
+    return status == 0 ? answer_start(cloud, arena, arn, answer, err) : status;
+}
+
 int sh_map_start(sh_cloud *cloud, sh_arena *arena, const sh_execution *execution,
                  const sh_definition *definition, const char *state_name, const json_t *parameters,
                  sh_task_answer *answer, sh_err *err)
@@ -94,19 +120,10 @@ int sh_map_start(sh_cloud *cloud, sh_arena *arena, const sh_execution *execution
                       .status = "RUNNING",
                       .stage = SH_MAP_READ,
                       .started_ms = sh_now_ms(cloud->clock)};
+    if (json_object_get(parameters, "Redrive"))
+        return redrive(cloud, arena, text_member(parameters, "MapRunArn"), answer, err);
     int status = insert_run(cloud, definition, &run, parameters, err);
-    if (status < 0)
-        return status;
-    *answer = (sh_task_answer){.output = json_object(),
-                               .wait_service = SH_MAP_SERVICE,
-                               .wait_for = sh_arena_strdup(arena, run.arn),
-                               .waits = true};
-    if (!answer->output || !answer->wait_for) {
-        json_decref(answer->output);
-        return sh_fail(err, SH_E_MEMORY, "no memory for the run of a Map state");
-    }
-    sh_cloud_wake(cloud, SH_WAKE_MAPS);
-    return 0;
+    return status == 0 ? answer_start(cloud, arena, run.arn, answer, err) : status;
 }
 
 /* ---- end ---- */
@@ -195,48 +212,74 @@ static const char *child_arn(sh_arena *arena, const sh_map_run *run, const char 
     return sh_arena_printf(arena, "%.*sexpress:%s:%s:%s", head, run->child_arn, machine, name, second);
 }
 
-static int start_child(sh_cloud *cloud, sh_arena *arena, const sh_map_run *run, sh_err *err)
+/* The input of a child that runs for the first time, or as an express execution again. */
+static int child_input(sh_cloud *cloud, sh_arena *arena, const sh_map_child *child, const char **input,
+                       sh_err *err)
+{
+    sh_execution before;
+    *input = child->input ? child->input : "{}";
+    if (child->input || !child->execution)
+        return 0;
+    int status = sh_execution_by_id(cloud->db, arena, child->execution, &before, err);
+    *input = status == 0 ? before.input : NULL;
+    return status;
+}
+
+static int start_child(sh_cloud *cloud, sh_arena *arena, const sh_map_run *run, const sh_map_child *child,
+                       sh_err *err)
 {
     char name[SH_UUID_TEXT];
-    sh_map_child child;
-    int status = sh_map_child_get(cloud->db, arena, run->id, run->next, &child, err);
-    if (status < 0)
-        return status;
     sh_uuid(name);
     sh_execution e = {.arn = child_arn(arena, run, name),
                       .name = name,
                       .machine_arn = run->child_arn,
                       .revision_row = run->child_row,
-                      .input = child.input ? child.input : "{}",
                       .started_ms = sh_now_ms(cloud->clock)};
     if (!e.arn)
         return sh_fail(err, SH_E_MEMORY, "no memory for a child execution");
-    status = sh_execution_insert(cloud->db, &e, err);
+    int status = child_input(cloud, arena, child, &e.input, err);
+    if (status == 0)
+        status = sh_execution_insert(cloud->db, &e, err);
     return status == 0 ? sh_map_child_started(cloud->db, run->id, run->next, e.id, err) : status;
 }
 
-static int start_next(sh_cloud *cloud, const sh_map_run *run, sh_err *err)
+/* Looks at the child that is next. *step: 1 when it has been started, 0 when it needs no start, -1 when it is
+ * an execution that is to be driven again, which is the runner's to do. */
+static int look_at_next(sh_cloud *cloud, const sh_map_run *run, int *step, sh_err *err)
 {
+    sh_map_child child;
     sh_arena *arena = sh_arena_new(CHILD_MEMORY);
     if (!arena)
         return sh_fail(err, SH_E_MEMORY, "no memory for a child execution");
-    int status = start_child(cloud, arena, run, err);
+    int status = sh_map_child_get(cloud->db, arena, run->id, run->next, &child, err);
+    *step = status < 0 || child.status != SH_CHILD_PENDING ? 0 : child.execution && !run->express ? -1 : 1;
+    if (status == 0 && *step > 0)
+        status = start_child(cloud, arena, run, &child, err);
     sh_arena_free(arena);
     return status;
 }
 
+bool sh_map_has_room(const sh_map_run *run)
+{
+    return run->next < run->children && (run->limit == 0 || run->running < run->limit);
+}
+
 int sh_map_advance(sh_cloud *cloud, sh_map_run *run, int64_t most, sh_err *err)
 {
-    int status = 0;
-    int64_t before = run->next;
-    while (status == 0 && run->next < run->children && (run->limit == 0 || run->running < run->limit) &&
-           run->next - before < most) {
-        status = start_next(cloud, run, err);
+    int status = 0, step = 0, looks = 0;
+    int64_t started = 0;
+    while (status == 0 && sh_map_has_room(run) && started < most && looks++ < LOOKS) {
+        status = look_at_next(cloud, run, &step, err);
+        if (step < 0)
+            break;
         run->next++;
-        run->running++;
+        started += step;
+        run->running += step;
     }
-    if (run->next > before)
+    if (started)
         sh_cloud_wake(cloud, SH_WAKE_FLOWS);
+    if (step < 0 || looks > LOOKS)
+        sh_cloud_wake(cloud, SH_WAKE_MAPS);
     if (status == 0 && run->next == run->children && run->running == 0)
         return finish(cloud, run, err);
     return status == 0 ? sh_map_save(cloud->db, run, err) : status;

@@ -34,6 +34,7 @@ int sh_map_execution_ended(sh_cloud *cloud, const sh_execution *execution, sh_er
 /* Starts at most `most` children as far as there is room, and ends the run when all have ended. Changes and
  * saves the row. */
 int sh_map_advance(sh_cloud *cloud, sh_map_run *run, int64_t most, sh_err *err);
+bool sh_map_has_room(const sh_map_run *run); /* for one more child */
 /* The run has failed; error and cause are borrowed. Saves the row. */
 int sh_map_fail(sh_cloud *cloud, sh_map_run *run, const char *error, const char *cause, sh_err *err);
 /* It has ended as its row says. Saves the row and tells the parent. */

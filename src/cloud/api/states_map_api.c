@@ -65,7 +65,8 @@ int sh_states_describe_map_run(sh_call *call)
            json_integer(run.failure_count < 0 ? 0 : run.failure_count));
     sh_put(&failed, call->out, "itemCounts", show_counts(counts.items, items_written(&run, &counts)));
     sh_put(&failed, call->out, "executionCounts", show_counts(counts.children, run.written));
-    sh_put(&failed, call->out, "redriveCount", json_integer(0));
+    sh_put(&failed, call->out, "redriveCount", json_integer(run.redrive_count));
+    sh_put_date(&failed, call->out, "redriveDate", run.redriven_ms);
     return sh_out_done(call, failed);
 }
 

@@ -4,6 +4,7 @@
  * transaction: a run that was stopped in between is left as it is then. */
 #include "cloud/api/states_map.h"
 #include "base/log.h"
+#include "cloud/store/tokens.h"
 
 #include <string.h>
 
@@ -83,14 +84,49 @@ static int read_items(work *w, sh_err *err)
 
 /* ---- RUN, STOP, WRITE ---- */
 
+/* The next child is an execution that failed before. Its row and the run's are right before it runs, for it
+ * may come to its end at once. */
+static int drive_again(work *w, const sh_map_child *child, sh_err *err)
+{
+    static const sh_flow_event event = {.kind = SH_FLOW_REDRIVE};
+    int64_t now_ms = sh_now_ms(w->cloud->clock);
+    int status = sh_map_child_started(w->cloud->db, child->run, child->position, child->execution, err);
+    w->run.next++;
+    w->run.running++;
+    if (status == 0)
+        status = sh_map_save(w->cloud->db, &w->run, err);
+    if (status == 0)
+        status = sh_execution_redrive(w->cloud->db, child->execution, now_ms, NULL, err);
+    return status == 0 ? sh_run_execution(w->cloud, child->execution, &event, err) : status;
+}
+
 static int start_more(work *w, void *opaque, sh_err *err)
 {
+    sh_map_child child;
+    if (sh_map_has_room(&w->run) && !w->run.express) {
+        int status = sh_map_child_get(w->cloud->db, w->arena, w->run.id, w->run.next, &child, err);
+        if (status < 0)
+            return status;
+        if (child.status == SH_CHILD_PENDING && child.execution)
+            return drive_again(w, &child, err);
+    }
     return sh_map_advance(w->cloud, &w->run, STARTS, err);
+}
+
+/* It was driven again, and nothing of it runs any more. */
+static int begin_again(work *w, sh_err *err)
+{
+    w->run.stage = SH_MAP_RUN;
+    w->run.next = w->run.running = w->run.failed_items = 0;
+    int status = sh_map_children_reset(w->cloud->db, w->run.id, err);
+    return status == 0 ? sh_map_save(w->cloud->db, &w->run, err) : status;
 }
 
 static int stopped(work *w, sh_err *err)
 {
     bool writes = w->run.writes && strcmp(w->run.status, "FAILED") == 0;
+    if (strcmp(w->run.status, "RUNNING") == 0)
+        return begin_again(w, err);
     w->run.stage = writes ? SH_MAP_WRITE : SH_MAP_DONE;
     return sh_map_save(w->cloud->db, &w->run, err);
 }

@@ -71,6 +71,8 @@ static int redrive(sh_call *call, const char *arn, const char *token, int64_t *d
         return 0;
     if ((status = check_rows(call, &e, &reason, err)) < 0)
         return status;
+    if (!reason && strchr(e.machine_arn, '/'))
+        reason = "Execution is REDRIVABLE_BY_MAP_RUN: redrive the execution that started its Map Run";
     if (reason)
         return sh_call_fail(call, 400, "ExecutionNotRedrivable", "%s", reason);
     *date_ms = call->now_ms;

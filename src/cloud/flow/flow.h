@@ -132,12 +132,15 @@ void sh_flow_test_clear(sh_flow_test *test); /* what was filled in; the given me
  *
  * A Map state in DISTRIBUTED mode is a task of kind SH_FLOW_MAP_RUN. Its parameters say what the service has
  * to do; none of them is a client's to see:
- *   MapRunArn, StateMachineArn (of the child executions), Label, Express (bool), MaxConcurrency (0: no
- * limit), FailureCount, FailurePercentage (each absent when not given) Items: array; or Reader: {Resource,
- * Parameters, Config, MaxItems} Batch: {MaxItems, MaxBytes (0: no limit each), Input (may be absent)}, when
- * items go in batches Writer: {Transformation, OutputType, Parameters (absent: the results are the state's
- * result)}, if given Selector: what sh_flow_map_item needs The answer is TASK_SUCCEEDED with the state's
- * result or TASK_FAILED with error and cause. */
+ * - MapRunArn, StateMachineArn (of the child executions), Label, Express (bool)
+ * - MaxConcurrency (0: no limit), FailureCount, FailurePercentage, each absent when not given
+ * - Items: array; or Reader: {Resource, Parameters, Config, MaxItems}
+ * - Batch: {MaxItems, MaxBytes (0: no limit each), Input (may be absent)}, when items go in batches
+ * - Writer: {Transformation, OutputType, Parameters (absent: the results are the state's result)}, if given
+ * - Selector: what sh_flow_map_item needs
+ * - or, after RedriveExecution, MapRunArn and Redrive (true): that run goes on with what had not succeeded
+ *
+ * The answer is TASK_SUCCEEDED with the state's result or TASK_FAILED with error and cause. */
 
 /* The definition of the child executions of a distributed Map state, as text (free()). NULL: there is no such
  * state, or memory is short. */

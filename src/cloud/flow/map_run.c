@@ -203,28 +203,28 @@ static int describe(const sh_run *run, const sh_frame *frame, const sh_eval *eva
 
 /* ---- the state ---- */
 
-static int start(sh_run *run, sh_frame *frame, json_t *parameters)
+/* The task of the service, once its events are written. */
+static int add_task(sh_run *run, sh_frame *frame, json_t *parameters)
 {
-    const char *arn = json_string_value(json_object_get(parameters, "MapRunArn"));
+    json_t *arn = json_object_get(parameters, "MapRunArn");
     sh_flow_task task = {.id = run->last_task + 1,
                          .state = frame->state->name,
                          .resource = &frame->state->resource,
+                         .scheduled_event = frame->previous,
                          .parameters = parameters};
-    int status = sh_emit(
-        run, frame, "MapStateStarted", "mapStateStartedEventDetails",
-        json_pack("{s:I}", "length", (json_int_t)json_array_size(json_object_get(parameters, "Items"))));
+    json_t *results = json_pack("[O]", arn); /* says that the state has started, and with which run */
+    int status = results ? 0 : SH_E_MEMORY;
 
-    if (!status)
-        status = sh_emit(run, frame, "MapRunStarted", "mapRunStartedEventDetails",
-                         json_pack("{s:s}", "mapRunArn", arn));
-    if (!status && !(frame->results = json_array())) /* says that the state has started */
-        status = SH_E_MEMORY;
-    if (status || run->overflow)
+    if (!status && !run->overflow)
+        status = sh_task_add(run, &task);
+    if (status) {
+        json_decref(results);
         return status;
-    task.scheduled_event = frame->previous;
-    status = sh_task_add(run, &task);
-    if (status)
-        return status;
+    }
+    json_decref(frame->results);
+    frame->results = results;
+    if (run->overflow)
+        return 0;
     json_incref(parameters);
     frame->task = run->last_task = task.id;
     frame->phase = SH_PHASE_TASK;
@@ -232,11 +232,45 @@ static int start(sh_run *run, sh_frame *frame, json_t *parameters)
     return 0;
 }
 
+static int start(sh_run *run, sh_frame *frame, json_t *parameters)
+{
+    const char *arn = json_string_value(json_object_get(parameters, "MapRunArn"));
+    size_t length = json_array_size(json_object_get(parameters, "Items"));
+    int status = sh_emit(run, frame, "MapStateStarted", "mapStateStartedEventDetails",
+                         json_pack("{s:I}", "length", (json_int_t)length));
+
+    if (!status)
+        status = sh_emit(run, frame, "MapRunStarted", "mapRunStartedEventDetails",
+                         json_pack("{s:s}", "mapRunArn", arn));
+    return status ? status : add_task(run, frame, parameters);
+}
+
+/* The run is driven again. */
+static int restart(sh_run *run, sh_frame *frame)
+{
+    json_t *arn = json_array_get(frame->results, 0);
+    const json_t *execution = json_object_get(run->env->context, "Execution");
+    json_int_t count = json_integer_value(json_object_get(execution, "RedriveCount"));
+    json_t *parameters = json_pack("{s:O, s:b}", "MapRunArn", arn, "Redrive", 1);
+    int status = parameters ? sh_emit(run, frame, "MapRunRedriven", "mapRunRedrivenEventDetails",
+                                      json_pack("{s:O, s:I}", "mapRunArn", arn, "redriveCount", count))
+                            : SH_E_MEMORY;
+
+    if (!status)
+        status = add_task(run, frame, parameters);
+    json_decref(parameters);
+    return status;
+}
+
 int sh_map_enter(sh_run *run, sh_frame *frame, const sh_eval *eval, json_t *input)
 {
-    json_t *parameters = json_object();
-    int status = parameters ? describe(run, frame, eval, input, parameters) : SH_E_MEMORY;
+    json_t *parameters;
+    int status;
 
+    if (json_array_size(frame->results) == 1)
+        return restart(run, frame);
+    parameters = json_object();
+    status = parameters ? describe(run, frame, eval, input, parameters) : SH_E_MEMORY;
     if (!status)
         status = start(run, frame, parameters);
     json_decref(parameters);

@@ -246,9 +246,9 @@ int sh_kids_start(sh_run *run, sh_frame *frame, const sh_eval *eval, json_t *inp
 {
     int status;
 
-    sh_frame_drop_kids(frame);
     if (frame->state->map && frame->state->map->distributed)
         return sh_map_enter(run, frame, eval, input);
+    sh_frame_drop_kids(frame);
     status = is_map(frame) ? start_map(run, frame, eval, input) : start_parallel(run, frame, eval, input);
     if (!status && frame->results)
         frame->phase = SH_PHASE_KIDS;

@@ -6,6 +6,12 @@
 #include "cloud/flow/engine.h"
 #include <string.h>
 
+/* A distributed Map goes on with the run that it had, whose name stands where results do. */
+static bool keeps_run(const sh_frame *frame)
+{
+    return frame->state->map && frame->state->map->distributed && json_array_size(frame->results) == 1;
+}
+
 /* What has to begin anew: a state alone, or one whose results together were too long. */
 static bool begins_anew(const sh_frame *frame)
 {
@@ -23,7 +29,7 @@ void sh_frame_wind_back(sh_frame *frame)
     frame->due_ms = frame->timeout_ms = frame->heartbeat_ms = -1;
     frame->phase = anew ? SH_PHASE_ENTER : SH_PHASE_KIDS;
     sh_fault_clear(&frame->fault);
-    if (anew)
+    if (anew && !keeps_run(frame))
         sh_frame_drop_kids(frame);
     for (size_t i = 0; i < frame->kid_count; i++)
         sh_frame_wind_back(frame->kids[i]);

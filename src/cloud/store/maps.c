@@ -14,7 +14,8 @@ const char sh_schema_maps[] =
     "  stopped_ms INTEGER NOT NULL, max_running INTEGER NOT NULL, failure_count INTEGER NOT NULL,"
     "  failure_percentage REAL NOT NULL, items INTEGER NOT NULL, children INTEGER NOT NULL,"
     "  next INTEGER NOT NULL, running INTEGER NOT NULL, failed_items INTEGER NOT NULL,"
-    "  written INTEGER NOT NULL, result TEXT, error TEXT, cause TEXT);"
+    "  written INTEGER NOT NULL, redrive_count INTEGER NOT NULL DEFAULT 0,"
+    "  redriven_ms INTEGER NOT NULL DEFAULT -1, result TEXT, error TEXT, cause TEXT);"
     "CREATE INDEX IF NOT EXISTS map_runs_execution ON map_runs (execution, id);"
     "CREATE INDEX IF NOT EXISTS map_runs_state ON map_runs (revision_row, state_name);"
     "CREATE INDEX IF NOT EXISTS map_runs_stage ON map_runs (stage) WHERE stage < 4;"
@@ -65,7 +66,7 @@ typedef struct run_taker {
 #define RUN_COLUMNS                                                                                          \
     "id, arn, execution_arn, execution, revision_row, state_name, child_row, status, stage, started_ms,"     \
     " stopped_ms, max_running, failure_count, failure_percentage, items, children, next, running,"           \
-    " failed_items, written, error, cause, child_arn, express, writes, "
+    " failed_items, written, error, cause, child_arn, express, writes, redrive_count, redriven_ms, "
 
 static int take_run(void *opaque, const sh_row *row)
 {
@@ -96,8 +97,10 @@ static int take_run(void *opaque, const sh_row *row)
         .child_arn = keep(t->arena, row, 22, &t->failed),
         .express = sh_row_int(row, 23) != 0,
         .writes = sh_row_int(row, 24) != 0,
-        .parameters = keep(t->arena, row, 25, &t->failed),
-        .result = keep(t->arena, row, 26, &t->failed),
+        .redrive_count = sh_row_int(row, 25),
+        .redriven_ms = sh_row_int(row, 26),
+        .parameters = keep(t->arena, row, 27, &t->failed),
+        .result = keep(t->arena, row, 28, &t->failed),
     };
     t->found = true;
     if (t->fn)
@@ -154,6 +157,20 @@ int sh_map_save(sh_db *db, const sh_map_run *r, sh_err *err)
 int sh_map_set_result(sh_db *db, int64_t id, const char *result, sh_err *err)
 {
     return sh_db_run(db, err, "UPDATE map_runs SET result = ?2 WHERE id = ?1", "is", id, result);
+}
+
+int sh_map_redrive(sh_db *db, int64_t id, int64_t now_ms, sh_err *err)
+{
+    return sh_db_run(db, err,
+                     "UPDATE map_runs SET status = 'RUNNING', stopped_ms = -1, error = NULL, cause = NULL,"
+                     " stage = iif(children = 0, 0, 2), redrive_count = redrive_count + 1, redriven_ms = ?2"
+                     " WHERE id = ?1",
+                     "ii", id, now_ms);
+}
+
+int sh_map_children_reset(sh_db *db, int64_t run, sh_err *err)
+{
+    return sh_db_run(db, err, "UPDATE map_children SET status = 0 WHERE run = ?1 AND status > 2", "i", run);
 }
 
 static int take_number(void *opaque, const sh_row *row)

@@ -36,6 +36,7 @@ typedef struct sh_map_run {
     int64_t items, children;            /* in all, once read */
     int64_t next;                       /* position of the next child to start */
     int64_t running, failed_items;      /* children, items */
+    int64_t redrive_count, redriven_ms; /* -1: never */
     int64_t written;                    /* children whose results are in the bucket */
     const char *result, *error, *cause; /* once it has ended; result: JSON text */
 } sh_map_run;
@@ -49,6 +50,8 @@ int sh_map_by_id(sh_db *db, sh_arena *arena, int64_t id, sh_map_run *out, sh_err
 int sh_map_brief(sh_db *db, sh_arena *arena, int64_t id, sh_map_run *out, sh_err *err);
 /* Writes all that changes after insert, but for the result. */
 int sh_map_save(sh_db *db, const sh_map_run *run, sh_err *err);
+/* A run that has ended is running again: items are read, or what runs is stopped, then children reset. */
+int sh_map_redrive(sh_db *db, int64_t id, int64_t now_ms, sh_err *err);
 int sh_map_set_result(sh_db *db, int64_t id, const char *result, sh_err *err);
 /* The revision that children of that state had before, 0: none. */
 int sh_map_child_row(sh_db *db, int64_t revision_row, const char *state_name, int64_t *row, sh_err *err);
@@ -79,6 +82,8 @@ typedef struct sh_map_child {
 } sh_map_child;
 
 int sh_map_child_add(sh_db *db, const sh_map_child *child, sh_err *err);
+/* Those that did not succeed are pending again; they keep their executions. */
+int sh_map_children_reset(sh_db *db, int64_t run, sh_err *err);
 int sh_map_children_clear(sh_db *db, int64_t run, sh_err *err);
 /* A pending child; its input is in the arena. */
 int sh_map_child_get(sh_db *db, sh_arena *arena, int64_t run, int64_t position, sh_map_child *out,
