@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "check.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,7 +129,7 @@ static void test_references(void **state)
     static const row rows[] = {
         {"InputPath", V("'Type':'Pass','InputPath':'$o','End':true"), "{}", NULL, "SUCCEEDED {'k':'v'}"},
         {"OutputPath", V("'Type':'Pass','OutputPath':'$o.k','End':true"), "{}", NULL, "SUCCEEDED 'v'"},
-        {"filters", V(SHOW "{'r.$':'$l[?(@ > 1)]'}"), "{}", NULL, "SUCCEEDED {'r':[2]}"},
+        {"slices", V(SHOW "{'r.$':'$l[1:]'}"), "{}", NULL, "SUCCEEDED {'r':[2]}"},
         {"arguments", V(SHOW "{'r.$':'States.ArrayContains($l, $n)'}"), "{}", NULL, "SUCCEEDED {'r':true}"},
         {"ResultSelector", V(SSM ",'ResultSelector':{'r.$':'$s','d.$':'$.d'},'End':true"), "{}",
          "[{'output':{'d':1}}]", "SUCCEEDED {'r':'text','d':1}"},
@@ -213,31 +214,56 @@ static void test_refusals(void **state)
     run_rows(rows, sizeof(rows) / sizeof(*rows));
 }
 
-/* Over 256 KiB in one Assign is refused, 41 times 250 KiB in all, too. */
-static void test_limits(void **state)
+/* {"n":0,"t":"xxx…"}; ' stands for ". */
+static char *long_input(size_t size)
 {
-    size_t size = 250 * 1024;
-    char *text = malloc(size + 64), *got;
-    drive d;
+    char *text = malloc(size + 64);
 
     memset(text, 'x', size + 63);
     memcpy(text, "{'n':0,'t':'", 12);
     memcpy(text + size, "'}", 3);
-    check_run(&d, TWO("'Type':'Pass','Assign':{'a.$':'$.t','b.$':'$.t'}", "'Type':'Succeed'"), text, NULL);
+    return text;
+}
+
+/* Pass states, each of which assigns $.t to a variable of its own. */
+static char *many_states(int count)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+
+    fputs("{'StartAt':'s0','States':{", out);
+    for (int i = 0; i < count; i++)
+        fprintf(out, "'s%d':{'Type':'Pass','Assign':{'v%d.$':'$.t'},'Next':'s%d'},", i, i, i + 1);
+    fprintf(out, "'s%d':{'Type':'Succeed','OutputPath':'$.n'}}}", count);
+    fclose(out);
+    return text;
+}
+
+static void check_limit(const char *definition, const char *input, const char *wanted)
+{
+    char *got;
+    drive d;
+
+    check_run(&d, definition, input, NULL);
     got = check_outcome(&d);
-    check_contains("one Assign", got, "FAILED States.DataLimitExceeded");
+    check_contains(wanted, got, wanted);
     free(got);
     drive_free(&d);
-    check_run(&d,
-              "{'StartAt':'A','States':{'A':{'Type':'Pass','Assign':{'t.$':'$.t'},'Result':[1,2,3,4,5,6,7,8,"
-              "9,10,11,12],"
-              "'OutputPath':'$','Next':'B'},'B':{'Type':'Succeed'}}}",
-              text, NULL);
-    got = check_outcome(&d);
-    check_contains("of the Result, not the input", got, "could not be found");
-    free(got);
-    drive_free(&d);
-    free(text);
+}
+
+/* One Assign has at most 256 KiB, all variables 10 MiB. */
+static void test_limits(void **state)
+{
+    char *input = long_input(250 * 1024), *fits = many_states(40), *too_many = many_states(42);
+
+    check_limit(TWO("'Type':'Pass','Assign':{'a.$':'$.t','b.$':'$.t'}", "'Type':'Succeed'"), input,
+                "FAILED States.DataLimitExceeded");
+    check_limit(fits, input, "SUCCEEDED 0");
+    check_limit(too_many, input, "FAILED States.DataLimitExceeded");
+    free(input);
+    free(fits);
+    free(too_many);
 }
 
 int main(void)
