@@ -102,6 +102,8 @@ bool jv_truth(jv_eval *e, jv *value)
     case JV_BOOL:
         return value->truth;
     case JV_NUMBER:
+        if (isinf(value->number))
+            jv_fail_parts(e, "D1001", 0, &(jv_error_parts){.value = "null"});
         return value->number != 0 && !isnan(value->number);
     case JV_STRING:
         return value->string.length > 0;
@@ -175,7 +177,7 @@ static void show_number(shown *s, double number)
     char text[32];
 
     s->bad_number |= !isfinite(number);
-    sh_jv_number_text(sh_jv_round15(number), text);
+    sh_jv_number_text(number == floor(number) ? number : sh_jv_round15(number), text);
     sh_buf_puts(s->buf, text);
 }
 

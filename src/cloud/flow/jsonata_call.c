@@ -171,6 +171,7 @@ static jv *run_builtin(jv_eval *e, const jv_function *f, const tail *call, jv_ar
                  .position = call->position};
 
     jv_work(e, 1);
+    e->position = call->position;
     return f->builtin->run(&c);
 }
 
@@ -247,7 +248,7 @@ static jv *run_call(jv_eval *e, tail call)
             args = jv_signature_check(e, signature,
                                       call.name               ? call.name
                                       : f->kind == JF_BUILTIN ? f->builtin->name
-                                                              : "",
+                                                              : NULL,
                                       call.position, args, call.input);
         call.pending = false;
         if (f->kind == JF_BUILTIN)
@@ -318,7 +319,7 @@ jv *jv_evaluate_apply(jv_eval *e, const jnode *node, jv *input, jv_frame *frame)
 {
     jv *left = jv_evaluate(e, node->left, input, frame), *right, *chain;
 
-    if (node->right->type == JN_CALL && !(node->right->step && node->right->step->predicates.count))
+    if (node->right->type == JN_CALL) /* predicates behind the call play no part */
         return run_call(e, prepare(e, node->right, left, true, input, frame));
     right = jv_evaluate(e, node->right, input, frame);
     if (!jv_is(right, JV_FUNCTION))

@@ -49,7 +49,7 @@ static jv *groups_of(jv_eval *e, const jv_match *m, const char *text)
 static void check_progress(jv_eval *e, const jnode *node, const jv_match *m)
 {
     if (m->from == m->to)
-        jv_fail(e, "D1004", node->position, NULL);
+        jv_fail(e, "D1004", e->position ? e->position : node->position, NULL);
 }
 
 jv *jv_regex_call(jv_eval *e, const jnode *node, const char *text, size_t length, size_t from)
@@ -249,7 +249,7 @@ static void split_text(jv_call *c, jv *parts, const jv *text, const jv *separato
 
 static jv *run_split(jv_call *c)
 {
-    jv *text = c->args[0], *separator = c->args[1], *parts = jv_sequence(c->e);
+    jv *text = c->args[0], *separator = c->args[1], *parts = jv_array(c->e);
     double limit, count = 0;
     size_t at = 0;
     hits h;

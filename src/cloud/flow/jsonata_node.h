@@ -186,6 +186,8 @@ void jt_next(jp *p, bool infix);
 
 jnode *jn_new(jp *p, jn_type type, size_t position);
 jn_step *jn_step_of(jp *p, jnode *node);
+/* `into` is higher than `part`. */
+void jn_over(jp *p, jnode *into, const jnode *part);
 /* `into` waits for the % that `part` has not found. */
 void jn_pass_seeking(jp *p, jnode *into, const jnode *part);
 jnode *jn_shape_name(jp *p, jnode *name);

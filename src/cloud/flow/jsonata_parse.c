@@ -263,14 +263,15 @@ static jnode *start_transform(jp *p, const jt_token *token)
     node->left = expression(p, 0);
     expect(p, "|", false);
     node->right = expression(p, 0);
-    jn_pass_seeking(p, node, node->left);
-    jn_pass_seeking(p, node, node->right);
     if (at_op(p, ",")) {
         jt_next(p, false);
         node->third = expression(p, 0);
-        jn_pass_seeking(p, node, node->third);
     }
-    expect(p, "|", true);
+    expect(p, "|", false);
+    jn_over(p, node, node->left);
+    jn_over(p, node, node->right);
+    if (node->third)
+        jn_over(p, node, node->third);
     return node;
 }
 
@@ -290,8 +291,6 @@ static jnode *start_operator(jp *p, const jt_token *token)
     for (size_t i = 0; i < sizeof(starts) / sizeof(*starts); i++)
         if (!strcmp(token->op, starts[i].op))
             return starts[i].read(p, token);
-    if (!strcmp(token->op, "!") || !strcmp(token->op, "~"))
-        jp_fail(p, "S0204", token->position, token->text, NULL);
     jp_fail(p, "S0211", token->position, token->text, NULL);
 }
 
@@ -363,7 +362,7 @@ static jnode *read_filter(jp *p, jnode *left, const jt_token *token, const binar
 
     (void)row;
     if (at_op(p, "]")) {
-        jt_next(p, true);
+        jt_next(p, false);
         return jn_shape_keep(left);
     }
     predicate = expression(p, 0);
@@ -524,8 +523,12 @@ static jnode *read_bind(jp *p, jnode *left, const jt_token *token, const binary 
 
 static jnode *read_apply(jp *p, jnode *left, const jt_token *token, const binary *row)
 {
-    jnode *node = read_pair(p, left, token, JN_APPLY, row->power);
+    jnode *node = make(p, JN_APPLY, token);
 
+    node->left = left;
+    node->right = expression(p, row->power);
+    jn_over(p, node, left);
+    jn_over(p, node, node->right);
     node->keep = node->left->keep || node->right->keep;
     return node;
 }

@@ -25,18 +25,20 @@ static bool is_index(const jv *number, size_t index, size_t count)
     return (at < 0 ? at + (double)count : at) == (double)index;
 }
 
-static bool is_chosen(jv_eval *e, jv *result, size_t index, size_t count)
+/* How many times the item is taken. */
+static size_t times_chosen(jv_eval *e, jv *result, size_t index, size_t count)
 {
+    size_t times = 0;
+
     if (jv_is(result, JV_NUMBER))
         return is_index(result, index, count);
     if (!jv_is(result, JV_ARRAY) || !all_numbers(e, result))
         return jv_truth(e, result);
     for (size_t i = 0; i < jv_count(e, result); i++) {
         jv_work(e, 1);
-        if (is_index(jv_item(e, result, i), index, count))
-            return true;
+        times += is_index(jv_item(e, result, i), index, count);
     }
-    return false;
+    return times;
 }
 
 static jv *item_at(jv_eval *e, jv *input, double index, jv *results)
@@ -74,7 +76,7 @@ jv *jv_evaluate_filter(jv_eval *e, const jnode *predicate, jv *input, jv_frame *
         jv_frame *inner = tuples ? jv_frame_of_tuple(e, frame, item) : frame;
         jv *chosen = jv_evaluate(e, predicate, context, inner);
 
-        if (is_chosen(e, chosen, i, count))
+        for (size_t times = times_chosen(e, chosen, i, count); times > 0; times--)
             jv_push(e, results, item);
     }
     return results;
@@ -324,8 +326,7 @@ jv *jv_evaluate_group(jv_eval *e, const jnode *pairs, jv *input, jv_frame *frame
     if (jv_is(input, JV_ARRAY) && jv_count(e, input)) {
         for (size_t i = 0; i < jv_count(e, input); i++)
             group_item(&g, jv_item(e, input, i));
-    } else {
-        g.tuples = false;
+    } else if (!g.tuples) {
         group_item(&g, jv_is(input, JV_ARRAY) ? NULL : input);
     }
     for (size_t i = 0; i < g.count; i++) {

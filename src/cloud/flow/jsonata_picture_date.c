@@ -201,7 +201,7 @@ static void read_presentation(marker *m, const char *text)
         if (usual[i].component == m->part->component)
             snprintf(m->first, sizeof(m->first), "%s", usual[i].presentation);
     if (!m->first[0]) {
-        char component[2] = {m->part->component};
+        char component[2] = {m->part->component > 1 ? m->part->component : 0};
 
         jv_fail_parts(m->e, "D3132", 0, &(jv_error_parts){.value_text = component});
     }
@@ -240,7 +240,7 @@ static void read_marker(jv_eval *e, jp_date *date, const char *text, size_t leng
         if (!strchr(" \t\r\n", text[i]))
             clean[n++] = text[i];
     clean[n] = '\0';
-    m.part->component = n ? clean[0] : '?';
+    m.part->component = n ? clean[0] : 1;
     comma = n ? strrchr(clean, ',') : NULL;
     if (comma)
         read_width(&m, comma);
@@ -255,6 +255,7 @@ static void read_marker(jv_eval *e, jp_date *date, const char *text, size_t leng
     }
     if (follows && m.part->has_integer && !strchr("Zz", m.part->component)) {
         previous = &date->parts[date->count - 2];
+        m.part->integer.exact = m.part->integer.mandatory;
         previous->integer.exact = previous->integer.mandatory;
     }
 }

@@ -214,6 +214,9 @@ static void put_decimal(jp_text *t, const jp_integer *p, double number)
             jp_put_character(t, character);
         jp_put_character(t, p->zero + (right > length ? 0u : (uint32_t)(digits[length - right] - '0')));
     }
+    for (size_t i = 0; !p->regular && i < p->separator_count; i++)
+        if (!p->separators[i].position)
+            jp_put_character(t, p->separators[i].character);
     if (p->ordinal)
         jp_puts(t, ordinal_ending(digits, length));
 }
@@ -337,7 +340,7 @@ static double decimal_value(const jp_integer *p, const char *text, size_t length
     for (size_t at = 0; at < length;) {
         uint32_t c = sh_jv_next(text, length, &at);
 
-        if (is_separator(p, c))
+        if (is_separator(p, c) || (!any && sign == 1 && c == ' '))
             continue;
         if (!any && (c == '-' || c == '+') && sign == 1) {
             sign = c == '-' ? -1 : 1;

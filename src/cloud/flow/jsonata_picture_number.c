@@ -123,11 +123,11 @@ static sub take_apart(const symbols *s, text32 whole)
     p.prefix = part(whole, 0, first);
     p.suffix = part(whole, last, whole.count);
     p.active = p.mantissa = part(whole, first, last);
-    exponent = find(p.active, s->exponent, 0);
-    if (exponent != SIZE_MAX) {
+    exponent = find(whole, s->exponent, first);
+    if (exponent != SIZE_MAX && exponent <= last) { /* one at the very end counts, too: it is an error */
         p.has_exponent = true;
-        p.mantissa = part(p.active, 0, exponent);
-        p.exponent = part(p.active, exponent + 1, p.active.count);
+        p.mantissa = part(p.active, 0, exponent - first);
+        p.exponent = part(p.active, exponent - first + 1, p.active.count);
     }
     decimal = find(p.mantissa, s->decimal, 0);
     p.integer = part(p.mantissa, 0, decimal);

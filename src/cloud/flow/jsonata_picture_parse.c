@@ -191,6 +191,8 @@ static double make_time(parsing *p)
     day = yd ? v['d'] : v['D'];
     if (weeks || week)
         jv_fail(p->e, "D3136", 0, NULL);
+    if (v['Y'] >= 0 && v['Y'] < 100) /* as Date.UTC has it */
+        v['Y'] += 1900;
     hour = half ? (v['h'] == 12 ? 0 : v['h']) + (v['P'] == 1 ? 12 : 0) : v['H'];
     return jp_days_from(v['Y'], yd ? 0 : month, day) * 86400000.0 + hour * 3600000 + v['m'] * 60000 +
            v['s'] * 1000 + v['f'] - (v['Z'] != 0 ? v['Z'] : v['z']) * 60000;

@@ -39,7 +39,7 @@ static jnode *new_path(jp *p, jnode *first)
     return path;
 }
 
-static void grow_height(jp *p, jnode *into, const jnode *part)
+void jn_over(jp *p, jnode *into, const jnode *part)
 {
     if (into->height <= part->height)
         into->height = part->height + 1;
@@ -65,7 +65,7 @@ static void add_slot(jp *p, jn_slots *slots, jn_slot *slot)
 
 void jn_pass_seeking(jp *p, jnode *into, const jnode *part)
 {
-    grow_height(p, into, part);
+    jn_over(p, into, part);
     if (part->step)
         for (size_t i = 0; i < part->step->seeking.count; i++)
             add_slot(p, &jn_step_of(p, into)->seeking, part->step->seeking.items[i]);
@@ -198,7 +198,7 @@ jnode *jn_shape_dot(jp *p, jnode *left, jnode *right)
     path->from_name = false;
     if (left->type == JN_PARENT)
         add_slot(p, &jn_step_of(p, path)->seeking, left->slot);
-    grow_height(p, path, right);
+    jn_over(p, path, right);
     append_steps(p, path, right);
     for (size_t i = 0; i < path->list.count; i++) {
         check_step(p, path->list.items[i]);
@@ -221,7 +221,7 @@ jnode *jn_shape_filter(jp *p, jnode *left, jnode *predicate, size_t position)
 
     if (step->group)
         jp_late(p, "S0209", position, NULL, NULL);
-    grow_height(p, left, predicate);
+    jn_over(p, left, predicate);
     if (predicate->step) {
         for (size_t i = 0; i < predicate->step->seeking.count; i++) {
             jn_slot *slot = predicate->step->seeking.items[i];
@@ -262,7 +262,7 @@ jnode *jn_shape_group(jp *p, jnode *left, jnode *pairs, size_t position)
     if (step->group)
         jp_late(p, "S0210", position, NULL, NULL);
     left->from_name = false;
-    grow_height(p, left, pairs);
+    jn_over(p, left, pairs);
     step->group = pairs;
     return left;
 }
@@ -272,7 +272,7 @@ jnode *jn_shape_order(jp *p, jnode *left, jnode *sort)
     jnode *path = left->type == JN_PATH ? left : new_path(p, left);
 
     path->from_name = false;
-    grow_height(p, path, sort);
+    jn_over(p, path, sort);
     jp_append(p, &path->list, sort);
     resolve_parents(p, path);
     return path;

@@ -271,6 +271,10 @@ void jt_next(jp *p, bool infix)
     skip_blanks(p);
     read_token(p, infix);
     p->token.position = at(p);
+    if (p->token.op[0] == '!' && !p->token.op[1])
+        jp_fail(p, "S0204", at(p), "!", NULL);
+    if (p->token.op[0] == '~' && !p->token.op[1])
+        jp_fail(p, "S0204", at(p), "~", NULL);
     if (p->token.type == JT_OPERATOR && !p->token.text)
         p->token.text = jp_copy(p, p->token.op, p->token.length = strlen(p->token.op));
 }

@@ -27,7 +27,7 @@ static _Noreturn void fail_text(jv_eval *e, const char *code, size_t position, c
     free(e->error->message);
     e->error->message = message;
     snprintf(e->error->code, sizeof(e->error->code), "%s", code);
-    e->error->position = position;
+    e->error->position = position ? position : e->position;
     jv_stop(e, SH_FAULT);
 }
 

@@ -91,6 +91,7 @@ struct jv_eval {
     int depth;  /* of nodes inside each other */
     int nested; /* of calls by library functions and chains */
     size_t steps;
+    size_t position; /* of the last call of a library function */
     int status;
     json_t *parsed; /* array that owns what $parse made */
     jmp_buf failed;
