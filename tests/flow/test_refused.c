@@ -84,8 +84,11 @@ static const struct {
     {ONE("'Type':'Pass','End':true,'ResultPath':'$$.a'"), "can write to the state's input only"},
     {ONE("'Type':'Pass','End':true,'Parameters':{'a':[{'b.$':'x'}]}"),
      "The value for the field 'b.$' must be a valid JSONPath or a valid intrinsic function call"},
+    {ONE("'Type':'Pass','End':true,\n'Parameters':{\n'b.$':1}"),
+     "The value for the field 'b.$' must be a STRING that contains a JSONPath but was a NUMBER at "
+     "/States/A/Parameters (line 3, column 7)"},
     {ONE("'Type':'Pass','End':true,'Parameters':{'a':[{'b.$':'x'}]}"),
-     "at /States/A/Parameters/a[0]/b.$ (line 1, column 82)"},
+     "at /States/A/Parameters/a[0] (line 1, column 82)"},
     {ONE("'Type':'Pass','End':true,'Parameters':{'b.$':1}"), "must be a STRING"},
     {ONE("'Type':'Pass','End':true,'Parameters':{'b.$':'$','b':1}"), "stands twice"},
     {ONE("'Type':'Pass','End':true,'Output':{}"),

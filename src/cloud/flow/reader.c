@@ -37,7 +37,7 @@ static size_t known_depth(const sh_reader *r)
 
 static void put_place(const sh_reader *r, sh_buf *buf)
 {
-    for (size_t i = 0; i < known_depth(r); i++) {
+    for (size_t i = 0; i + r->unnamed < known_depth(r); i++) {
         if (r->places[i].key)
             sh_buf_printf(buf, "/%s", r->places[i].key);
         else
@@ -116,10 +116,16 @@ static bool looks_computed(const json_t *value)
                     (!strncmp(text, "States.", 7) && strchr(text, '(')));
 }
 
-static void hint_at(sh_reader *r, const char *key, const json_t *value, bool result)
+static bool ends_with_dollar(const char *key)
 {
     size_t length = strlen(key);
-    bool dollar = length > 2 && !strcmp(key + length - 2, ".$");
+
+    return length > 2 && !strcmp(key + length - 2, ".$");
+}
+
+static void hint_at(sh_reader *r, const char *key, const json_t *value, bool result)
+{
+    bool dollar = ends_with_dollar(key);
 
     if (result && dollar)
         sh_reader_warn(r, "PASS_RESULT_IS_STATIC",
@@ -278,7 +284,10 @@ static void template_problem(void *opaque, const char *const *keys, size_t depth
         else
             sh_reader_enter(r, keys[i]);
     }
+    /* AWS names the field in the message and the object around it as the place */
+    r->unnamed = depth && ends_with_dollar(keys[depth - 1]);
     sh_reader_problem(r, code, "%s", message);
+    r->unnamed = 0;
     r->depth = before;
 }
 

@@ -18,6 +18,7 @@ typedef struct sh_reader {
     json_t *names;    /* of all states so far: they are unique in the whole definition */
     size_t errors;
     bool unsupported; /* one of them is a feature that this version lacks */
+    size_t unnamed;   /* of the last places, which the location of a finding leaves out */
     bool alone;       /* one state: the targets of its transitions are elsewhere */
     bool jsonata_all; /* the query language of the whole definition */
     sh_state *state;  /* whose fields are read; its place is the first state_depth ones */
