@@ -121,6 +121,7 @@ class Maps(unittest.TestCase):
             self.assertIn("resultsWritten", counts)
         children = self.sfn.list_executions(mapRunArn=run["mapRunArn"])["executions"]
         self.assertEqual({c["stateMachineArn"] for c in children}, {machine + "/Each"})
+        children.reverse()  # the last one comes first
         child = self.sfn.describe_execution(executionArn=children[0]["executionArn"])
         self.assertEqual((child["mapRunArn"], child["status"]), (run["mapRunArn"], "SUCCEEDED"))
         self.assertEqual(json.loads(child["input"]), {"v": "a", "i": 0, "k": 3})

@@ -181,8 +181,8 @@ static const char *status_name(sh_map_child_status status)
 static int take_child(void *opaque, const sh_map_result *child)
 {
     page *p = opaque;
-    const char *status = status_name(child->status);
-    if (!child->execution || (p->status && strcmp(p->status, status) != 0))
+    const char *status = child->status == SH_CHILD_PENDING ? "PENDING_REDRIVE" : status_name(child->status);
+    if (p->status && strcmp(p->status, status) != 0)
         return 0;
     if (!has_room(p))
         return 1;
@@ -223,12 +223,13 @@ int sh_states_list_map_executions(sh_call *call)
         return status;
     p.list = json_array();
     p.room = limit ? limit : 100;
-    status = sh_map_results(call->cloud->db, run.id, from, INT64_MAX, take_child, &p, &err);
+    status = sh_map_list_children(call->cloud->db, run.id, from - 1, take_child, &p, &err);
     sh_put(&p.failed, call->out, "executions", p.list);
     if (status < 0)
         return sh_call_fail_internal(call, &err);
     if (p.more)
-        sh_put(&p.failed, call->out, "nextToken", json_sprintf("c%lld", (long long)p.last + 1));
+        sh_put(&p.failed, call->out, "nextToken",
+               json_sprintf("c%lld", (long long)p.last + 1)); /* a token is never 0 */
     return sh_out_done(call, p.failed);
 }
 

@@ -167,17 +167,15 @@ static int begin_batches(reading *r, sh_err *err)
 
 /* ---- items ---- */
 
-static int select_item(reading *r, json_t *value, const char *source, json_t **input, sh_err *err)
+static int select_item(reading *r, json_t *value, const char *key, const char *source, json_t **input,
+                       sh_err *err)
 {
     char *error = NULL, *cause = NULL;
     if (!r->flow) {
-        *input = json_incref(value);
-        return 0;
+        *input = key ? json_pack("{s:s, s:O}", "Key", key, "Value", value) : json_incref(value);
+        return *input ? 0 : sh_fail(err, SH_E_MEMORY, "no memory for an item");
     }
-    json_t *extra = json_pack("{s:s}", "Source", source);
-    json_t *key = json_object_get(value, "Key");
-    if (key && json_object_size(value) == 2 && json_object_get(value, "Value") && extra)
-        json_object_set(extra, "Key", key);
+    json_t *extra = json_pack("{s:s, s:s*}", "Source", source, "Key", key);
     int status = extra ? sh_flow_map_item(r->flow, &r->env, r->run->state_name, r->parameters, r->index,
                                           value, extra, input, &error, &cause)
                        : SH_E_MEMORY;
@@ -191,8 +189,8 @@ static int select_item(reading *r, json_t *value, const char *source, json_t **i
     return status;
 }
 
-/* Takes the value. */
-static int give(reading *r, json_t *value, const char *source, sh_err *err)
+/* One item, of an object with its key. Takes the value. */
+static int give(reading *r, json_t *value, const char *key, const char *source, sh_err *err)
 {
     json_t *input = NULL;
     if (!value)
@@ -201,7 +199,7 @@ static int give(reading *r, json_t *value, const char *source, sh_err *err)
         json_decref(value);
         return 1;
     }
-    int status = select_item(r, value, source, &input, err);
+    int status = select_item(r, value, key, source, &input, err);
     if (status == 0) {
         char *text = sh_flow_text(input);
         r->index++;
@@ -217,32 +215,26 @@ static int give(reading *r, json_t *value, const char *source, sh_err *err)
     return status;
 }
 
-static int give_array(reading *r, const json_t *items, const char *source, sh_err *err)
+/* The elements of an array, or the members of an object. */
+static int give_all(reading *r, json_t *items, const char *source, sh_err *err)
 {
     int status = 0;
     size_t index;
+    const char *key;
     json_t *item;
     json_array_foreach(items, index, item)
     {
-        status = give(r, json_incref(item), source, err);
+        status = give(r, json_incref(item), NULL, source, err);
         if (status)
-            break;
+            return status;
     }
-    return status;
-}
-
-static int give_members(reading *r, json_t *object, const char *source, sh_err *err)
-{
-    int status = 0;
-    const char *key;
-    json_t *value;
-    json_object_foreach(object, key, value)
+    json_object_foreach(items, key, item)
     {
-        status = give(r, json_pack("{s:s, s:O}", "Key", key, "Value", value), source, err);
+        status = give(r, json_incref(item), key, source, err);
         if (status)
-            break;
+            return status;
     }
-    return status;
+    return 0;
 }
 
 /* ---- formats ---- */
@@ -299,10 +291,8 @@ static int read_json(reading *r, const content *c, sh_err *err)
         pointer++;
         items = point(items, &pointer);
     }
-    if (json_is_array(items))
-        status = give_array(r, items, c->source, err);
-    else if (json_is_object(items))
-        status = give_members(r, items, c->source, err);
+    if (json_is_array(items) || json_is_object(items))
+        status = give_all(r, items, c->source, err);
     else
         status = unreadable(r, "Attempting to map over non-iterable node.");
     json_decref(whole);
@@ -328,7 +318,7 @@ static int read_lines(reading *r, const content *c, sh_err *err)
             status = sh_flow_load(&value, at, (size_t)(stop - at), &why);
             if (status == SH_E_MEMORY)
                 return sh_fail(err, status, "%s", why.message);
-            status = status < 0 ? unreadable(r, why.message) : give(r, value, c->source, err);
+            status = status < 0 ? unreadable(r, why.message) : give(r, value, NULL, c->source, err);
         }
         at = eol ? eol + 1 : c->end;
     }
@@ -378,7 +368,7 @@ static int read_csv(reading *r, const content *c, sh_err *err)
         if (!record)
             status = sh_fail(err, SH_E_MEMORY, "no memory for a record of a CSV object");
         else if (!is_empty(record))
-            status = give(r, csv_item(header, record), c->source, err);
+            status = give(r, csv_item(header, record), NULL, c->source, err);
         json_decref(record);
     }
     json_decref(header);
@@ -509,7 +499,7 @@ static int give_page(reading *r, const json_t *page, const char *bucket, bool lo
         if (!source)
             return sh_fail(err, SH_E_MEMORY, "no memory for a listing");
         if (!load)
-            status = give(r, json_incref(item), source, err);
+            status = give(r, json_incref(item), NULL, source, err);
         else if (json_integer_value(json_object_get(item, "Size")) > 0)
             status = read_object(r, bucket, json_string_value(json_object_get(item, "Key")), 0, err);
         if (status)
@@ -549,7 +539,7 @@ static int read_source(reading *r, sh_err *err)
     const char *key = json_string_value(json_object_get(names, "Key"));
     const char *resource = json_string_value(json_object_get(reader, "Resource"));
     if (!reader)
-        return give_array(r, json_object_get(r->parameters, "Items"), "STATE_DATA", err);
+        return give_all(r, json_object_get(r->parameters, "Items"), "STATE_DATA", err);
     r->max_items = json_integer_value(json_object_get(reader, "MaxItems"));
     if (r->max_items < 0)
         return unreadable(r, "field MaxItems must be positive");

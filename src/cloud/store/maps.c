@@ -354,15 +354,26 @@ static int take_result(void *opaque, const sh_row *row)
     return t->fn(t->opaque, &r);
 }
 
+#define RESULT_COLUMNS                                                                                       \
+    "SELECT c.position, c.status, c.execution, e.arn, e.name, coalesce(c.input, e.input), e.output,"         \
+    " e.error, e.cause, e.started_ms, e.stopped_ms, c.items FROM map_children c"
+
+int sh_map_list_children(sh_db *db, int64_t run, int64_t below, sh_map_result_fn fn, void *opaque,
+                         sh_err *err)
+{
+    result_taker t = {fn, opaque};
+    return sh_db_each(db, err,
+                      RESULT_COLUMNS " JOIN executions e ON e.id = c.execution"
+                                     " WHERE c.run = ?1 AND c.position < ?2 ORDER BY c.position DESC",
+                      take_result, &t, "ii", run, below < 0 ? INT64_MAX : below);
+}
+
 int sh_map_results(sh_db *db, int64_t run, int64_t from, int64_t limit, sh_map_result_fn fn, void *opaque,
                    sh_err *err)
 {
     result_taker t = {fn, opaque};
-    return sh_db_each(
-        db, err,
-        "SELECT c.position, c.status, c.execution, e.arn, e.name, coalesce(c.input, e.input), e.output,"
-        " e.error, e.cause, e.started_ms, e.stopped_ms, c.items FROM map_children c"
-        " LEFT JOIN executions e ON e.id = c.execution"
-        " WHERE c.run = ?1 AND c.position >= ?2 ORDER BY c.position LIMIT ?3",
-        take_result, &t, "iii", run, from, limit);
+    return sh_db_each(db, err,
+                      RESULT_COLUMNS " LEFT JOIN executions e ON e.id = c.execution"
+                                     " WHERE c.run = ?1 AND c.position >= ?2 ORDER BY c.position LIMIT ?3",
+                      take_result, &t, "iii", run, from, limit);
 }

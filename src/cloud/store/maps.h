@@ -109,6 +109,10 @@ typedef struct sh_map_result {
     int64_t started_ms, stopped_ms;
 } sh_map_result;
 typedef int (*sh_map_result_fn)(void *opaque, const sh_map_result *result);
+/* Those that are executions, the last ones first. below: position of the last one of the page before, or -1.
+ */
+int sh_map_list_children(sh_db *db, int64_t run, int64_t below, sh_map_result_fn fn, void *opaque,
+                         sh_err *err);
 int sh_map_results(sh_db *db, int64_t run, int64_t from, int64_t limit, sh_map_result_fn fn, void *opaque,
                    sh_err *err);
 
