@@ -170,7 +170,7 @@ void jv_error_show(char *text, size_t size, const char *code, const jv_error_par
     sh_buf buf;
     const char *p = find(code), *open;
 
-    sh_buf_init(&buf, 1u << 20);
+    sh_buf_init(&buf, SH_FLOW_TEXT_MAX);
     while ((open = strstr(p, "{{"))) {
         bool bare = open[2] == '{';
         const char *name = open + (bare ? 3 : 2), *close = strstr(name, bare ? "}}}" : "}}");

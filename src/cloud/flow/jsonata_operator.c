@@ -177,8 +177,13 @@ jv *jv_evaluate_binary(jv_eval *e, const jnode *node, jv *input, jv_frame *frame
     if (node->op == JO_AND || node->op == JO_OR) {
         bool truth = jv_truth(e, o.left);
 
-        if (truth == (node->op == JO_AND))
+        if (truth == (node->op == JO_AND)) {
+            const jnode *outer = e->within;
+
+            e->within = outer ? outer : node;
             truth = jv_truth(e, jv_evaluate(e, node->right, input, frame));
+            e->within = outer;
+        }
         return jv_bool(e, truth);
     }
     o.right = jv_evaluate(e, node->right, input, frame);

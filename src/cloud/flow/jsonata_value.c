@@ -38,9 +38,17 @@ void jv_bound(jv_eval *e, const char *message)
 
 void jv_fail_parts(jv_eval *e, const char *code, size_t position, const jv_error_parts *parts)
 {
-    char text[1024];
+    size_t size = 1024 + (parts->value ? strlen(parts->value) : 0) +
+                  (parts->value2 ? strlen(parts->value2) : 0) +
+                  (parts->value_text ? strlen(parts->value_text) : 0);
+    jv_error_parts told = *parts;
+    char *text = jv_alloc(e, size);
 
-    jv_error_show(text, sizeof(text), code, parts);
+    if (e->within) {
+        told.token = e->within->text;
+        position = e->within->position;
+    }
+    jv_error_show(text, size, code, &told);
     fail_text(e, code, position, text);
 }
 
@@ -66,7 +74,7 @@ static const char *quoted(jv_eval *e, jv *value)
         return "undefined";
     sh_buf_init(&buf, SH_FLOW_TEXT_MAX);
     if (value->kind == JV_STRING)
-        sh_jv_quote(&buf, value->string.text, value->string.length < 600 ? value->string.length : 600);
+        sh_jv_quote(&buf, value->string.text, value->string.length);
     else
         return jv_to_string(e, value, false)->string.text;
     text = jv_take(e, &buf)->string.text;

@@ -92,6 +92,8 @@ struct jv_eval {
     int nested; /* of calls by library functions and chains */
     size_t steps;
     size_t position; /* of the last call of a library function */
+    /* the outermost `and` or `or` whose right side is being evaluated: failures there are told as its own */
+    const jnode *within;
     int status;
     json_t *parsed; /* array that owns what $parse made */
     jmp_buf failed;
