@@ -97,9 +97,9 @@ bool sh_task_supported(const sh_flow_resource *resource, char *why, size_t size)
 /* Whether a task is no call of an action in the database, but work for somebody else: a worker of an
  * activity, or the runner of states_effect.c. */
 bool sh_task_elsewhere(const sh_flow_resource *resource);
-/* Puts such a task into its queue. *there: whether there is anybody for it. */
-int sh_task_hand_over(sh_cloud *cloud, sh_arena *arena, const sh_flow_resource *resource,
-                      struct sh_wait *wait, const json_t *parameters, bool *there, sh_err *err);
+/* Puts such a task into its queue. */
+int sh_task_hand_over(sh_cloud *cloud, const sh_flow_resource *resource, struct sh_wait *wait,
+                      const json_t *parameters, sh_err *err);
 
 /* How the call of a task came out. */
 typedef struct sh_task_answer {

@@ -155,23 +155,18 @@ static void make_key(const char *arn, char key[ARN_MAX * 4 + 16])
     snprintf(key, ARN_MAX * 4 + 16, "activity/%s", arn);
 }
 
-int sh_activity_queue(sh_cloud *cloud, sh_arena *arena, const sh_flow_resource *resource, sh_wait *wait,
-                      const json_t *input, bool *there, sh_err *err)
+int sh_activity_queue(sh_cloud *cloud, const sh_flow_resource *resource, sh_wait *wait, const json_t *input,
+                      sh_err *err)
 {
     char key[ARN_MAX * 4 + 16];
-    sh_activity a;
-    int status = sh_activity_get(cloud->db, arena, resource->arn, &a, err);
-    *there = status == 0;
-    if (status < 0)
-        return status == SH_E_NOT_FOUND ? 0 : status;
     char *text = sh_flow_text(input);
     wait->stage = SH_WAIT_RUNNING;
     wait->service = "activity";
     wait->subject = resource->arn;
     wait->queued_ms = sh_now_ms(cloud->clock);
     wait->parameters = text;
-    status = text ? sh_wait_add(cloud->db, wait, err)
-                  : sh_fail(err, SH_E_MEMORY, "no memory for an activity's input");
+    int status = text ? sh_wait_add(cloud->db, wait, err)
+                      : sh_fail(err, SH_E_MEMORY, "no memory for an activity's input");
     wait->parameters = NULL;
     free(text);
     make_key(resource->arn, key);
@@ -199,10 +194,8 @@ static int answer_task(sh_call *call, const sh_wait *wait, int64_t started_ms)
     int status = sh_out_new(call);
     if (status < 0)
         return status;
-    if (!wait) { /* nothing came within the minute */
-        sh_put(&failed, call->out, "taskToken", json_null());
-        return sh_out_done(call, failed);
-    }
+    if (!wait) /* nothing came within the minute */
+        return 0;
     sh_token_write(call->cloud, wait->execution, started_ms, wait->task, token);
     sh_put_text(&failed, call->out, "taskToken", token);
     sh_put_text(&failed, call->out, "input", wait->parameters);

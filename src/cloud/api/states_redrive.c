@@ -74,7 +74,8 @@ static int redrive(sh_call *call, const char *arn, const char *token, int64_t *d
     if (!reason && strchr(e.machine_arn, '/'))
         reason = "Execution is REDRIVABLE_BY_MAP_RUN: redrive the execution that started its Map Run";
     if (reason)
-        return sh_call_fail(call, 400, "ExecutionNotRedrivable", "%s", reason);
+        return sh_call_fail(call, 400, "ExecutionNotRedrivable", "Execution %s invalid for redrive as: %s",
+                            arn, reason);
     *date_ms = call->now_ms;
     status = sh_execution_redrive(call->cloud->db, e.id, call->now_ms, token, err);
     return status < 0 ? status : sh_run_execution(call->cloud, e.id, &event, err);

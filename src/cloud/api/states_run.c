@@ -14,6 +14,7 @@
 #include "cloud/api/states_map.h"
 #include "cloud/api/states_token.h"
 #include "cloud/api/steady.h"
+#include "cloud/store/activities.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,15 @@ bool sh_run_outage(int status)
 }
 
 /* ---- tasks ---- */
+
+static bool has_activity(void *opaque, const char *arn)
+{
+    const sh_run *run = opaque;
+    sh_activity activity;
+    sh_err err = {0};
+    /* another failure than that there is none shows in the next statement, too */
+    return sh_activity_get(run->cloud->db, run->arena, arn, &activity, &err) != SH_E_NOT_FOUND;
+}
 
 static void write_token(void *opaque, int64_t task, char *text, size_t size)
 {
@@ -253,19 +263,8 @@ static int step_answer(sh_run *run, int64_t task, sh_task_answer *answer, int st
 /* A task that others do: a worker of an activity, or a runner. */
 static int hand_over(sh_run *run, size_t index, const sh_flow_resource *resource, sh_err *err)
 {
-    bool there = true;
     pending *task = &run->tasks[index];
-    int status =
-        sh_task_hand_over(run->cloud, run->arena, resource, &task->wait, task->parameters, &there, err);
-    if (status < 0 || there)
-        return status;
-    sh_flow_event refused = {.kind = SH_FLOW_TASK_REFUSED,
-                             .task = task->wait.task,
-                             .error = "ActivityDoesNotExist",
-                             .cause =
-                                 sh_arena_printf(run->arena, "Activity Does Not Exist: '%s'", resource->arn)};
-    drop_task(run, task);
-    return step(run, &refused, err);
+    return sh_task_hand_over(run->cloud, resource, &task->wait, task->parameters, err);
 }
 
 /* Calls a new task. Its place in run->tasks may move while the answer is taken in: it is found by index. */
@@ -520,6 +519,7 @@ static int load(sh_run *run, int64_t id, sh_err *err)
         .random = sh_world_random,
         .hash = sh_world_hash,
         .token = write_token,
+        .activity = has_activity,
         .opaque = run,
     };
     return 0;

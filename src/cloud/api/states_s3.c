@@ -280,13 +280,25 @@ static char *body_of(const sh_effect *e, size_t *length)
     return made;
 }
 
-static int write_body(sh_effect *e, int fd, char etag[33], sh_err *err)
+/* "crc32=<base64>" */
+static int make_checksum(const char *bytes, size_t length, char checksum[32])
+{
+    unsigned char crc[SH_DIGEST_BYTES];
+    if (sh_digest_once(SH_DIGEST_CRC32, bytes, length, crc) != 4)
+        return SH_E_MEMORY;
+    snprintf(checksum, 32, "crc32=");
+    sh_base64(crc, 4, checksum + strlen(checksum));
+    return 0;
+}
+
+static int write_body(sh_effect *e, int fd, char etag[33], char checksum[32], sh_err *err)
 {
     unsigned char md5[SH_DIGEST_BYTES];
     size_t length;
     char *bytes = body_of(e, &length);
     int status = bytes ? sh_fd_write(fd, bytes, length, err) : no_memory(err);
-    if (status == 0 && sh_digest_once(SH_DIGEST_MD5, bytes, length, md5) != 16)
+    if (status == 0 && (sh_digest_once(SH_DIGEST_MD5, bytes, length, md5) != 16 ||
+                        make_checksum(bytes, length, checksum) < 0))
         status = no_memory(err);
     if (status == 0)
         sh_hex(md5, 16, etag);
@@ -308,24 +320,25 @@ static int put_object(sh_effect *e, sh_err *err)
                                         "ContentLanguage",
                                         "IfNoneMatch",
                                         NULL};
-    char path[SH_STAGE_PATH], etag[33];
+    char path[SH_STAGE_PATH], etag[33], checksum[32];
     int fd = -1;
     sh_objects objects = sh_cloud_objects(e->cloud);
-    sh_object_new item = {.path = path, .etag = etag};
+    sh_object_new item = {.path = path, .etag = etag, .checksum = checksum};
     int status = check(e, names);
     if (status < 0 || (status = read_headers(e, &item.headers, err)) < 0)
         return status;
     item.bucket = text(e, "Bucket");
     item.key = text(e, "Key");
-    item.content_type = text(e, "ContentType");
+    item.content_type = text(e, "ContentType") ? text(e, "ContentType") : "text/plain; charset=UTF-8";
     item.only_if_absent = text(e, "IfNoneMatch") != NULL;
     if (strlen(item.key) > SH_OBJECT_KEY_MAX)
         return sh_effect_fail(e, 400, "KeyTooLongError", "Your key is too long");
     if ((status = sh_stage_file(&objects, path, &fd, err)) < 0)
         return status;
-    status = write_body(e, fd, etag, err);
+    status = write_body(e, fd, etag, checksum, err);
     close(fd);
-    if (status == 0 && !(e->out = json_pack("{s:o}", "ETag", etag_text(etag))))
+    if (status == 0 && !(e->out = json_pack("{s:s, s:s, s:o}", "ChecksumCRC32", checksum + strlen("crc32="),
+                                            "ChecksumType", "FULL_OBJECT", "ETag", etag_text(etag))))
         status = no_memory(err);
     if (status == 0)
         status = publish(e, &item, "PutObject", err);

@@ -225,12 +225,11 @@ bool sh_task_elsewhere(const sh_flow_resource *resource)
     return resource->kind == SH_FLOW_ACTIVITY || sh_effect_find(resource) != NULL;
 }
 
-int sh_task_hand_over(sh_cloud *cloud, sh_arena *arena, const sh_flow_resource *resource, sh_wait *wait,
-                      const json_t *parameters, bool *there, sh_err *err)
+int sh_task_hand_over(sh_cloud *cloud, const sh_flow_resource *resource, sh_wait *wait,
+                      const json_t *parameters, sh_err *err)
 {
-    if (resource->kind != SH_FLOW_ACTIVITY)
-        return sh_effect_queue(cloud, resource, wait, parameters, err);
-    return sh_activity_queue(cloud, arena, resource, wait, parameters, there, err);
+    return resource->kind == SH_FLOW_ACTIVITY ? sh_activity_queue(cloud, resource, wait, parameters, err)
+                                              : sh_effect_queue(cloud, resource, wait, parameters, err);
 }
 
 /* ---- calls ---- */

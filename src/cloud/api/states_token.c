@@ -199,19 +199,22 @@ static int say(sh_call *call, const token *t, const char *name, json_t *value, s
     return status;
 }
 
-/* Says something about the task of the call's token; the value is taken. */
-static int tell(sh_call *call, const char *name, json_t *value)
+static int need_token(sh_call *call, token *out)
 {
     const char *text;
-    token t = {0};
-    sh_err err = {SH_E_MEMORY, "no memory for what came for a task"};
     int status = sh_arg_need(call, "taskToken", TOKEN_MAX, &text);
-    if (status == 0 && !read_token(call->cloud, text, &t))
+    if (status == 0 && !read_token(call->cloud, text, out))
         status = sh_call_fail(call, 400, "InvalidToken", "Invalid Token: 'Invalid token'");
-    if (status < 0 || !value) {
-        json_decref(value);
-        return status < 0 ? status : sh_call_fail_internal(call, &err);
-    }
+    return status;
+}
+
+/* Says something about the task of a token; the value is taken. */
+static int tell(sh_call *call, token t, const char *name, json_t *value)
+{
+    int status;
+    sh_err err = {SH_E_MEMORY, "no memory for what came for a task"};
+    if (!value)
+        return sh_call_fail_internal(call, &err);
     if ((status = sh_db_begin(call->cloud->db, &err)) < 0) {
         json_decref(value);
         return sh_call_fail_internal(call, &err);
@@ -225,17 +228,18 @@ static int tell(sh_call *call, const char *name, json_t *value)
 
 int sh_states_task_success(sh_call *call)
 {
-    const char *text, *name;
+    const char *text;
+    token t;
     json_t *output = NULL;
     sh_err err = {0};
-    int status = sh_arg_need(call, "taskToken", TOKEN_MAX, &name);
-    if (status < 0 || (status = sh_arg_need(call, "output", SH_FLOW_PAYLOAD_MAX, &text)) < 0)
+    int status = sh_arg_need(call, "output", SH_FLOW_PAYLOAD_MAX, &text);
+    if (status < 0 || (status = need_token(call, &t)) < 0)
         return status;
     if (sh_flow_load(&output, text, strlen(text), &err) < 0)
         return err.status == SH_E_MEMORY
                    ? sh_call_fail_internal(call, &err)
                    : sh_call_fail(call, 400, "InvalidOutput", "Invalid Output: '%s'", err.message);
-    return tell(call, "answer", json_pack("{s:o}", "output", output));
+    return tell(call, t, "answer", json_pack("{s:o}", "output", output));
 }
 
 static bool put_text(json_t *object, const char *name, const char *text)
@@ -246,18 +250,22 @@ static bool put_text(json_t *object, const char *name, const char *text)
 int sh_states_task_failure(sh_call *call)
 {
     const char *error, *cause;
+    token t;
     int status = sh_arg_text(call, "error", ERROR_MAX, &error);
-    if (status < 0 || (status = sh_arg_text(call, "cause", CAUSE_MAX, &cause)) < 0)
+    if (status < 0 || (status = sh_arg_text(call, "cause", CAUSE_MAX, &cause)) < 0 ||
+        (status = need_token(call, &t)) < 0)
         return status;
     json_t *answer = json_object();
     if (!put_text(answer, "error", error) || !put_text(answer, "cause", cause)) {
         json_decref(answer);
         answer = NULL;
     }
-    return tell(call, "answer", answer);
+    return tell(call, t, "answer", answer);
 }
 
 int sh_states_task_heartbeat(sh_call *call)
 {
-    return tell(call, "beat", json_true());
+    token t;
+    int status = need_token(call, &t);
+    return status < 0 ? status : tell(call, t, "beat", json_true());
 }

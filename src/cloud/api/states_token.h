@@ -42,9 +42,8 @@ int sh_states_list_activities(sh_call *call);
 int sh_states_delete_activity(sh_call *call);
 int sh_states_get_activity_task(sh_call *call);
 
-/* A task of an activity waits from now on for a worker: its row goes into the activity's queue. *there:
- * whether there is such an activity. */
-int sh_activity_queue(sh_cloud *cloud, sh_arena *arena, const sh_flow_resource *resource, sh_wait *wait,
-                      const json_t *input, bool *there, sh_err *err);
+/* A task of an activity waits from now on for a worker: its row goes into the activity's queue. */
+int sh_activity_queue(sh_cloud *cloud, const sh_flow_resource *resource, sh_wait *wait, const json_t *input,
+                      sh_err *err);
 
 #endif

@@ -88,8 +88,7 @@ typedef enum sh_task_event {
     SH_TASK_SUBMITTED,
     SH_TASK_SUCCEEDED,
     SH_TASK_FAILED,
-    SH_TASK_TIMED_OUT,
-    SH_TASK_SCHEDULE_FAILED
+    SH_TASK_TIMED_OUT
 } sh_task_event;
 int sh_emit_task(sh_run *run, sh_frame *frame, sh_task_event event, const json_t *value, const char *error,
                  const char *cause, const sh_flow_task *task);

@@ -165,6 +165,8 @@ typedef struct sh_flow_env {
      * in bytes (at most 64), 0 when it cannot. NULL: States.Hash fails. */
     size_t (*hash)(void *opaque, const char *algorithm, const void *bytes, size_t length,
                    unsigned char digest[64]);
+    /* Whether there is an activity of that ARN. NULL: all are. */
+    bool (*activity)(void *opaque, const char *arn);
     /* Writes the token of a task (at most 1,024 bytes, NUL-terminated). NULL: "<Execution.Id>#<task id>". */
     void (*token)(void *opaque, int64_t task, char *text, size_t size);
     sh_flow_test *test; /* one state alone; NULL: the execution */
@@ -182,7 +184,6 @@ typedef enum sh_flow_event_kind {
     SH_FLOW_ABORT,          /* error and cause of StopExecution, both may be NULL */
     SH_FLOW_TASK_STARTED, /* task: a worker took the activity; cause: the worker's name. Other tasks start at
                              once */
-    SH_FLOW_TASK_REFUSED, /* task, error, cause: there is nobody who could do the activity */
     SH_FLOW_REDRIVE,      /* goes on after an end that was no success, from the states that had not ended; the
                            * context's Execution.RedriveCount is the number of this redrive */
 } sh_flow_event_kind;

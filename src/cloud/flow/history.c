@@ -237,8 +237,8 @@ static json_t *scheduled_details(const sh_run *run, bool plain, const sh_flow_re
 int sh_emit_task(sh_run *run, sh_frame *frame, sh_task_event event, const json_t *value, const char *error,
                  const char *cause, const sh_flow_task *task)
 {
-    static const char *const names[] = {"Scheduled", "Started",  "Submitted",     "Succeeded",
-                                        "Failed",    "TimedOut", "ScheduleFailed"};
+    static const char *const names[] = {"Scheduled", "Started", "Submitted",
+                                        "Succeeded", "Failed",  "TimedOut"};
     const sh_flow_resource *resource = &frame->state->resource;
     bool plain = resource->kind == SH_FLOW_LAMBDA || resource->kind == SH_FLOW_ACTIVITY;
     json_t *details = plain ? json_object() : resource_details(resource);

@@ -27,6 +27,8 @@ void sh_frame_wind_back(sh_frame *frame)
         frame->attempts[i] = 0;
     frame->retries = frame->task = 0;
     frame->due_ms = frame->timeout_ms = frame->heartbeat_ms = -1;
+    if (frame->entered)
+        frame->previous = frame->entered_event; /* what follows, follows that */
     frame->phase = anew ? SH_PHASE_ENTER : SH_PHASE_KIDS;
     sh_fault_clear(&frame->fault);
     if (anew && !keeps_run(frame))
@@ -35,22 +37,12 @@ void sh_frame_wind_back(sh_frame *frame)
         sh_frame_wind_back(frame->kids[i]);
 }
 
-static void follow(sh_frame *frame, int64_t event)
-{
-    frame->previous = event;
-    for (size_t i = 0; i < frame->kid_count; i++)
-        follow(frame->kids[i], event);
-}
-
 int sh_redrive(sh_run *run)
 {
     const json_t *count = json_object_get(json_object_get(run->env->context, "Execution"), "RedriveCount");
-    int64_t timeout_s = run->flow->machine->timeout_s, id = run->last_event;
-    int status;
+    int64_t timeout_s = run->flow->machine->timeout_s, id;
 
     run->deadline_ms = timeout_s ? sh_steady_now(run->env) + timeout_s * 1000 : -1;
-    status = sh_emit_after(run, run->last_event, "ExecutionRedriven", "executionRedrivenEventDetails",
-                           json_pack("{s:I}", "redriveCount", json_integer_value(count)), &id);
-    follow(run->root, id);
-    return status;
+    return sh_emit_after(run, run->last_event, "ExecutionRedriven", "executionRedrivenEventDetails",
+                         json_pack("{s:I}", "redriveCount", json_integer_value(count)), &id);
 }

@@ -73,7 +73,7 @@ static int start(sh_run *run, sh_frame *frame, sh_flow_task *task)
     frame->phase = SH_PHASE_TASK;
     frame->heartbeat_s = task->heartbeat_s;
     frame->timeout_s = task->timeout_s;
-    frame->timeout_ms = after(run, task->timeout_s);
+    frame->timeout_ms = activity ? -1 : after(run, task->timeout_s); /* an activity's run from its start */
     frame->heartbeat_ms = activity ? -1 : after(run, task->heartbeat_s);
     return 0;
 }
@@ -87,6 +87,15 @@ static int worker_started(sh_run *run, sh_frame *frame, const char *worker)
     frame->heartbeat_ms = after(run, frame->heartbeat_s);
     return sh_emit(run, frame, "ActivityStarted", "activityStartedEventDetails",
                    worker ? json_pack("{s:s}", "workerName", worker) : json_object());
+}
+
+static int check_activity(const sh_flow_resource *resource, const sh_eval *eval)
+{
+    const sh_flow_env *env = eval->env;
+
+    if (resource->kind != SH_FLOW_ACTIVITY || !env->activity || env->activity(env->opaque, resource->arn))
+        return 0;
+    return sh_fault_set(eval->fault, "States.Runtime", "The activity %s does not exist.", resource->arn);
 }
 
 int sh_task_enter(sh_run *run, sh_frame *frame, const sh_eval *eval)
@@ -112,6 +121,8 @@ int sh_task_enter(sh_run *run, sh_frame *frame, const sh_eval *eval)
         status = sh_template_eval(frame->state->credentials, eval, &task.credentials);
     if (!status)
         status = sh_test_mock(run, frame, &mocked);
+    if (!status && !mocked)
+        status = check_activity(task.resource, eval);
     if (!status && !mocked)
         status = start(run, frame, &task);
     if (!status && frame->phase == SH_PHASE_TASK)
@@ -181,9 +192,6 @@ int sh_task_answer(sh_run *run, sh_frame *frame, const sh_flow_event *event)
         break;
     case SH_FLOW_TASK_FAILED:
         status = failed(run, frame, SH_TASK_FAILED, event->error, event->cause, false);
-        break;
-    case SH_FLOW_TASK_REFUSED:
-        status = failed(run, frame, SH_TASK_SCHEDULE_FAILED, event->error, event->cause, false);
         break;
     case SH_FLOW_TASK_HEARTBEAT:
         frame->heartbeat_ms = after(run, frame->heartbeat_s);
