@@ -305,6 +305,8 @@ static int load_fields(sh_frame *frame, const json_t *object)
         json_decref(*place);
         *place = json_incref(json_object_get(object, values[i].key));
     }
+    if (frame->variables && !json_is_object(frame->variables))
+        return SH_E_FORMAT;
     for (size_t i = 0; i < frame->state->retrier_count; i++)
         frame->attempts[i] = json_integer_value(json_array_get(attempts, i));
     return 0;
