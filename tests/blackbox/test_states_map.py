@@ -184,6 +184,13 @@ class Maps(unittest.TestCase):
         self.put("number", "1")
         self.assertEqual(self.fail_map(map_machine(ItemReader=reader("number", InputType="JSON"))),
                          ("States.ItemReaderFailed", "Attempting to map over non-iterable node."))
+        self.put("manifest", "not a name\n")
+        error, cause = self.fail_map(map_machine(ItemReader=reader("manifest", InputType="JSON",
+                                                                   ManifestType="ATHENA_DATA")))
+        self.assertEqual(error, "States.ItemReaderFailed")
+        self.assertIn("not the name of an object", cause)
+        self.put("files", '{"files": [{"key": "a.csv.gz"}]}')
+        self.assertIn(".gz", self.fail_map(map_machine(ItemReader=reader("files", InputType="MANIFEST")))[1])
         definition = map_machine(ItemReader=reader("none", InputType="JSON"), Next="Caught",
                                  Catch=[{"ErrorEquals": ["States.ItemReaderFailed"], "Next": "Caught"}])
         del definition["States"]["Map"]["End"]

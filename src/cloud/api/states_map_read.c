@@ -13,6 +13,7 @@
 #include "cloud/api/keys.h"
 #include "cloud/store/objects.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -23,6 +24,7 @@
 #define PAGE 1000
 #define JSON_MAX (64u << 20)
 #define OBJECT_MEMORY (1u << 20)
+#define PAGE_MEMORY (4u << 20)
 #define MANIFEST_DEPTH 1
 
 typedef struct reading {
@@ -387,9 +389,13 @@ static int read_athena(reading *r, const content *c, int depth, sh_err *err)
         json_t *record = sh_csv_record(&at, c->end, ',');
         const char *uri = json_string_value(json_array_get(record, 0));
         const char *slash = uri && strncasecmp(uri, "s3://", 5) == 0 ? strchr(uri + 5, '/') : NULL;
-        char *bucket = slash ? sh_arena_strndup(r->arena, uri + 5, (size_t)(slash - uri - 5)) : NULL;
-        if (slash)
-            status = bucket ? read_object(r, bucket, slash + 1, depth + 1, err) : SH_E_MEMORY;
+        char bucket[SH_BUCKET_NAME_MAX + 1];
+        if (slash && slash - uri - 5 <= SH_BUCKET_NAME_MAX) {
+            snprintf(bucket, sizeof(bucket), "%.*s", (int)(slash - uri - 5), uri + 5);
+            status = read_object(r, bucket, slash + 1, depth + 1, err);
+        } else if (uri && *uri) {
+            status = unreadable(r, "A line of the manifest is not the name of an object (s3://bucket/key).");
+        }
         json_decref(record);
     }
     return status;
@@ -493,11 +499,10 @@ static int give_page(reading *r, const json_t *page, const char *bucket, bool lo
     int status = 0;
     size_t index;
     json_t *item;
-    const char *source = sh_arena_printf(r->arena, "S3://%s", bucket);
+    char source[SH_BUCKET_NAME_MAX + 8];
+    snprintf(source, sizeof(source), "S3://%s", bucket);
     json_array_foreach(page, index, item)
     {
-        if (!source)
-            return sh_fail(err, SH_E_MEMORY, "no memory for a listing");
         if (!load)
             status = give(r, json_incref(item), NULL, source, err);
         else if (json_integer_value(json_object_get(item, "Size")) > 0)
@@ -508,24 +513,39 @@ static int give_page(reading *r, const json_t *page, const char *bucket, bool lo
     return status;
 }
 
+/* One page, in an arena of its own: a listing may be long. *more: whether there is another, after `after`. */
+static int list_page(reading *r, const char *bucket, const char *prefix, char after[SH_OBJECT_KEY_MAX + 1],
+                     bool *more, sh_err *err)
+{
+    sh_objects objects = sh_cloud_objects(r->cloud);
+    const char *way = config_text(r, "Transformation"), *next = NULL;
+    sh_list_query query = {
+        .bucket = bucket, .prefix = prefix ? prefix : "", .delimiter = "", .after = after, .max = PAGE};
+    json_t *page = json_array();
+    sh_arena *arena = sh_arena_new(PAGE_MEMORY);
+    int status = arena ? sh_objects_list(&objects, &query, list_one, page, arena, &next, err)
+                       : sh_fail(err, SH_E_MEMORY, "no memory for a listing");
+    *more = status == 0 && next;
+    if (*more)
+        snprintf(after, SH_OBJECT_KEY_MAX + 1, "%s", next);
+    sh_arena_free(arena);
+    if (status == 0)
+        status = give_page(r, page, bucket, way && strcmp(way, "LOAD_AND_FLATTEN") == 0, err);
+    json_decref(page);
+    return status;
+}
+
 static int list_objects(reading *r, const char *bucket, const char *prefix, sh_err *err)
 {
     sh_objects objects = sh_cloud_objects(r->cloud);
     sh_bucket found;
-    const char *way = config_text(r, "Transformation");
-    const char *after = "";
+    char after[SH_OBJECT_KEY_MAX + 1] = "";
+    bool more = true;
     int status = sh_bucket_get(&objects, bucket, &found, err);
     if (status == SH_E_NOT_FOUND)
         return s3_fault(r, "The specified bucket does not exist");
-    while (status == 0 && after) {
-        sh_list_query query = {
-            .bucket = bucket, .prefix = prefix ? prefix : "", .delimiter = "", .after = after, .max = PAGE};
-        json_t *page = json_array();
-        status = sh_objects_list(&objects, &query, list_one, page, r->arena, &after, err);
-        if (status == 0)
-            status = give_page(r, page, bucket, way && strcmp(way, "LOAD_AND_FLATTEN") == 0, err);
-        json_decref(page);
-    }
+    while (status == 0 && more)
+        status = list_page(r, bucket, prefix, after, &more, err);
     return status;
 }
 
