@@ -35,9 +35,16 @@ static const runner_fn runners[] = {
     sh_express_runner, sh_express_runner, sh_effects_run,  sh_maps_run,
 };
 
+/* A thread in sh_cloud_wait. */
+typedef struct waiter {
+    struct waiter *next;
+    unsigned who;
+    pthread_cond_t condition; /* on CLOCK_MONOTONIC */
+} waiter;
+
 struct sh_wakeups {
     pthread_mutex_t mutex;
-    pthread_cond_t condition; /* on CLOCK_MONOTONIC */
+    waiter *waiters;
     unsigned pending;
     bool stopping;
 };
@@ -62,28 +69,53 @@ void sh_cloud_wake(sh_cloud *cloud, unsigned who)
     struct sh_wakeups *w = cloud->wakeups;
     pthread_mutex_lock(&w->mutex);
     w->pending |= who;
-    pthread_cond_broadcast(&w->condition);
+    for (waiter *one = w->waiters; one; one = one->next)
+        if (one->who & who)
+            pthread_cond_signal(&one->condition);
     pthread_mutex_unlock(&w->mutex);
 }
 
+static void waiter_add(struct sh_wakeups *w, waiter *one, unsigned who)
+{
+    pthread_condattr_t attributes;
+    *one = (waiter){.next = w->waiters, .who = who};
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&one->condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+    w->waiters = one;
+}
+
+static void waiter_remove(struct sh_wakeups *w, waiter *one)
+{
+    waiter **link = &w->waiters;
+    while (*link != one)
+        link = &(*link)->next;
+    *link = one->next;
+    pthread_cond_destroy(&one->condition);
+}
+
 /* False when the time has come. */
-static bool wait_once(struct sh_wakeups *w, int64_t until_ms)
+static bool wait_once(struct sh_wakeups *w, waiter *one, int64_t until_ms)
 {
     struct timespec until = {.tv_sec = (time_t)(until_ms / 1000),
                              .tv_nsec = (long)(until_ms % 1000) * 1000000};
     if (until_ms < 0)
-        return pthread_cond_wait(&w->condition, &w->mutex) == 0;
-    return pthread_cond_timedwait(&w->condition, &w->mutex, &until) != ETIMEDOUT;
+        return pthread_cond_wait(&one->condition, &w->mutex) == 0;
+    return pthread_cond_timedwait(&one->condition, &w->mutex, &until) != ETIMEDOUT;
 }
 
 bool sh_cloud_wait(sh_cloud *cloud, unsigned who, int64_t until_ms)
 {
     struct sh_wakeups *w = cloud->wakeups;
+    waiter one;
     pthread_mutex_lock(&w->mutex);
+    waiter_add(w, &one, who);
     while (!w->stopping && !(w->pending & who)) {
-        if (!wait_once(w, until_ms))
+        if (!wait_once(w, &one, until_ms))
             break;
     }
+    waiter_remove(w, &one);
     w->pending &= ~who;
     bool running = !w->stopping;
     pthread_mutex_unlock(&w->mutex);
@@ -101,11 +133,6 @@ bool sh_cloud_stopping(const sh_cloud *cloud)
 
 static void wakeups_init(struct sh_wakeups *w)
 {
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&w->condition, &attributes);
-    pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&w->mutex, NULL);
 }
 
@@ -113,7 +140,8 @@ static void wakeups_stop(struct sh_wakeups *w)
 {
     pthread_mutex_lock(&w->mutex);
     w->stopping = true;
-    pthread_cond_broadcast(&w->condition);
+    for (waiter *one = w->waiters; one; one = one->next)
+        pthread_cond_signal(&one->condition);
     pthread_mutex_unlock(&w->mutex);
 }
 
@@ -259,7 +287,6 @@ void sh_cloud_close(sh_cloud *cloud)
     free((char *)cloud->settings.instance_id);
     free((char *)cloud->settings.program);
     free((char *)cloud->settings.models);
-    pthread_cond_destroy(&s->wakeups.condition);
     pthread_mutex_destroy(&s->wakeups.mutex);
     free(s);
 }
