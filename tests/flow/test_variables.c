@@ -266,11 +266,31 @@ static void test_limits(void **state)
     free(too_many);
 }
 
+static void test_told(void **state)
+{
+    static const char definition[] = "{'StartAt':'A','States':{'A':{'Type':'Pass','Assign':{'x.$':'$y.z','w.$"
+                                     "':'States.Format(`{}{}`, $v, $y)'},'Next':'B'},"
+                                     "'B':{'Type':'Pass','QueryLanguage':'JSONata','Output':'{% $x + "
+                                     "$sum($states.input[a > $w]) + ($l := 1; $l) %}','Next':'C'},"
+                                     "'C':{'Type':'Map','ItemsPath':'$x','End':true,'ItemProcessor':{'"
+                                     "StartAt':'D','States':{'D':{'Type':'Wait','SecondsPath':"
+                                     "'$n','End':true}}}}}}";
+    char *text = check_json(definition), *got;
+    sh_flow *flow = NULL;
+
+    assert_int_equal(sh_flow_parse(&flow, text, strlen(text), NULL, NULL), 0);
+    got = sh_flow_text(sh_flow_references(flow));
+    assert_string_equal(got, "{\"A\":[\"y\",\"v\"],\"B\":[\"x\",\"w\"],\"D\":[\"n\"],\"C\":[\"x\"]}");
+    free(got);
+    free(text);
+    sh_flow_free(flow);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_assign),   cmocka_unit_test(test_references), cmocka_unit_test(test_scopes),
-        cmocka_unit_test(test_refusals), cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_told),   cmocka_unit_test(test_assign),   cmocka_unit_test(test_references),
+        cmocka_unit_test(test_scopes), cmocka_unit_test(test_refusals), cmocka_unit_test(test_limits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

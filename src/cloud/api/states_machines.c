@@ -228,10 +228,26 @@ int sh_states_update(sh_call *call)
     return sh_out_done(call, failed);
 }
 
+/* Which variables each state reads. */
+static void put_references(int *failed, json_t *out, const sh_machine *m)
+{
+    sh_flow *flow = NULL;
+    const json_t *references;
+
+    if (sh_flow_parse(&flow, m->definition, strlen(m->definition), NULL, NULL) < 0)
+        return;
+    references = sh_flow_references(flow);
+    if (json_object_size(references) > 0)
+        *failed |= json_object_set(out, "variableReferences", (json_t *)references);
+    sh_flow_free(flow);
+}
+
 static void put_machine(int *failed, json_t *out, const sh_machine *m, bool metadata_only)
 {
     sh_put_text(failed, out, "name", m->name);
-    sh_put_text(failed, out, "definition", metadata_only ? "" : m->definition);
+    sh_put_text(failed, out, "definition", metadata_only ? "{}" : m->definition);
+    if (!metadata_only)
+        put_references(failed, out, m);
     sh_put_text(failed, out, "roleArn", m->role_arn);
     sh_states_put_configs(failed, out, m);
     if (strcmp(m->revision, INITIAL) != 0)

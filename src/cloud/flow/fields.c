@@ -389,6 +389,8 @@ static void read_field(sh_reader *r, sh_state *state, const char *key, json_t *v
 void sh_state_read(sh_reader *r, sh_state *state, json_t *value)
 {
     json_t *type = json_object_get(value, "Type"), *item;
+    sh_build *build = &r->flow->build;
+    json_t *outer_reads = build->reads;
     sh_state *outer = r->state;
     size_t outer_depth = r->state_depth;
     const char *key;
@@ -406,11 +408,17 @@ void sh_state_read(sh_reader *r, sh_state *state, json_t *value)
     }
     r->state = state;
     r->state_depth = r->depth;
+    build->reads = json_array();
+    r->memory = r->memory || !build->reads;
     check_language(r, state, json_object_get(value, "QueryLanguage"));
     json_object_foreach(value, key, item) read_field(r, state, key, item);
     check_state(r, state, value);
     if (state->type == SH_STATE_MAP)
         sh_map_check(r, state, value);
+    if (json_array_size(build->reads) && json_object_set(r->flow->reads, state->name, build->reads))
+        r->memory = true;
+    json_decref(build->reads);
+    build->reads = outer_reads;
     r->state = outer;
     r->state_depth = outer_depth;
 }

@@ -14,6 +14,7 @@ void sh_flow_free(sh_flow *flow)
         return;
     sh_arena_free(flow->build.arena);
     json_decref(flow->build.keep);
+    json_decref(flow->reads);
     json_decref(flow->definition);
     free(flow);
 }
@@ -26,7 +27,8 @@ static sh_flow *new_flow(void)
         return NULL;
     flow->build.arena = sh_arena_new(ARENA_MAX);
     flow->build.keep = json_array();
-    if (flow->build.arena && flow->build.keep)
+    flow->reads = json_object();
+    if (flow->build.arena && flow->build.keep && flow->reads)
         return flow;
     sh_flow_free(flow);
     return NULL;
@@ -178,6 +180,11 @@ int sh_flow_parse(sh_flow **out, const char *definition, size_t length, json_t *
 int sh_flow_parse_state(sh_flow **out, const char *definition, size_t length, json_t **problems, sh_err *err)
 {
     return parse(out, definition, length, true, problems, err);
+}
+
+const json_t *sh_flow_references(const sh_flow *flow)
+{
+    return flow->reads;
 }
 
 const sh_flow_resource *sh_flow_resource_at(const sh_flow *flow, size_t index, const char **state)

@@ -52,6 +52,10 @@ void sh_flow_free(sh_flow *flow); /* NULL is fine */
 int sh_flow_parse_state(sh_flow **out, const char *definition, size_t length, json_t **problems, sh_err *err);
 #define SH_FLOW_LONE_STATE "TestState"
 
+/* The variables that states read: object, name of a state -> array of names, in the order of the text. States
+ * that read none are not in it. Borrowed. */
+const json_t *sh_flow_references(const sh_flow *flow);
+
 /* ---- tasks ---- */
 
 typedef enum sh_flow_kind {

@@ -143,6 +143,7 @@ struct sh_flow {
     sh_build build;
     json_t *definition;
     const sh_machine *machine;
+    json_t *reads;          /* object: name of a state -> array of the variables that it reads */
     const sh_state **tasks; /* every Task state, for sh_flow_resource_at */
     size_t task_count, task_capacity;
 };

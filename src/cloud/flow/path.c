@@ -443,8 +443,7 @@ static int read_variable(cursor *c, sh_path *path)
         return 0;
     path->variable = sh_arena_strndup(c->build->arena, c->p, length);
     c->p += length;
-    c->build->variables = true;
-    return path->variable ? 0 : no_memory(c);
+    return path->variable && !sh_build_reads(c->build, path->variable) ? 0 : no_memory(c);
 }
 
 int sh_path_parse(sh_build *build, const char *text, size_t length, const sh_path **out, sh_err *err)

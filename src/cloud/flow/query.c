@@ -49,6 +49,7 @@ typedef struct findings {
     sh_query_report report;
     void *opaque;
     json_t *told; /* object: the names told before */
+    sh_build *build;
     int status;
 } findings;
 
@@ -77,6 +78,8 @@ static void variable(void *opaque, const char *name, const char *path, size_t po
 {
     findings *f = opaque;
 
+    if (*name && strcmp(name, "$") && strcmp(name, "states") && sh_build_reads(f->build, name))
+        f->status = SH_E_MEMORY;
     if (!strcmp(name, "$"))
         tell(f, "Reference to ", "$$", " is not supported.");
     else if (!strcmp(name, "states") && path && !strcmp(path, "errorOutput") && !f->error)
@@ -112,7 +115,7 @@ int sh_query_parse(sh_build *build, const char *text, const char *field, bool er
                    sh_query_report report, void *opaque)
 {
     sh_query *query = sh_arena_alloc(build->arena, sizeof(*query));
-    findings f = {.field = field, .error = error, .report = report, .opaque = opaque};
+    findings f = {.field = field, .error = error, .report = report, .opaque = opaque, .build = build};
     sh_err err = {0};
     size_t length;
     int status;

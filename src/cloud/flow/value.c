@@ -431,6 +431,20 @@ json_t *sh_value_text(const sh_buf *buf)
     return buf->failed ? NULL : json_stringn(sh_buf_cstr(buf), buf->length);
 }
 
+int sh_build_reads(sh_build *build, const char *name)
+{
+    const json_t *known;
+    size_t i;
+
+    build->variables = true;
+    json_array_foreach(build->reads, i, known)
+    {
+        if (!strcmp(json_string_value(known), name))
+            return 0;
+    }
+    return build->reads && json_array_append_new(build->reads, json_string(name)) ? SH_E_MEMORY : 0;
+}
+
 json_t *sh_build_keep(sh_build *build, json_t *value)
 {
     return value && !json_array_append_new(build->keep, value) ? value : NULL;

@@ -53,8 +53,11 @@ typedef struct sh_build {
     json_t *keep;   /* array of the JSON values that tables borrow */
     bool context;   /* some path starts with "$$" */
     bool variables; /* something reads or assigns variables */
+    json_t *reads;  /* array that the names of the variables that are read go to, once each; NULL: none */
 } sh_build;
 
+/* A variable is read. SH_E_MEMORY. */
+int sh_build_reads(sh_build *build, const char *name);
 /* Keeps `value` (a new reference, given away) alive as long as the tables; NULL when it is NULL or memory is
  * short. */
 json_t *sh_build_keep(sh_build *build, json_t *value);
