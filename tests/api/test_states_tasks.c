@@ -469,11 +469,10 @@ static void test_redrive(void **state)
     assert_string_equal(
         bed_history(b, arn),
         "ExecutionStarted ParallelStateEntered ParallelStateStarted TaskStateEntered TaskScheduled "
-        "TaskStarted PassStateEntered PassStateExited WaitStateEntered TaskFailed TaskScheduled "
-        "TaskStarted TaskFailed WaitStateAborted ParallelStateFailed ExecutionFailed ExecutionRedriven "
-        "TaskScheduled "
-        "TaskStarted TaskFailed TaskScheduled TaskStarted TaskSucceeded TaskStateExited WaitStateExited "
-        "PassStateEntered PassStateExited ParallelStateSucceeded ParallelStateExited "
+        "TaskStarted PassStateEntered PassStateExited WaitStateEntered TaskFailed TaskScheduled TaskStarted "
+        "TaskFailed TaskStateAborted WaitStateAborted ParallelStateFailed ExecutionFailed ExecutionRedriven "
+        "TaskScheduled TaskStarted TaskFailed TaskScheduled TaskStarted TaskSucceeded TaskStateExited "
+        "WaitStateExited PassStateEntered PassStateExited ParallelStateSucceeded ParallelStateExited "
         "ExecutionSucceeded");
     json_t *out = bed_call(b, "states", "DescribeExecution", "{'executionArn':'%s'}", arn);
     assert_int_equal(json_integer_value(json_object_get(out, "redriveCount")), 1);

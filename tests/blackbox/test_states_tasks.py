@@ -233,7 +233,7 @@ class Tasks(unittest.TestCase):
         self.assertNotIn("cause", answer)
         self.assertIn("ActivityTimedOut", self.types(execution))
         message = self.assert_error("TaskTimedOut", self.sfn.send_task_success, taskToken=token, output="1")
-        self.assertEqual(message, "Task Timed Out: 'Provided task does not exist anymore'")
+        self.assertEqual(message, "Task Timed Out: '%s'" % arn)
 
     # ---- tokens ----
 

@@ -319,8 +319,8 @@ static void test_nested(void **state)
          "{}", "[{'silent':true},{'error':'E','cause':'c','after':3}]", "SUCCEEDED {'Error':'E','Cause':'c'}",
          "ExecutionStarted ParallelStateEntered ParallelStateStarted TaskStateEntered TaskScheduled "
          "TaskStarted "
-         "TaskStateEntered TaskScheduled TaskStarted TaskFailed TaskStateAborted ParallelStateFailed "
-         "ParallelStateExited "
+         "TaskStateEntered TaskScheduled TaskStarted TaskFailed TaskStateAborted TaskStateAborted "
+         "ParallelStateFailed ParallelStateExited "
          "SucceedStateEntered SucceedStateExited ExecutionSucceeded",
          NULL, 3},
         {"parallel again",
@@ -366,7 +366,8 @@ static void test_nested(void **state)
          "TaskScheduled "
          "TaskStarted TaskSucceeded TaskStateExited MapIterationSucceeded MapIterationStarted "
          "TaskStateEntered "
-         "TaskScheduled TaskStarted TaskFailed MapIterationFailed MapStateFailed ExecutionFailed"},
+         "TaskScheduled TaskStarted TaskFailed MapIterationFailed TaskStateAborted MapStateFailed "
+         "ExecutionFailed"},
         {"map of waits in a parallel",
          ONE("'Type':'Parallel','End':true,'Branches':[{'StartAt':'M','States':{'M':{'Type':'Map','End':true,"
              "'MaxConcurrency':"

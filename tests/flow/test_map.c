@@ -69,8 +69,9 @@ static void test_inline(void **state)
          "[{'silent':true},{'error':'E','cause':'c'}]", "FAILED E | c",
          "MapStateEntered:0 MapStateStarted:2 MapIterationStarted:3 MapIterationStarted:3 TaskStateEntered:4 "
          "TaskScheduled:6 TaskStarted:7 TaskStateEntered:5 TaskScheduled:9 TaskStarted:10 TaskFailed:11 "
-         "MapIterationFailed:12 TaskStateAborted:8 MapIterationAborted:8 MapStateFailed:12 "
-         "ExecutionFailed:16"},
+         "MapIterationAborted:12 TaskStateAborted:12 MapIterationFailed:12 TaskStateAborted:12 "
+         "MapStateFailed:12 "
+         "ExecutionFailed:17"},
         {"a map in a branch that is given up",
          "{'StartAt':'P','States':{'P':{'Type':'Parallel','End':true,'Branches':[{'StartAt':'M','States':{'M'"
          ":{"
@@ -79,9 +80,9 @@ static void test_inline(void **state)
          "'Seconds':9,'End':true}}}}}},{'StartAt':'F','States':{'F':{'Type':'Fail','Error':'E'}}}]}}}",
          "{'l':[1]}", NULL, "FAILED E | -",
          "ParallelStateEntered:0 ParallelStateStarted:2 MapStateEntered:3 MapStateStarted:4 "
-         "MapIterationStarted:5 WaitStateEntered:6 FailStateEntered:3 WaitStateAborted:7 "
-         "MapIterationAborted:7 "
-         "MapStateAborted:5 ParallelStateFailed:8 ExecutionFailed:12"},
+         "MapIterationStarted:5 WaitStateEntered:6 FailStateEntered:3 MapStateAborted:8 "
+         "MapIterationAborted:8 "
+         "WaitStateAborted:8 ParallelStateFailed:8 ExecutionFailed:12"},
         {"some may fail", ONE("'MaxConcurrency':1,'ToleratedFailureCount':1,'Iterator':{" STEPS), "[1,2,3]",
          "[{'output':1},{'error':'E','cause':'c'},{'output':3}]", "SUCCEEDED [1,{'Error':'E','Cause':'c'},3]",
          NULL},

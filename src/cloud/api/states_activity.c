@@ -187,7 +187,7 @@ static int hand_out(sh_call *call, const char *arn, const char *worker, sh_wait 
     return status;
 }
 
-static int answer_task(sh_call *call, const sh_wait *wait, int64_t started_ms)
+static int answer_task(sh_call *call, const sh_wait *wait, const char *name, int64_t started_ms)
 {
     char token[SH_TOKEN_TEXT];
     int failed = 0;
@@ -196,7 +196,7 @@ static int answer_task(sh_call *call, const sh_wait *wait, int64_t started_ms)
         return status;
     if (!wait) /* nothing came within the minute */
         return 0;
-    sh_token_write(call->cloud, wait->execution, started_ms, wait->task, token);
+    sh_token_write(call->cloud, wait->execution, started_ms, wait->task, name, token);
     sh_put_text(&failed, call->out, "taskToken", token);
     sh_put_text(&failed, call->out, "input", wait->parameters);
     return sh_out_done(call, failed);
@@ -242,5 +242,5 @@ int sh_states_get_activity_task(sh_call *call)
     if (!found && later)
         return SH_CALL_LATER;
     call->kept = NULL;
-    return answer_task(call, found ? &wait : NULL, started_ms);
+    return answer_task(call, found ? &wait : NULL, a.name, started_ms);
 }

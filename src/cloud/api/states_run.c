@@ -68,7 +68,7 @@ static void write_token(void *opaque, int64_t task, char *text, size_t size)
 {
     const sh_run *run = opaque;
     if (size >= SH_TOKEN_TEXT)
-        sh_token_write(run->cloud, run->execution.id, run->execution.started_ms, task, text);
+        sh_token_write(run->cloud, run->execution.id, run->execution.started_ms, task, NULL, text);
 }
 
 static int add_task(sh_run *run, const sh_wait *wait, json_t *parameters, sh_err *err)

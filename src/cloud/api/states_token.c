@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A token is the base64 of
- *   1 byte version, 8 bytes execution, 8 bytes time of its start, 8 bytes task, 32 bytes HMAC-SHA-256 of
- * those, numbers with the highest byte first. The time of the start keeps apart two executions that had the
- * same number one after the other. */
+ *   1 byte version, 8 bytes execution, 8 bytes time of its start, 8 bytes task, the name of the activity if
+ * the task is one's, and 32 bytes HMAC-SHA-256 of all that; numbers with the highest byte first. The time of
+ * the start keeps apart two executions that had the same number one after the other. */
 #include "cloud/api/states_token.h"
 #include "base/buf.h"
 #include "cloud/api/args.h"
@@ -17,8 +17,10 @@
 
 enum {
     VERSION = 1,
-    SIGNED = 25,
-    BYTES = SIGNED + 32,
+    HEAD = 25,
+    MAC = 32,
+    NAME_MAX_BYTES = 320, /* 80 characters */
+    BYTES_MAX = HEAD + NAME_MAX_BYTES + MAC,
     TOKEN_MAX = 2048,
     ERROR_MAX = 256,
     CAUSE_MAX = 32768,
@@ -78,37 +80,43 @@ static int64_t get_number(const unsigned char *from)
     return (int64_t)number;
 }
 
-static bool sign(const sh_cloud *cloud, const unsigned char bytes[SIGNED], unsigned char mac[32])
+static bool sign(const sh_cloud *cloud, const unsigned char *bytes, size_t size, unsigned char mac[MAC])
 {
     unsigned length = 0;
-    return HMAC(EVP_sha256(), cloud->token_key, sizeof(cloud->token_key), bytes, SIGNED, mac, &length) &&
-           length == 32;
+    return HMAC(EVP_sha256(), cloud->token_key, sizeof(cloud->token_key), bytes, size, mac, &length) &&
+           length == MAC;
 }
 
-void sh_token_write(const sh_cloud *cloud, int64_t execution, int64_t started_ms, int64_t task, char *text)
+void sh_token_write(const sh_cloud *cloud, int64_t execution, int64_t started_ms, int64_t task,
+                    const char *activity, char *text)
 {
-    unsigned char bytes[BYTES] = {VERSION};
+    unsigned char bytes[BYTES_MAX] = {VERSION};
+    size_t name = activity ? strnlen(activity, NAME_MAX_BYTES) : 0;
     put_number(bytes + 1, execution);
     put_number(bytes + 9, started_ms);
     put_number(bytes + 17, task);
-    if (!sign(cloud, bytes, bytes + SIGNED)) {
+    memcpy(bytes + HEAD, activity ? activity : "", name);
+    if (!sign(cloud, bytes, HEAD + name, bytes + HEAD + name)) {
         text[0] = '\0'; /* no memory in the library: a token that nobody can use */
         return;
     }
-    sh_base64(bytes, BYTES, text);
+    sh_base64(bytes, HEAD + name + MAC, text);
 }
 
 typedef struct token {
     int64_t execution, started_ms, task;
+    char activity[NAME_MAX_BYTES + 1]; /* "": none */
 } token;
 
 static bool read_token(const sh_cloud *cloud, const char *text, token *out)
 {
-    unsigned char bytes[BYTES], mac[32];
-    if (sh_base64_decode(text, strlen(text), bytes, sizeof(bytes)) != BYTES || bytes[0] != VERSION ||
-        !sign(cloud, bytes, mac) || CRYPTO_memcmp(mac, bytes + SIGNED, sizeof(mac)) != 0)
+    unsigned char bytes[BYTES_MAX], mac[MAC];
+    int size = sh_base64_decode(text, strlen(text), bytes, sizeof(bytes)) - MAC;
+    if (size < HEAD || bytes[0] != VERSION || !sign(cloud, bytes, (size_t)size, mac) ||
+        CRYPTO_memcmp(mac, bytes + size, MAC) != 0)
         return false;
-    *out = (token){get_number(bytes + 1), get_number(bytes + 9), get_number(bytes + 17)};
+    *out = (token){get_number(bytes + 1), get_number(bytes + 9), get_number(bytes + 17), ""};
+    memcpy(out->activity, bytes + HEAD, (size_t)size - HEAD);
     return true;
 }
 
@@ -208,6 +216,16 @@ static int need_token(sh_call *call, token *out)
     return status;
 }
 
+static int refuse_closed(sh_call *call, const token *t)
+{
+    const sh_cloud_settings *s = &call->cloud->settings;
+    if (!t->activity[0])
+        return sh_call_fail(call, 400, "TaskTimedOut",
+                            "Task Timed Out: 'Provided task does not exist anymore'");
+    return sh_call_fail(call, 400, "TaskTimedOut", "Task Timed Out: 'arn:aws:states:%s:%s:activity:%s'",
+                        s->region, s->account, t->activity);
+}
+
 /* Says something about the task of a token; the value is taken. */
 static int tell(sh_call *call, token t, const char *name, json_t *value)
 {
@@ -221,8 +239,7 @@ static int tell(sh_call *call, token t, const char *name, json_t *value)
     }
     status = sh_db_end(call->cloud->db, say(call, &t, name, value, &err), &err);
     if (status == SH_E_NOT_FOUND)
-        return sh_call_fail(call, 400, "TaskTimedOut",
-                            "Task Timed Out: 'Provided task does not exist anymore'");
+        return refuse_closed(call, &t);
     return status < 0 ? sh_call_fail_internal(call, &err) : sh_out_new(call);
 }
 

@@ -9,12 +9,13 @@
 #include "cloud/api/states.h"
 #include "cloud/store/tokens.h"
 
-#define SH_TOKEN_TEXT 128
+#define SH_TOKEN_TEXT 640
 
 /* Makes or reads the key that signs. Once, when the server opens. */
 int sh_token_key_load(sh_cloud *cloud, sh_err *err);
-/* text holds SH_TOKEN_TEXT bytes. */
-void sh_token_write(const sh_cloud *cloud, int64_t execution, int64_t started_ms, int64_t task, char *text);
+/* activity: the name of the one whose task it is, or NULL. text holds SH_TOKEN_TEXT bytes. */
+void sh_token_write(const sh_cloud *cloud, int64_t execution, int64_t started_ms, int64_t task,
+                    const char *activity, char *text);
 
 /* Adds a member to what has come for a task (value is taken) and wakes its execution. SH_E_NOT_FOUND: nobody
  * waits for the task any more, or it has its answer already. Within a transaction. */

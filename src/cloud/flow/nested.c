@@ -281,7 +281,9 @@ static void bring_back(sh_frame *frame, sh_frame *kid)
 
 /* ---- the ends of the others when one fails ---- */
 
-static int emit_aborted(sh_run *run, sh_frame *frame)
+/* What was entered and not left. All these events follow the one that made the others fail; they lead on to
+ * nothing. */
+static int emit_aborted(sh_run *run, const sh_frame *frame, int64_t previous)
 {
     char type[64];
     int64_t id;
@@ -291,25 +293,34 @@ static int emit_aborted(sh_run *run, sh_frame *frame)
     if (!has || !frame->entered)
         return 0;
     snprintf(type, sizeof(type), "%sStateAborted", sh_state_type_name(frame->state->type));
-    return sh_emit_after(run, frame->previous, type, NULL, NULL, &id);
+    return sh_emit_after(run, previous, type, NULL, NULL, &id);
 }
 
-/* The events of all that is under way below the frame, innermost first. They lead on to nothing. */
-static int abort_kids(sh_run *run, sh_frame *frame)
+static int emit_iteration_end(sh_run *run, const sh_frame *kid, int64_t previous)
 {
-    int status = 0;
+    bool failed = kid->phase == SH_PHASE_FAILED;
     int64_t id;
 
-    for (size_t i = 0; !status && i < frame->kid_count; i++) {
-        sh_frame *kid = frame->kids[i];
+    if (!is_map(kid->parent))
+        return 0;
+    return sh_emit_after(run, previous, failed ? "MapIterationFailed" : "MapIterationAborted",
+                         failed ? "mapIterationFailedEventDetails" : "mapIterationAbortedEventDetails",
+                         iteration_details(kid->parent, kid->index), &id);
+}
 
-        status = abort_kids(run, kid);
+/* The events of all that is under way below the frame, and of what failed there. */
+static int abort_kids(sh_run *run, const sh_frame *frame, int64_t previous)
+{
+    int status = 0;
+
+    for (size_t i = 0; !status && i < frame->kid_count; i++) {
+        const sh_frame *kid = frame->kids[i];
+
+        status = emit_iteration_end(run, kid, previous);
         if (!status)
-            status = emit_aborted(run, kid);
-        if (!status && is_map(frame))
-            status =
-                sh_emit_after(run, kid->previous, "MapIterationAborted", "mapIterationAbortedEventDetails",
-                              iteration_details(frame, kid->index), &id);
+            status = emit_aborted(run, kid, previous);
+        if (!status)
+            status = abort_kids(run, kid, previous);
     }
     return status;
 }
@@ -318,7 +329,7 @@ static int cancel_kids(sh_run *run, sh_frame *frame)
 {
     int status = sh_frame_cancel(run, frame);
 
-    return status ? status : abort_kids(run, frame);
+    return status ? status : abort_kids(run, frame, frame->previous);
 }
 
 /* Puts the result of an iteration or branch in its place. A stored state shares the array: it is never
@@ -380,28 +391,31 @@ static int tolerate(sh_run *run, sh_frame *frame, size_t index, const sh_fault *
     return status ? status : start_next(run, frame, frame->previous);
 }
 
+/* One of so many that some may fail. */
+static int kid_tolerated(sh_run *run, sh_frame *frame, size_t position, sh_fault *fault)
+{
+    size_t index = frame->kids[position]->index;
+    int status = emit_iteration_end(run, frame->kids[position], frame->previous);
+
+    take_out(frame, position);
+    return status ? status : tolerate(run, frame, index, fault);
+}
+
 static int kid_failed(sh_run *run, sh_frame *frame, size_t position)
 {
     sh_frame *kid = frame->kids[position];
     sh_fault fault = kid->fault;
-    size_t index = kid->index;
-    int status = 0;
-    int64_t id;
+    int status;
 
     kid->fault = (sh_fault){0};
     frame->previous = kid->previous;
-    if (is_map(frame))
-        status = sh_emit_after(run, frame->previous, "MapIterationFailed", "mapIterationFailedEventDetails",
-                               iteration_details(frame, index), &id);
-    detach(frame, position);
-    if (!status && frame->tolerated && !fault.runtime && ++frame->failures < frame->tolerated) {
-        status = tolerate(run, frame, index, &fault);
+    if (frame->tolerated && !fault.runtime && ++frame->failures < frame->tolerated) {
+        status = kid_tolerated(run, frame, position, &fault);
         sh_fault_clear(&fault);
-        sh_frame_free(kid);
         return status;
     }
-    if (!status)
-        status = cancel_kids(run, frame);
+    status = cancel_kids(run, frame);
+    detach(frame, position);
     if (!status && frame->tolerated && !fault.runtime)
         status = sh_fault_set(&fault, "States.ExceedToleratedFailureThreshold",
                               "The specified tolerated failure threshold was exceeded");
