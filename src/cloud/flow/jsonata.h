@@ -23,6 +23,7 @@ typedef struct sh_jsonata sh_jsonata;
 typedef struct sh_jsonata_env {
     const json_t *bindings; /* object, NULL: none. Name without '$' -> value: "states", and the variables */
     const sh_flow_env *env; /* now_ms, random, hash; NULL: those functions fail */
+    size_t steps;           /* at most so many; 0: SH_JSONATA_STEPS_MAX */
 } sh_jsonata_env;
 
 /* Why there is no result. Zero it before use; sh_jsonata_error_clear frees and zeroes. */

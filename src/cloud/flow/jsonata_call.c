@@ -92,7 +92,7 @@ static jv *find_procedure(jv_eval *e, const jnode *node, jv *input, jv_frame *fr
 static jv_arguments evaluate_arguments(jv_eval *e, const jnode *node, jv *first, bool has_first, jv *input,
                                        jv_frame *frame)
 {
-    jv_arguments args = {.items = jv_alloc_items(e, node->list.count + 1 + JV_ARGS_MAX, sizeof(jv *))};
+    jv_arguments args = {.items = jv_alloc_items(e, node->list.count + 1, sizeof(jv *))};
 
     if (has_first)
         args.items[args.count++] = first;
@@ -177,8 +177,7 @@ static jv *run_builtin(jv_eval *e, const jv_function *f, const tail *call, jv_ar
 
 static jv_arguments fill_open(jv_eval *e, const jv_function *f, jv_arguments args)
 {
-    jv_arguments filled = {.items = jv_alloc_items(e, f->count + JV_ARGS_MAX, sizeof(jv *)),
-                           .count = f->count};
+    jv_arguments filled = {.items = jv_alloc_items(e, f->count + 1, sizeof(jv *)), .count = f->count};
     size_t next = 0;
 
     for (size_t i = 0; i < f->count; i++)
@@ -207,7 +206,7 @@ static jv *run_other(jv_eval *e, const jv_function *f, tail *call, jv_arguments 
     case JF_CHAIN:
         first = jv_apply(e, f->left, args.items, args.count < 1 ? args.count : 1, call->input, call->frame);
         *call = (tail){.function = f->right, .input = call->input, .frame = call->frame, .pending = true};
-        call->args.items = jv_alloc_items(e, 1 + JV_ARGS_MAX, sizeof(jv *));
+        call->args.items = jv_alloc_items(e, 1, sizeof(jv *));
         call->args.items[0] = first;
         call->args.count = 1;
         return NULL;
@@ -267,7 +266,7 @@ jv *jv_apply(jv_eval *e, jv *function, jv **args, size_t count, jv *input, jv_fr
     tail call = {.function = function, .input = input, .frame = frame, .pending = true};
     jv *result;
 
-    call.args.items = jv_alloc_items(e, count + JV_ARGS_MAX, sizeof(jv *));
+    call.args.items = jv_alloc_items(e, count + 1, sizeof(jv *));
     call.args.count = count;
     if (count)
         memcpy(call.args.items, args, count * sizeof(jv *));

@@ -389,6 +389,7 @@ int sh_jsonata_eval(const sh_jsonata *jsonata, const json_t *input, const sh_jso
 
     e.arena = sh_arena_new(SH_JSONATA_MEMORY_MAX);
     e.parsed = json_array();
+    e.most = env && env->steps ? env->steps : SH_JSONATA_STEPS_MAX;
     if (e.arena && e.parsed) {
         e.status = 0;
         if (!setjmp(e.failed))

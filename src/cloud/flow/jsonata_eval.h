@@ -9,7 +9,7 @@
 typedef struct jv_call {
     jv_eval *e;
     const struct jv_builtin *row;
-    jv **args; /* args[i] for any i < JV_ARGS_MAX: NULL past the end */
+    jv **args; /* one for each parameter of the signature at least, NULL: undefined */
     size_t count;
     jv *input;       /* the context item */
     jv_frame *frame; /* of the caller */
@@ -22,8 +22,6 @@ typedef struct jv_builtin {
     size_t arity;
     jv *(*run)(jv_call *c);
 } jv_builtin;
-
-enum { JV_ARGS_MAX = 16 };
 
 /* Each ends with a row without a name. */
 extern const jv_builtin jv_builtins_text[], jv_builtins_match[], jv_builtins_encode[], jv_builtins_number[],

@@ -141,13 +141,19 @@ const jn_signature *jn_signature_parse(sh_arena *arena, const char *text, size_t
 
 const jn_signature *jv_builtin_signature(jv_eval *e, const jv_builtin *row)
 {
+    jv_known_signature *known;
     const char *code;
-    const jn_signature *signature =
-        jn_signature_parse(e->arena, row->signature, strlen(row->signature), &code);
 
-    if (!signature)
+    for (known = e->signatures; known; known = known->next)
+        if (known->row == row)
+            return known->signature;
+    known = jv_alloc(e, sizeof(*known));
+    known->row = row;
+    known->signature = jn_signature_parse(e->arena, row->signature, strlen(row->signature), &code);
+    if (!known->signature)
         jv_stop(e, SH_E_MEMORY);
-    return signature;
+    known->next = e->signatures;
+    return (e->signatures = known)->signature;
 }
 
 /* ---- checking ---- */
@@ -291,7 +297,7 @@ jv_arguments jv_signature_check(jv_eval *e, const jn_signature *signature, const
         letters[i] = letter(args.items[i]);
     if (!place(&m, 0, 0))
         fail(&c, "T0410", first_bad(&m), NULL);
-    c.out.items = jv_alloc_items(e, args.count + signature->count + JV_ARGS_MAX, sizeof(jv *));
+    c.out.items = jv_alloc_items(e, args.count + signature->count + 1, sizeof(jv *));
     for (size_t i = 0; i < signature->count; i++) {
         const param *p = &signature->params[i];
 

@@ -90,7 +90,7 @@ void jv_fail_value(jv_eval *e, const char *code, size_t position, const char *to
 
 void jv_work(jv_eval *e, size_t steps)
 {
-    if (steps > SH_JSONATA_STEPS_MAX || (e->steps += steps) > SH_JSONATA_STEPS_MAX)
+    if (steps > e->most || (e->steps += steps) > e->most)
         jv_bound(e, "Expression evaluation timeout: Check for infinite loop");
 }
 

@@ -81,6 +81,13 @@ struct jv_frame {
     jv_binding *bindings;
 };
 
+/* The signatures of library functions that this evaluation has called. */
+typedef struct jv_known_signature {
+    const struct jv_builtin *row;
+    const jn_signature *signature;
+    struct jv_known_signature *next;
+} jv_known_signature;
+
 struct jv_eval {
     sh_arena *arena;
     const sh_jsonata *jsonata;
@@ -88,10 +95,11 @@ struct jv_eval {
     sh_jsonata_error *error;
     jv *input;
     jv_frame root;
-    int depth;  /* of nodes inside each other */
-    int nested; /* of calls by library functions and chains */
-    size_t steps;
-    size_t position; /* of the last call of a library function */
+    jv_known_signature *signatures;
+    int depth;          /* of nodes inside each other */
+    int nested;         /* of calls by library functions and chains */
+    size_t steps, most; /* done, and the bound */
+    size_t position;    /* of the last call of a library function */
     /* the outermost `and` or `or` whose right side is being evaluated: failures there are told as its own */
     const jnode *within;
     int status;
