@@ -4,7 +4,7 @@
 
 How fast and how cheap state machines are, answered only when on disk:
 
-    transitions  named executions of a machine of 200 Pass states, 1,000 side by side, started by four clients: states a
+    transitions  named executions of a machine of 200 Pass states, 1,000 side by side, started over 32 connections: states a
                  second, from the first start to the last end. moto's server, configured to execute, does the same in the
                  same run with fewer executions (--peer-executions): its rate does not depend on how many there are.
                  Bar: 20 times moto.
@@ -18,6 +18,7 @@ The data folder is made in --folder (default: this checkout's build), which must
 are printed, and how far the rounds lie apart. moto is looked for in the interpreter that runs this and in python3
 (--peer-python names another). Wants `script/build`; SPYHOP_PROGRAM names another program. Exits 1 where a bar is missed."""
 import argparse
+import concurrent.futures
 import datetime
 import hashlib
 import hmac
@@ -38,7 +39,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 PROGRAM = os.environ.get("SPYHOP_PROGRAM", str(ROOT / "build/spyhop"))
 KEY, SECRET = "AKIDBENCH", "bench/secret"
 ACCOUNT = 100000000000  # and the following ones: the peer has one for each machine
-CLIENTS = 4
+CLIENTS, CONNECTIONS = 4, 8  # processes, and connections of each
 RATIO_BAR, LATENCY_BAR_MS, MEMORY_BAR_MB, IDLE_BAR = 20, 10, 100, 0.01
 READY_SECONDS, LIMIT_SECONDS = 60, 3600
 
@@ -95,18 +96,25 @@ class Client:
         return json.loads(text)
 
 
-def start_some(client, executions, gate):
-    client.call("ListStateMachines")
+def start_some(clients, executions, gate):
+    """What one process starts, over all of its connections at once."""
+    def start(client, some):
+        for arn, name in some:
+            client.call("StartExecution", stateMachineArn=arn, name=name, input="{}")
+
+    for client in clients:
+        client.call("ListStateMachines")
     gate.wait()
-    for arn, name in executions:
-        client.call("StartExecution", stateMachineArn=arn, name=name, input="{}")
+    with concurrent.futures.ThreadPoolExecutor(len(clients)) as pool:
+        for done in [pool.submit(start, client, executions[i::len(clients)]) for i, client in enumerate(clients)]:
+            done.result()
 
 
 def start_all(server, executions):
     """Starts executions (machine, name) from several clients at once; the moment of the first start."""
     gate = multiprocessing.Barrier(CLIENTS + 1)
-    clients = [multiprocessing.Process(target=start_some, args=(server.client(), executions[i::CLIENTS], gate))
-               for i in range(CLIENTS)]
+    clients = [multiprocessing.Process(target=start_some, args=([server.client() for _ in range(CONNECTIONS)],
+                                                                executions[i::CLIENTS], gate)) for i in range(CLIENTS)]
     for client in clients:
         client.start()
     gate.wait()
