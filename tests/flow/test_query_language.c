@@ -139,6 +139,14 @@ static void test_states(void **state)
               "%}','Next':'Y'}],'Default':'Y','Output':'none'",
               "'Y':{'Type':'Succeed'}"),
          "{'n':3}", NULL, "SUCCEEDED 'none'"},
+    };
+
+    run_rows(rows, sizeof(rows) / sizeof(*rows));
+}
+
+static void test_nested(void **state)
+{
+    static const row rows[] = {
         {"parallel",
          ONE("'Type':'Parallel','Arguments':{'x':'{% $states.input.a %}'},'Output':'{% $states.result[0].x "
              "%}','End':true,'Branches':[{"
@@ -328,8 +336,8 @@ static void test_credentials(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_states),  cmocka_unit_test(test_failures),    cmocka_unit_test(test_event),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_credentials),
+        cmocka_unit_test(test_states), cmocka_unit_test(test_nested),  cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_event),  cmocka_unit_test(test_refused), cmocka_unit_test(test_credentials),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
