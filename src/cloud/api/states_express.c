@@ -200,7 +200,7 @@ static int end_row(sh_express *x, sh_err *err)
         status = text ? sh_express_save(db, x->row, text, err) : sh_express_delete(db, x->row, err);
         if (status == 0 && text)
             status = sh_wait_notify(db, SH_EXPRESS_SERVICE, x->arn, x->stopped_ms, err);
-        status = sh_db_end(db, status, err);
+        status = sh_db_end_later(db, status, err); /* lost, it is run again */
     }
     free(text);
     if (status == 0 && x->awaited)
