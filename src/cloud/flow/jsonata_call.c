@@ -282,8 +282,11 @@ jv *jv_apply(jv_eval *e, jv *function, jv **args, size_t count, jv *input, jv_fr
 jv *jv_apply_item(jv_call *c, jv *function, jv *a, jv *b, jv *d)
 {
     jv *args[3] = {a, b, d};
-    size_t arity = jv_function_arity(function);
+    size_t arity;
 
+    if (!function)
+        jv_call_fail(c, "T1006", NULL);
+    arity = jv_function_arity(function);
     return jv_apply(c->e, function, args, arity < 1 ? 1 : arity > 3 ? 3 : arity, c->input, c->frame);
 }
 
