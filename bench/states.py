@@ -133,12 +133,13 @@ class Spyhop:
 
     def __init__(self, folder):
         self.folder = tempfile.mkdtemp(prefix="states-bench-", dir=folder)
-        self.process = subprocess.Popen([PROGRAM, "serve", "--data", self.folder + "/data", "--listen", "127.0.0.1:0"],
-                                        stdout=subprocess.PIPE, text=True,
-                                        env=dict(os.environ, SPYHOP_ACCESS_KEY_ID=KEY, SPYHOP_SECRET_ACCESS_KEY=SECRET))
+        with open(self.folder + "/log", "wb") as log:
+            self.process = subprocess.Popen([PROGRAM, "serve", "--data", self.folder + "/data", "--listen", "127.0.0.1:0"],
+                                            stdout=subprocess.PIPE, stderr=log, text=True,
+                                            env=dict(os.environ, SPYHOP_ACCESS_KEY_ID=KEY, SPYHOP_SECRET_ACCESS_KEY=SECRET))
         line = self.process.stdout.readline().strip()
         if not line.startswith("listening on http://"):
-            raise SystemExit("the server did not start: " + line)
+            raise SystemExit("the server did not start:\n" + pathlib.Path(self.folder, "log").read_text(errors="replace"))
         self.host = line.rsplit("/", 1)[1]
 
     def client(self):
@@ -385,6 +386,7 @@ def main():
     parser.add_argument("--only", default="transitions,latency,waiting")
     parser.add_argument("--folder", default=str(ROOT / "build"))
     options = parser.parse_args()
+    os.makedirs(options.folder, exist_ok=True)
     print(f"{options.folder}: {disk_of(options.folder)}; {os.cpu_count()} processors, load {os.getloadavg()[0]:.2f}")
     parts = {"transitions": report_transitions, "latency": report_latency, "waiting": report_waiting}
     if not set(options.only.split(",")) <= set(parts):
