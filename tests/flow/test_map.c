@@ -83,6 +83,21 @@ static void test_inline(void **state)
          "MapIterationStarted:5 WaitStateEntered:6 FailStateEntered:3 MapStateAborted:8 "
          "MapIterationAborted:8 "
          "WaitStateAborted:8 ParallelStateFailed:8 ExecutionFailed:12"},
+        {"a runtime error ends everything where it is",
+         ONE("'Iterator':{'StartAt':'C','States':{'C':{'Type':'Choice','Choices':[{'Variable':'$','"
+             "NumericEquals':1,"
+             "'Next':'W'}],'Default':'P'},'W':{'Type':'Wait','Seconds':9,'End':true},'P':{'Type':'Pass','"
+             "InputPath':"
+             "'$.x','End':true}}}"),
+         "[1,2]", NULL,
+         "FAILED States.Runtime | An error occurred while executing the state 'P' (entered at the event id "
+         "#11). "
+         "Invalid path '$.x' : Property ['x'] not found in path $",
+         "MapStateEntered:0 MapStateStarted:2 MapIterationStarted:3 MapIterationStarted:3 "
+         "ChoiceStateEntered:4 "
+         "ChoiceStateExited:6 WaitStateEntered:7 ChoiceStateEntered:5 ChoiceStateExited:9 "
+         "PassStateEntered:10 "
+         "ExecutionFailed:11"},
         {"some may fail", ONE("'MaxConcurrency':1,'ToleratedFailureCount':1,'Iterator':{" STEPS), "[1,2,3]",
          "[{'output':1},{'error':'E','cause':'c'},{'output':3}]", "SUCCEEDED [1,{'Error':'E','Cause':'c'},3]",
          NULL},
@@ -124,6 +139,14 @@ static void test_distributed(void **state)
          "MapStateEntered:0 MapStateStarted:2 MapRunStarted:3 MapRunFailed:4 MapStateStarted:5 "
          "MapRunStarted:6 "
          "MapRunSucceeded:7 MapStateSucceeded:7 MapStateExited:7 ExecutionSucceeded:10"},
+        {"given up",
+         "{'StartAt':'P','States':{'P':{'Type':'Parallel','End':true,'Branches':[{'StartAt':'A','States':{'A'"
+         ":{"
+         "'Type':'Map','End':true," APART
+         "}}},{'StartAt':'F','States':{'F':{'Type':'Fail','Error':'E'}}}]}}}",
+         "[1]", "[{'silent':true}]", "FAILED E | -",
+         "ParallelStateEntered:0 ParallelStateStarted:2 MapStateEntered:3 MapStateStarted:4 MapRunStarted:5 "
+         "FailStateEntered:3 MapStateAborted:7 MapRunAborted:7 ParallelStateFailed:7 ExecutionFailed:10"},
         {"no array", ONE(APART), "{}", NULL,
          "FAILED States.Runtime | " AT "Reference path \"$\" must point to array.",
          "MapStateEntered:0 ExecutionFailed:2"},

@@ -128,9 +128,10 @@ static int caught(sh_run *run, sh_frame *frame, const sh_catcher *catcher, const
     return status;
 }
 
-static int emit_nested_failure(sh_run *run, sh_frame *frame)
+/* States.Runtime ends the execution where it happens: the states around it have no events of their own. */
+static int emit_nested_failure(sh_run *run, sh_frame *frame, const sh_fault *fault)
 {
-    if (!frame->results)
+    if (!frame->results || fault->runtime)
         return 0;
     return sh_emit(run, frame, frame->state->type == SH_STATE_MAP ? "MapStateFailed" : "ParallelStateFailed",
                    NULL, NULL);
@@ -146,7 +147,7 @@ int sh_frame_fail(sh_run *run, sh_frame *frame, sh_fault *fault, int status)
         sh_fault_clear(fault);
         return 0;
     }
-    status = emit_nested_failure(run, frame);
+    status = emit_nested_failure(run, frame, fault);
     if (status)
         return status;
     retriable = sh_test_root(run, frame) && run->env->test->end == SH_FLOW_TEST_RETRIABLE;

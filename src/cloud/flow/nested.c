@@ -86,7 +86,11 @@ static int start_iteration(sh_run *run, sh_frame *frame, int64_t previous, sh_fa
     kid->previous = previous;
     status = sh_emit(run, kid, "MapIterationStarted", "mapIterationStartedEventDetails",
                      iteration_details(frame, index));
-    return status ? status : item_input(run, kid, fault);
+    if (!status)
+        status = item_input(run, kid, fault);
+    if (status == SH_FAULT)
+        frame->previous = kid->previous;
+    return status;
 }
 
 int sh_map_items(const sh_frame *frame, const sh_eval *eval, json_t **out)
@@ -287,13 +291,17 @@ static int emit_aborted(sh_run *run, const sh_frame *frame, int64_t previous)
 {
     char type[64];
     int64_t id;
+    int status;
     bool has = frame->state->type == SH_STATE_TASK || frame->state->type == SH_STATE_WAIT ||
                frame->state->type == SH_STATE_PARALLEL || is_map(frame);
 
     if (!has || !frame->entered)
         return 0;
     snprintf(type, sizeof(type), "%sStateAborted", sh_state_type_name(frame->state->type));
-    return sh_emit_after(run, previous, type, NULL, NULL, &id);
+    status = sh_emit_after(run, previous, type, NULL, NULL, &id);
+    if (!status && frame->state->map && frame->state->map->distributed && frame->phase == SH_PHASE_TASK)
+        status = sh_emit_after(run, previous, "MapRunAborted", NULL, NULL, &id);
+    return status;
 }
 
 static int emit_iteration_end(sh_run *run, const sh_frame *kid, int64_t previous)
@@ -325,11 +333,11 @@ static int abort_kids(sh_run *run, const sh_frame *frame, int64_t previous)
     return status;
 }
 
-static int cancel_kids(sh_run *run, sh_frame *frame)
+static int cancel_kids(sh_run *run, sh_frame *frame, const sh_fault *fault)
 {
     int status = sh_frame_cancel(run, frame);
 
-    return status ? status : abort_kids(run, frame, frame->previous);
+    return status || fault->runtime ? status : abort_kids(run, frame, frame->previous);
 }
 
 /* Puts the result of an iteration or branch in its place. A stored state shares the array: it is never
@@ -356,7 +364,7 @@ static int start_next(sh_run *run, sh_frame *frame, int64_t last)
     if (is_map(frame) && frame->next_item < part_count(frame))
         status = start_iteration(run, frame, last, &fault);
     if (status == SH_FAULT) {
-        status = cancel_kids(run, frame);
+        status = cancel_kids(run, frame, &fault);
         if (!status)
             status = sh_frame_stumble(run, frame, &fault, SH_FAULT);
     }
@@ -414,7 +422,7 @@ static int kid_failed(sh_run *run, sh_frame *frame, size_t position)
         sh_fault_clear(&fault);
         return status;
     }
-    status = cancel_kids(run, frame);
+    status = cancel_kids(run, frame, &fault);
     detach(frame, position);
     if (!status && frame->tolerated && !fault.runtime)
         status = sh_fault_set(&fault, "States.ExceedToleratedFailureThreshold",
