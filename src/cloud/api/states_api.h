@@ -69,7 +69,7 @@ struct sh_express_table *sh_express_new(void); /* NULL: no memory */
 void sh_express_stop(struct sh_express_table *table);
 void sh_express_free(struct sh_express_table *table);
 int sh_express_runner(sh_cloud *cloud);
-/* Does all that is due by the server's clock; *next_ms is when there is more, wall clock, -1: never. */
+/* Does all that is due; *next_ms is when there is more, -1: never. */
 int sh_express_pump(sh_cloud *cloud, int64_t *next_ms, sh_err *err);
 
 /* ---- states_validate.c ---- */

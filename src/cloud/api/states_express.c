@@ -25,7 +25,7 @@
 
 #define LIVE_MAX 20000 /* executions in memory that came from rows; the others wait in their rows */
 #define LOAD_AT_ONCE 256
-#define LOOK_MS 60000 /* at the latest, for the wall clock may be set */
+#define LOOK_MS 60000 /* at the latest */
 #define RETRY_MS 1000
 #define ROW_MEMORY (8u << 20)
 
@@ -170,7 +170,7 @@ static void look(sh_cloud *cloud, struct sh_express_table *t)
     if (status < 0) {
         sh_log(SH_LOG_ERROR, "states", "express executions cannot be read, to be tried again: %s",
                err.message);
-        t->look_ms = sh_now_ms(cloud->clock) + RETRY_MS;
+        t->look_ms = sh_express_now(cloud) + RETRY_MS;
     } else if (l.count == room) {
         t->look_ms = 0;
     }
@@ -227,7 +227,7 @@ static void settle(struct sh_express_table *t, sh_express *x, int status, const 
     if (status < 0) {
         sh_log(SH_LOG_ERROR, "states", "the end of execution %s cannot be written, to be tried again: %s",
                x->arn, err->message);
-        x->wake_ms = sh_now_ms(x->cloud->clock) + RETRY_MS;
+        x->wake_ms = sh_express_now(x->cloud) + RETRY_MS;
     }
     sh_cloud *cloud = x->cloud;
     bool gone = x->ended && !x->row && !x->watched;
@@ -254,7 +254,7 @@ static void go_on(struct sh_express_table *t, sh_express *x)
 /* One thing that is to be done; false when there is nothing before *next_ms. The mutex is held. */
 static bool work(sh_cloud *cloud, struct sh_express_table *t, int64_t *next_ms)
 {
-    int64_t now_ms = sh_now_ms(cloud->clock);
+    int64_t now_ms = sh_express_now(cloud);
     if (t->look_ms >= 0 && t->look_ms <= now_ms && t->last_row != INT64_MAX) {
         look(cloud, t);
         return true;
@@ -270,7 +270,7 @@ static bool work(sh_cloud *cloud, struct sh_express_table *t, int64_t *next_ms)
 static void sleep_until(sh_cloud *cloud, struct sh_express_table *t, int64_t next_ms)
 {
     struct timespec until;
-    int64_t ms = next_ms < 0 ? LOOK_MS : next_ms - sh_now_ms(cloud->clock);
+    int64_t ms = next_ms < 0 ? LOOK_MS : next_ms - sh_express_now(cloud);
     if (ms < 0)
         ms = 0;
     if (ms > LOOK_MS)

@@ -26,13 +26,15 @@ typedef struct sh_express {
     json_t *context, *state;
     sh_express_task *tasks; /* still to be called, from `called` on */
     size_t task_count, task_capacity, called;
-    int64_t started_ms, deadline_ms, stopped_ms;
-    int64_t wake_ms; /* when to go on */
+    int64_t started_ms, stopped_ms;
+    int64_t deadline_ms, wake_ms; /* by sh_express_now: the last moment; when to go on */
     bool ended;
     const char *status; /* SUCCEEDED, FAILED, TIMED_OUT */
     char *output, *error, *cause;
 } sh_express;
 
+/* The time that wake_ms and deadline_ms are of: a setting of the wall clock does not move it. */
+int64_t sh_express_now(const sh_cloud *cloud);
 /* *out has to be freed. machine is the revision that runs; row NULL: it is not stored. */
 int sh_express_make(sh_express **out, sh_cloud *cloud, const sh_machine *machine, const sh_express_row *row,
                     sh_err *err);

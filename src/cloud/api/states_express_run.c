@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "cloud/api/states_effect.h"
 #include "cloud/api/states_express.h"
+#include "cloud/api/steady.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #define LIFE_MS (5 * 60 * 1000)
 #define SLICE_US 20000
 #define RETRY_MS 1000
+#define EARLY_MS 100
 #define TASKS_MAX (1 << 16)
 #define BILLED_MS 100
 #define BILLED_MB 64
@@ -54,8 +56,9 @@ int sh_express_make(sh_express **out, sh_cloud *cloud, const sh_machine *machine
     x->cloud = cloud;
     x->row = row->id;
     x->awaited = row->awaited;
-    x->started_ms = x->wake_ms = row->started_ms;
-    x->deadline_ms = sh_now_ms(cloud->clock) + LIFE_MS;
+    x->started_ms = row->started_ms;
+    x->wake_ms = sh_express_now(cloud);
+    x->deadline_ms = x->wake_ms + LIFE_MS;
     x->strings = sh_arena_new(STRINGS_MAX);
     int status = x->strings ? copy_strings(x, machine, row, err)
                             : sh_fail(err, SH_E_MEMORY, "no memory for an execution");
@@ -92,6 +95,12 @@ void sh_express_unmake(sh_express *x)
     free(x->cause);
     sh_arena_free(x->strings);
     free(x);
+}
+
+int64_t sh_express_now(const sh_cloud *cloud)
+{
+    int64_t steady_ms = sh_cloud_steady_ms(cloud);
+    return steady_ms ? steady_ms : sh_now_ms(cloud->clock);
 }
 
 /* ---- steps ---- */
@@ -148,6 +157,7 @@ static int step(sh_express *x, const sh_flow_event *event, sh_err *err)
     sh_flow_result result = {0};
     sh_flow_env env = {
         .now_ms = sh_now_ms(x->cloud->clock),
+        .steady_ms = sh_cloud_steady_ms(x->cloud),
         .context = x->context,
         .region = x->cloud->settings.region,
         .random = sh_world_random,
@@ -159,13 +169,15 @@ static int step(sh_express *x, const sh_flow_event *event, sh_err *err)
     if (!result.ignored) {
         json_decref(x->state);
         x->state = json_incref(result.state);
-        x->wake_ms = result.wake_ms;
+        x->wake_ms = result.wake_ms < 0 ? -1 : sh_express_now(x->cloud) + result.wake_ms - env.now_ms;
         for (size_t i = 0; i < result.cancelled_count; i++)
             cancel_task(x, result.cancelled[i]);
         for (size_t i = 0; status == 0 && i < result.task_count; i++)
             status = add_task(x, &result.tasks[i], err);
         if (status == 0 && result.status != SH_FLOW_RUNNING)
             absorb_end(x, &result);
+    } else if (event->kind == SH_FLOW_TIMER) { /* the wall clock was set back before a Timestamp */
+        x->wake_ms = sh_express_now(x->cloud) + EARLY_MS;
     }
     sh_flow_result_free(&result);
     return status;
@@ -228,7 +240,7 @@ static int go_on(sh_express *x, sh_err *err)
     int64_t until_us = sh_monotonic_us() + SLICE_US;
     int status = x->state ? 0 : start(x, err);
     do {
-        int64_t now_ms = sh_now_ms(x->cloud->clock);
+        int64_t now_ms = sh_express_now(x->cloud);
         if (status == 0 && !x->ended && x->wake_ms >= 0 && x->wake_ms <= now_ms) {
             sh_flow_event timer = {.kind = SH_FLOW_TIMER};
             status = step(x, &timer, err);
@@ -244,7 +256,7 @@ static int go_on(sh_express *x, sh_err *err)
 void sh_express_advance(sh_express *x)
 {
     sh_err err = {0};
-    int64_t now_ms = sh_now_ms(x->cloud->clock);
+    int64_t now_ms = sh_express_now(x->cloud);
     if (now_ms >= x->deadline_ms) {
         end(x, "TIMED_OUT", "States.Timeout", NULL);
         return;
@@ -252,7 +264,7 @@ void sh_express_advance(sh_express *x)
     int status = go_on(x, &err);
     if (x->ended)
         return;
-    now_ms = sh_now_ms(x->cloud->clock);
+    now_ms = sh_express_now(x->cloud);
     if (sh_run_outage(status)) {
         sh_log(SH_LOG_ERROR, "states", "execution %s stands still, to be tried again: %s", x->arn,
                err.message);
