@@ -236,6 +236,12 @@ static void test_failures(void **state)
          "~for the field 'Timestamp' returned"},
         {"a function", ONE("'Type':'Pass','Output':'{% $sum %}','End':true"), "{}", NULL,
          "~States.QueryEvaluationError"},
+        {"after the branches of a Parallel",
+         ONE("'Type':'Parallel','Output':'{% $x "
+             "%}','End':true,'Branches':[{'StartAt':'P','States':{'P':{'Type':'Succeed'}}}]"),
+         "{}", NULL, "~for the field 'Output' returned nothing",
+         "ExecutionStarted ParallelStateEntered ParallelStateStarted SucceedStateEntered SucceedStateExited "
+         "ParallelStateSucceeded EvaluationFailed ExecutionFailed"},
         {"in a Catch",
          THEN(SSM ",'Next':'Z','Catch':[{'ErrorEquals':['E'],'Next':'Z','Output':'{% $x %}'}]",
               "'Z':{'Type':'Succeed'}"),

@@ -304,6 +304,8 @@ static int succeeded(sh_run *run, sh_frame *frame, json_t *output)
 
     if (!status)
         status = sh_emit_after(run, frame->previous, "MapStateSucceeded", NULL, NULL, &id);
+    json_decref(frame->results);
+    frame->results = NULL;
     return status ? status : sh_frame_leave(run, frame, output);
 }
 

@@ -442,6 +442,9 @@ static int finish(sh_run *run, sh_frame *frame)
         sh_emit_after(run, frame->previous, is_map(frame) ? "MapStateSucceeded" : "ParallelStateSucceeded",
                       NULL, NULL, &id);
 
+    /* a fault in what makes the output of them is not one of the branches */
+    json_decref(frame->results);
+    frame->results = NULL;
     if (!status)
         status = sh_frame_leave(run, frame, results);
     json_decref(results);
