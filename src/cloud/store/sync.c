@@ -99,7 +99,8 @@ void sh_sync_soon(sh_sync *sync)
     pthread_mutex_unlock(&sync->mutex);
 }
 
-/* Copies the log into the database. What stands in the way (a full disk) may be gone the next time. */
+/* Copies the log into the database. What stands in the way (a full disk) may be gone the next time. `length`
+ * is that of the beginning: what was committed meanwhile keeps the log from beginning anew. */
 static void copy(sh_sync *sync)
 {
     int length = 0, copied = 0;
@@ -107,7 +108,7 @@ static void copy(sh_sync *sync)
     if (code != SQLITE_OK && code != SQLITE_BUSY)
         sh_log(SH_LOG_WARNING, "store", "the database's log was not copied: %s",
                sqlite3_errmsg(sync->copier));
-    if (length > LONG_PAGES && copied < length)
+    if (length > LONG_PAGES && atomic_load(&sync->pages) > copied)
         sync->copy_rest(sync->opaque);
 }
 
@@ -145,7 +146,8 @@ static int open_files(sh_sync *sync, const char *path, sh_err *err)
     sync->fd = open(log, O_RDWR | O_CLOEXEC);
     if (sync->fd < 0)
         return sh_fail_errno(err, errno, "cannot open %s", log);
-    if (sqlite3_open_v2(path, &sync->copier, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK ||
+    if (sqlite3_open_v2(path, &sync->copier, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
+            SQLITE_OK ||
         sqlite3_exec(sync->copier, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL) != SQLITE_OK)
         return sh_fail(err, SH_E_IO, "database: %s: %s", path,
                        sync->copier ? sqlite3_errmsg(sync->copier) : "no memory");
