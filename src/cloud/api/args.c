@@ -64,7 +64,10 @@ int sh_arg_need(sh_call *call, const char *name, size_t max, const char **out)
             "must not be null",
             name);
     if (!**out)
-        return refuse(call, name, "Member must have length greater than or equal to 1");
+        return sh_call_fail(call, 400, "ValidationException",
+                            "1 validation error detected: Value '' at '%s' failed to satisfy constraint: "
+                            "Member must have length greater than or equal to 1",
+                            name);
     return 0;
 }
 
@@ -87,8 +90,8 @@ int sh_arg_int(sh_call *call, const char *name, int64_t min, int64_t max, int64_
         return sh_call_fail(
             call, 400, "ValidationException",
             "1 validation error detected: Value '%lld' at '%s' failed to satisfy constraint: Member "
-            "must have value between %lld and %lld",
-            (long long)*out, name, (long long)min, (long long)max);
+            "must have value %s than or equal to %lld",
+            (long long)*out, name, *out < min ? "greater" : "less", (long long)(*out < min ? min : max));
     return 0;
 }
 

@@ -59,10 +59,9 @@ static int check_destinations(sh_call *call, const json_t *destinations, bool of
     {
         const json_t *group = json_object_get(destination, "cloudWatchLogsLogGroup");
         const char *arn = json_string_value(json_object_get(group, "logGroupArn"));
-        if (!arn || strncmp(arn, prefix, sizeof(prefix) - 1) != 0 || !strstr(arn, ":log-group:"))
-            return bad_logging(call, "Log Destination must be a CloudWatch log group ARN.");
-        if (strcmp(arn + strlen(arn) - 2, ":*") != 0)
-            return bad_logging(call, "Log Group ARN must end with ':*'.");
+        if (!arn || strncmp(arn, prefix, sizeof(prefix) - 1) != 0 || !strstr(arn, ":log-group:") ||
+            strcmp(arn + strlen(arn) - 2, ":*") != 0)
+            return bad_logging(call, "Must set valid CloudWatch Log Group ARN.");
     }
     return 0;
 }

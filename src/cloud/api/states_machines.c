@@ -64,10 +64,10 @@ static int read_machine(sh_call *call, sh_machine *m, publishing *p)
     sh_configs configs;
     int status;
     *m = (sh_machine){.revision = INITIAL, .created_ms = call->now_ms, .updated_ms = call->now_ms};
-    if ((status = sh_arg_need(call, "definition", SH_FLOW_DEFINITION_MAX, &m->definition)) < 0 ||
+    if ((status = read_name(call, m)) < 0 ||
+        (status = sh_arg_need(call, "definition", SH_FLOW_DEFINITION_MAX, &m->definition)) < 0 ||
         (status = sh_arg_need(call, "roleArn", 256, &m->role_arn)) < 0 ||
-        (status = check_type(call, m)) < 0 || (status = read_name(call, m)) < 0 ||
-        (status = sh_states_check_role(call, m->role_arn)) < 0 ||
+        (status = check_type(call, m)) < 0 || (status = sh_states_check_role(call, m->role_arn)) < 0 ||
         (status = sh_states_read_publish(call, &p->wanted, &p->description)) < 0 ||
         (status = sh_states_read_configs(call, &configs)) < 0 || (status = read_tags(call, m)) < 0 ||
         (status = sh_states_check_definition(call, m->definition, m->type)) < 0)
