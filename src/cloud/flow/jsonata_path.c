@@ -54,7 +54,8 @@ static jv *item_at(jv_eval *e, jv *input, double index, jv *results)
     item = jv_item(e, input, (size_t)index);
     if (jv_is(item, JV_ARRAY))
         return item;
-    jv_push(e, results, item);
+    if (item)
+        jv_push(e, results, item);
     return results;
 }
 
@@ -66,7 +67,7 @@ jv *jv_evaluate_filter(jv_eval *e, const jnode *predicate, jv *input, jv_frame *
 
     if (tuples)
         results->flags |= JV_TUPLES;
-    input = jv_as_array(e, input);
+    input = input ? jv_as_array(e, input) : jv_sequence_of(e, NULL); /* undefined is one item, too */
     if (predicate->type == JN_NUMBER && !predicate->step)
         return item_at(e, input, predicate->number, results);
     count = jv_count(e, input);
