@@ -69,6 +69,15 @@ static void test_one_state(void **state)
          "{'error':'States.ExceedToleratedFailureThreshold','cause':'The specified tolerated failure "
          "threshold was exceeded',"
          "'status':'FAILED'}"},
+        {"{'Type':'Map','ItemsPath':'$.payload','ToleratedFailureCount':1,'ItemProcessor':{'StartAt':'I','"
+         "States':{"
+         "'I':{'Type':'Pass','End':true}}},'End':true}",
+         "'input':'{%payload%:[1,2]}','mock':{'result':'[3,4]'},'inspectionLevel':'DEBUG'",
+         "{'output':'[3,4]','inspectionData':{'input':'{%payload%:[1,2]}','afterInputPath':'{%payload%:[1,2]}"
+         "',"
+         "'afterItemsPath':'[1,2]','result':'[3,4]','afterResultSelector':'[3,4]'"
+         ","
+         "'afterResultPath':'[3,4]','maxConcurrency':0,'toleratedFailureCount':1},'status':'SUCCEEDED'}"},
         {"{'Type':'Pass','Assign':{'w.$':'$v'},'End':true}", "'variables':'{%v%:1}'",
          "{'output':'{%payload%: {%foo%: %bar%}}','status':'SUCCEEDED'}"},
     };

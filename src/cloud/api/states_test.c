@@ -145,6 +145,10 @@ static json_t *inspection(int *failed, const sh_state_test *t)
         else
             put_value(failed, out, name, value, t);
     }
+    if (t->count)
+        sh_put(failed, out, "toleratedFailureCount", json_incref(t->count));
+    if (t->percentage)
+        sh_put(failed, out, "toleratedFailurePercentage", json_incref(t->percentage));
     return out;
 }
 

@@ -11,7 +11,8 @@ typedef struct sh_state_test {
     const char *role;    /* strings are borrowed from the call's input; may be NULL */
     const char *written; /* the input's text */
     json_t *input, *variables, *mock, *context;
-    json_t *state; /* of the run; NULL before it begins */
+    json_t *count, *percentage; /* of failures that a Map tolerates; NULL: not given */
+    json_t *state;              /* of the run; NULL before it begins */
     int64_t deadline_ms, wake_ms;
     bool inspect; /* DEBUG or TRACE */
     bool ended;

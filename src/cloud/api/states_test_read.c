@@ -188,19 +188,23 @@ static int read_count(sh_call *call, const json_t *configuration, const char *na
                         name);
 }
 
+static json_t *number_of(const json_t *state, const char *name)
+{
+    json_t *value = json_object_get(state, name);
+    return is_type(state, "Map") && json_is_number(value) ? json_incref(value) : NULL;
+}
+
 /* More failed iterations than the Map state bears are its error. */
 static void apply_failures(sh_state_test *t, const json_t *state, int64_t failed)
 {
-    const json_t *count = json_object_get(state, "ToleratedFailureCount");
-    const json_t *percentage = json_object_get(state, "ToleratedFailurePercentage");
     size_t items = json_array_size(t->mock);
     bool within = false;
     if (failed <= 0 || !is_type(state, "Map"))
         return;
-    if (json_is_integer(count))
-        within = failed <= json_integer_value(count);
-    if (json_is_number(percentage) && items > 0)
-        within = within || (double)failed * 100.0 / (double)items <= json_number_value(percentage);
+    if (t->count)
+        within = (double)failed <= json_number_value(t->count);
+    if (t->percentage && items > 0)
+        within = within || (double)failed * 100.0 / (double)items <= json_number_value(t->percentage);
     if (within)
         return;
     t->test.error = "States.ExceedToleratedFailureThreshold";
@@ -291,6 +295,8 @@ static int read_state(sh_call *call, sh_state_test *t, const json_t *definition)
     const json_t *state = t->test.state ? find_state(definition, t->test.state, 0) : definition;
     if (!state)
         return invalid(call, "State not found in definition");
+    t->count = number_of(state, "ToleratedFailureCount");
+    t->percentage = number_of(state, "ToleratedFailurePercentage");
     int status = check_state(call, t, state);
     if (status < 0 || (status = check_mock(call, t, state)) < 0 ||
         (status = read_configuration(call, t, definition, state)) < 0)
@@ -324,6 +330,8 @@ void sh_state_test_clear(sh_state_test *t)
     json_decref(t->variables);
     json_decref(t->mock);
     json_decref(t->context);
+    json_decref(t->count);
+    json_decref(t->percentage);
     json_decref(t->state);
     json_decref(t->output);
     free(t->error);
