@@ -185,7 +185,7 @@ static bool class_atom(compiler *c, rx_class *class, uint32_t *out)
         return true;
     }
     if (++c->p == c->end)
-        fail(c, "Invalid regular expression: \\ at end of pattern");
+        fail(c, "\\ at end of pattern");
     if (add_letter_class(c, class, *c->p)) {
         c->p++;
         return false;
@@ -216,7 +216,7 @@ static void class_member(compiler *c, rx_class *class)
         return;
     }
     if (to < from)
-        fail(c, "Invalid regular expression: Range out of order in character class");
+        fail(c, "Range out of order in character class");
     add_range(c, class, from, to);
 }
 
@@ -232,7 +232,7 @@ static tree *parse_class(compiler *c)
     while (c->p < c->end && *c->p != ']')
         class_member(c, class);
     if (c->p == c->end)
-        fail(c, "Invalid regular expression: Unterminated character class");
+        fail(c, "Unterminated character class");
     c->p++;
     t->leaf.class = class;
     return t;
@@ -254,7 +254,7 @@ static tree *parse_named_reference(compiler *c)
             c->p = close + 1;
             return leaf(c, RX_BACK, i + 1);
         }
-    fail(c, "Invalid regular expression: Invalid named capture referenced");
+    fail(c, "Invalid named capture referenced");
 }
 
 static tree *parse_escape(compiler *c)
@@ -263,7 +263,7 @@ static tree *parse_escape(compiler *c)
     tree *t;
 
     if (c->p == c->end)
-        fail(c, "Invalid regular expression: \\ at end of pattern");
+        fail(c, "\\ at end of pattern");
     if (*c->p == 'b' || *c->p == 'B')
         return leaf(c, *c->p++ == 'b' ? RX_WORD : RX_NOT_WORD, 0);
     if (*c->p == 'k')
@@ -314,7 +314,7 @@ static tree *parse_capture(compiler *c)
         const char *name = c->p + 2, *close = memchr(name, '>', (size_t)(c->end - name));
 
         if (!close || close == name)
-            fail(c, "Invalid regular expression: Invalid capture group name");
+            fail(c, "Invalid capture group name");
         if (t->group <= 64) {
             c->names[t->group - 1] = name;
             c->name_lengths[t->group - 1] = (size_t)(close - name);
@@ -331,7 +331,7 @@ static tree *parse_group(compiler *c)
     tree *t;
 
     if (++c->depth > NEST_MAX)
-        fail(c, "Invalid regular expression: nested too deeply");
+        fail(c, "nested too deeply");
     if (starts(c, "?:")) {
         c->p += 2;
         t = new_tree(c, T_GROUP);
@@ -341,12 +341,12 @@ static tree *parse_group(compiler *c)
     } else if (starts(c, "?<=") || starts(c, "?<!")) {
         t = parse_look(c, 3, RX_BEHIND, c->p[2] == '!');
     } else if (starts(c, "?") && !starts(c, "?<")) {
-        fail(c, "Invalid regular expression: Invalid group");
+        fail(c, "Invalid group");
     } else {
         t = parse_capture(c);
     }
     if (c->p == c->end)
-        fail(c, "Invalid regular expression: Unterminated group");
+        fail(c, "Unterminated group");
     c->p++;
     c->depth--;
     t->first = first + 1;
@@ -376,7 +376,7 @@ static tree *parse_atom(compiler *c)
     case '*':
     case '+':
     case '?':
-        fail(c, "Invalid regular expression: Nothing to repeat");
+        fail(c, "Nothing to repeat");
     default:
         return leaf(c, RX_CHAR, next_character(c));
     }
@@ -429,9 +429,9 @@ static tree *parse_repeat(compiler *c, tree *atom)
         return atom;
     }
     if (most < least)
-        fail(c, "Invalid regular expression: numbers out of order in {} quantifier");
+        fail(c, "numbers out of order in {} quantifier");
     if (least > COUNT_MAX || (most != NONE && most > COUNT_MAX))
-        fail(c, "Invalid regular expression: count of a quantifier too large");
+        fail(c, "count of a quantifier too large");
     t = new_tree(c, T_REPEAT);
     t->a = atom;
     t->least = least;
@@ -481,7 +481,7 @@ static uint32_t emit(compiler *c, rx_op op, uint32_t x, uint32_t y)
     jv_regex *r = c->regex;
 
     if (r->count == CODE_MAX)
-        fail(c, "Invalid regular expression: too large");
+        fail(c, "too large");
     if (r->count == r->capacity) {
         size_t capacity = r->capacity ? r->capacity * 2 : 32;
         rx_code *code = take(c, capacity * sizeof(*code));
@@ -596,7 +596,7 @@ static void generate_sequence(compiler *c, const tree *t)
 static void generate(compiler *c, const tree *t)
 {
     if (++c->depth > CODE_MAX / 20)
-        fail(c, "Invalid regular expression: nested too deeply");
+        fail(c, "nested too deeply");
     switch (t->type) {
     case T_EMPTY:
         break;
@@ -649,7 +649,7 @@ static void compile(compiler *c)
     c->total = count_groups(c);
     t = parse_choice(c);
     if (c->p < c->end)
-        fail(c, "Invalid regular expression: Unmatched ')'");
+        fail(c, "Unmatched ')'");
     c->regex->groups = c->groups;
     c->regex->slots = 2 * (c->groups + 1);
     generate(c, t);

@@ -6,6 +6,7 @@
 #include "cloud/flow/jsonata_text.h"
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,6 +132,15 @@ static void read_string(jp *p)
 
 /* ---- regular expressions ---- */
 
+static _Noreturn void bad_regex(jp *p, const bool flags[2], const char *why)
+{
+    char message[400];
+
+    snprintf(message, sizeof(message), "Invalid regular expression: /%.300s/g%s%s: %s", p->token.text,
+             flags[0] ? "i" : "", flags[1] ? "m" : "", why);
+    jp_stop(p, SH_E_FORMAT, message);
+}
+
 static void read_regex(jp *p)
 {
     const char *from = ++p->p, *why = NULL;
@@ -159,7 +169,7 @@ static void read_regex(jp *p)
     p->token.regex =
         jv_regex_compile(p->build->arena, p->token.text, p->token.length, flags[0], flags[1], &why);
     if (!p->token.regex && why)
-        jp_stop(p, SH_E_FORMAT, why);
+        bad_regex(p, flags, why);
     if (!p->token.regex)
         jp_stop(p, SH_E_MEMORY, "out of memory");
 }
