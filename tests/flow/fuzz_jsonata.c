@@ -27,6 +27,7 @@ static void evaluate(const sh_jsonata *jsonata, const json_t *input)
     json_t *found = NULL;
     int status = sh_jsonata_eval(jsonata, input, &env, &found, &error);
 
+    assert(status == 0 || status == SH_FAULT);
     if (!status && found) {
         char *text = sh_flow_text(found);
 

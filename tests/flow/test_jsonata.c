@@ -164,6 +164,7 @@ static const struct {
      "Expression evaluation memory limit exceeded: Check for excessive memory usage"},
     {"'\\uD800'", "\"?\"", NULL},
     {"$encodeUrl('\\uD800')", NULL, "D3140: Malformed URL passed to $encodeUrl(): \"?\?\?\""},
+    {"{'\\uD800': '\\uDC00'}", "{\"?\":\"?\"}", NULL},
     {"$base64decode('!')", NULL, "Illegal base64 character"},
 };
 

@@ -288,18 +288,28 @@ static json_t *array_to_json(jv_eval *e, jv *array, int depth, const char **why)
     return json;
 }
 
+/* Gives `item` away. */
+static int set_member(json_t *json, const jv_member *member, json_t *item)
+{
+    jv name = {.kind = JV_STRING, .string = {member->key, member->length}};
+    json_t *key = item ? text_to_json(&name) : NULL; /* which mends what is not UTF-8 */
+    int status = key && item ? json_object_set(json, json_string_value(key), item) : -1;
+
+    json_decref(key);
+    json_decref(item);
+    return status;
+}
+
 static json_t *object_to_json(jv_eval *e, jv *object, int depth, const char **why)
 {
     json_t *json = json_object();
 
     for (size_t i = 0; json && i < object->object.count; i++) {
         const jv_member *member = &object->object.members[i];
-        json_t *item;
 
         if (memchr(member->key, 0, member->length))
             *why = "key of an object contains a NUL character";
-        item = *why ? NULL : to_json(e, member->value, depth + 1, why);
-        if (!item || json_object_set_new(json, member->key, item)) {
+        if (*why || set_member(json, member, to_json(e, member->value, depth + 1, why))) {
             json_decref(json);
             json = NULL;
         }
