@@ -220,6 +220,33 @@ static void test_tasks_in_express(void **state)
     assert_string_equal(bed_status(b, TEST_ARN "execution:child:a"), "RUNNING");
 }
 
+/* There is no history, so it has no limit. */
+static void test_many_events(void **state)
+{
+    bed *b = *state;
+    waiting w;
+    make(
+        b, "x",
+        "{'StartAt':'L','States':{'L':{'Type':'Pass','Parameters':{'l.$':'States.ArrayRange(1,1000,1)','m.$':"
+        "'States.ArrayRange(1,10,1)'},'Next':'M'},'M':{'Type':'Map','ItemsPath':'$.l','ItemSelector':{'m.$':'"
+        "$.m'},"
+        "'ItemProcessor':{'StartAt':'N','States':{'N':{'Type':'Map','ItemsPath':'$.m','ItemProcessor':{'"
+        "StartAt':"
+        "'P','States':{'P':{'Type':'Pass','End':true}}},'ResultPath':null,'End':true}}},'ResultPath':null,"
+        "'End':true}}}",
+        "'type':'EXPRESS'");
+    int status =
+        call_waiting(b, &w, "StartSyncExecution", json_pack("{s:s}", "stateMachineArn", MACHINE "x"));
+    while (status == SH_CALL_LATER) {
+        pump_express(b);
+        status = sh_states_start_sync(&w.call);
+    }
+    assert_int_equal(status, 0);
+    if (strcmp(text_of(w.call.out, "status"), "SUCCEEDED") != 0)
+        fail_msg("%s %s", text_of(w.call.out, "error"), text_of(w.call.out, "cause"));
+    end_waiting(b, &w);
+}
+
 static void test_refused_of_express(void **state)
 {
     bed *b = *state;
@@ -263,16 +290,10 @@ static void test_refused_of_express(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BED(test_sync),
-        BED(test_sync_failure),
-        BED(test_sync_waits),
-        BED(test_sync_forgotten),
-        BED(test_five_minutes),
-        BED(test_asynchronous),
-        BED(test_sync_as_a_task),
-        BED(test_sync_task_is_stopped),
-        BED(test_tasks_in_express),
-        BED(test_refused_of_express),
+        BED(test_sync),           BED(test_sync_failure),         BED(test_sync_waits),
+        BED(test_sync_forgotten), BED(test_five_minutes),         BED(test_asynchronous),
+        BED(test_sync_as_a_task), BED(test_sync_task_is_stopped), BED(test_tasks_in_express),
+        BED(test_many_events),    BED(test_refused_of_express),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -160,6 +160,7 @@ static int step(sh_express *x, const sh_flow_event *event, sh_err *err)
         .steady_ms = sh_cloud_steady_ms(x->cloud),
         .context = x->context,
         .region = x->cloud->settings.region,
+        .unrecorded = true,
         .random = sh_world_random,
         .hash = sh_world_hash,
     };

@@ -174,6 +174,7 @@ typedef struct sh_flow_env {
     /* Writes the token of a task (at most 1,024 bytes, NUL-terminated). NULL: "<Execution.Id>#<task id>". */
     void (*token)(void *opaque, int64_t task, char *text, size_t size);
     sh_flow_test *test; /* one state alone; NULL: the execution */
+    bool unrecorded;    /* nobody keeps the history: it has no limit */
 } sh_flow_env;
 
 typedef enum sh_flow_event_kind {

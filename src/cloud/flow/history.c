@@ -56,7 +56,7 @@ int sh_emit_after(sh_run *run, int64_t previous, const char *type, const char *k
 
     if (key && !details)
         return SH_E_MEMORY;
-    if (run->last_event >= SH_FLOW_HISTORY_MAX - 1)
+    if (run->last_event >= SH_FLOW_HISTORY_MAX - 1 && !run->env->unrecorded)
         run->overflow = true;
     else
         status = append(run, previous, type, key, details, id);
