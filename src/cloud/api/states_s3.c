@@ -263,20 +263,12 @@ static int read_headers(sh_effect *e, const char **out, sh_err *err)
     return *out ? 0 : no_memory(err);
 }
 
-/* Body: a text as it is, any other JSON as its text. NULL: no memory. */
+/* Body as the text of its JSON: a string keeps its quotes, as on AWS. NULL: no memory. */
 static char *body_of(const sh_effect *e, size_t *length)
 {
     const json_t *body = json_object_get(e->in, "Body");
-    char *made = NULL;
-    if (body && !json_is_string(body)) {
-        made = sh_flow_text(body);
-        *length = made ? strlen(made) : 0;
-        return made;
-    }
-    *length = body ? json_string_length(body) : 0;
-    made = malloc(*length + 1);
-    if (made)
-        memcpy(made, body ? json_string_value(body) : "", *length + 1);
+    char *made = body ? sh_flow_text(body) : strdup("");
+    *length = made ? strlen(made) : 0;
     return made;
 }
 
@@ -530,14 +522,37 @@ typedef struct listing {
     json_t *contents, *prefixes;
 } listing;
 
+/* "crc32=…" as the names that a listing has for it. */
+static int put_checksum(json_t *item, const char *checksum)
+{
+    char name[32];
+    size_t length = checksum ? strcspn(checksum, "=") : 0;
+    if (length == 0 || length >= sizeof(name))
+        return 0;
+    for (size_t i = 0; i <= length; i++)
+        name[i] = (char)(checksum[i] >= 'a' && checksum[i] <= 'z' ? checksum[i] - 32 : checksum[i]);
+    name[length] = '\0';
+    return put(item, "ChecksumAlgorithm", json_pack("[s]", name)) |
+           put(item, "ChecksumType",
+               json_string(strchr(checksum + length, '-') ? "COMPOSITE" : "FULL_OBJECT"));
+}
+
 static int take_object(void *opaque, const sh_object *object, const char *prefix)
 {
     listing *l = opaque;
     if (prefix)
         return json_array_append_new(l->prefixes, json_pack("{s:s}", "Prefix", prefix)) < 0 ? SH_E_MEMORY : 0;
-    json_t *item = json_pack("{s:o, s:s, s:o, s:I, s:s}", "ETag", etag_text(object->etag), "Key", object->key,
-                             "LastModified", time_text(object->modified_ms), "Size", (json_int_t)object->size,
-                             "StorageClass", "STANDARD");
+    json_t *item = json_object();
+    int failed = put_checksum(item, object->checksum);
+    failed |= put(item, "ETag", etag_text(object->etag));
+    failed |= put(item, "Key", json_string(object->key));
+    failed |= put(item, "LastModified", time_text(object->modified_ms));
+    failed |= put(item, "Size", json_integer(object->size));
+    failed |= put(item, "StorageClass", json_string("STANDARD"));
+    if (failed) {
+        json_decref(item);
+        item = NULL;
+    }
     return json_array_append_new(l->contents, item) < 0 ? SH_E_MEMORY : 0;
 }
 
