@@ -148,9 +148,18 @@ static void test_work(void **state)
 {
     expect("recursive descents", PASS("'Parameters':{'a.$':'$..*..*..*..*..*..*'}"),
            "{'a':[[1,2,3,4,5,6,7,8],[1,2,3,4,5,6,7,8],[[[[[[[1,2,3]]]]]],[[[[[[1,2]]]]]]]],'b':{'c':{'d':{'e'"
-           ":{'f':{'g':{"
-           "'h':[[[[[[[[1]]]]]]]]}}}}}}}",
+           ":{'f':{'"
+           "g':{'h':[[[[[[[[1]]]]]]]]}}}}}}}",
            "S");
+    /* each asks for everything, for each that the one around it looks at */
+    expect("filters of everything in filters of everything",
+           PASS("'Parameters':{'a.$':'$..[?(@.x != $..[?(@.x != $..[?(@.x != $..[?(@.x != $..[?(@.x != "
+                "$..[?(@.x != "
+                "$..[?(@.x != $..y)])])])])])])]'}"),
+           "{'a':[{'x':1},{'x':2},{'x':3},{'x':4},{'x':5},{'x':6},{'x':7},{'x':8},{'x':9},{'x':10},{'y':{'x':"
+           "11}}]}",
+           "States.Runtime | An error occurred while executing the state 'A' (entered at the event id #2). "
+           "The JSONPath");
 }
 
 int main(void)

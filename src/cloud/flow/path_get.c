@@ -100,8 +100,12 @@ static int collect(walk *w, const sh_step *step, json_t *value);
 static int filtered(walk *w, const sh_step *step, json_t *value)
 {
     bool take = false;
-    int status = json_is_object(value) || json_is_array(value) ? matches(w, step->filter, value, &take) : 0;
+    int status = 0;
 
+    if (++w->visits > MAX_VISITS)
+        return SH_E_LIMIT;
+    if (json_is_object(value) || json_is_array(value))
+        status = matches(w, step->filter, value, &take);
     return status || !take ? status : collect(w, step->next, value);
 }
 
@@ -253,6 +257,8 @@ static int get(walk *w, const sh_path *path, json_t *from, json_t **out)
     json_t *value = from, *outer = w->found;
     int status;
 
+    if (++w->visits > MAX_VISITS)
+        return SH_E_LIMIT;
     for (; value && step && single(step) && fits(step, value); step = step->next)
         value =
             step->kind == SH_STEP_NAMES ? json_object_get(value, step->names[0]) : at_index(value, step, 0);
