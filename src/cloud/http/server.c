@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/size.h"
+#include "cloud/http/door.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -33,6 +34,7 @@ enum {
 
 struct sh_http_server {
     struct MHD_Daemon *daemon;
+    sh_door door;
     sh_http_handler handler;
     char endpoint[128];
     pthread_mutex_t mutex;
@@ -559,6 +561,15 @@ static void server_free(sh_http_server *server)
     free(server);
 }
 
+/* libmicrohttpd gives it to one of its threads by the number of the descriptor, and closes it if it cannot.
+ */
+static void take_connection(void *opaque, int fd, const struct sockaddr *address, socklen_t length)
+{
+    sh_http_server *server = opaque;
+    if (MHD_add_connection(server->daemon, fd, address, length) != MHD_YES)
+        sh_log(SH_LOG_WARNING, "http", "a connection was refused: %s", strerror(errno));
+}
+
 int sh_http_start(sh_http_server **out, const char *address, const sh_http_handler *handler, sh_err *err)
 {
     pthread_condattr_t attributes;
@@ -578,17 +589,22 @@ int sh_http_start(sh_http_server **out, const char *address, const sh_http_handl
     }
     name_endpoint(server, fd);
     server->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME, 0, NULL,
-        NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME |
+            MHD_USE_NO_LISTEN_SOCKET,
+        0, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
         MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL,
         MHD_OPTION_END);
-    if (!server->daemon) {
+    int status = server->daemon ? sh_door_open(&server->door, fd, take_connection, server, err)
+                                : sh_fail(err, SH_E_IO, "the HTTP server could not start its threads");
+    if (status < 0) {
+        if (server->daemon)
+            MHD_stop_daemon(server->daemon);
         close(fd);
         server_free(server);
-        return sh_fail(err, SH_E_IO, "the HTTP server could not start its threads");
+        return status;
     }
     *out = server;
     return 0;
@@ -604,7 +620,7 @@ void sh_http_stop(sh_http_server *server, int64_t wait_ms)
     struct timespec until;
     if (!server)
         return;
-    MHD_socket listener = MHD_quiesce_daemon(server->daemon);
+    sh_door_close(&server->door);
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += wait_ms / 1000;
     until.tv_nsec += wait_ms % 1000 * 1000000;
@@ -618,7 +634,5 @@ void sh_http_stop(sh_http_server *server, int64_t wait_ms)
         ;
     pthread_mutex_unlock(&server->mutex);
     MHD_stop_daemon(server->daemon);
-    if (listener != MHD_INVALID_SOCKET)
-        close(listener);
     server_free(server);
 }
