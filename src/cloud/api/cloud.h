@@ -46,7 +46,7 @@ typedef struct sh_cloud {
     char *access_key;           /* the root key pair; the secret is never logged */
     char *secret_key;
     int64_t steady_base_ms, steady_offset_ms; /* steady.c */
-    unsigned char token_key[32]; /* states_token.c: signs the tokens of tasks */
+    unsigned char token_key[32];              /* states_token.c: signs the tokens of tasks */
     struct sh_wakeups *wakeups;
     struct sh_flow_cache *flows;      /* states_cache.c: parsed definitions */
     struct sh_holds *holds;           /* hold.c: calls whose answer comes later */

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-
 static int stop_in_transaction(sh_call *call, const char *arn, const char *error, const char *cause,
                                int64_t *stopped_ms, sh_err *err)
 {
