@@ -53,14 +53,20 @@ static void test_sync_failure(void **state)
     json_decref(out);
 }
 
+/* A call that its machine does not let end at once. */
+static void start_waiting(bed *b, waiting *w, const char *definition)
+{
+    make(b, "x", definition, "'type':'EXPRESS'");
+    assert_int_equal(
+        call_waiting(b, w, "StartSyncExecution", json_pack("{s:s}", "stateMachineArn", MACHINE "x")),
+        SH_CALL_LATER);
+}
+
 static void test_sync_waits(void **state)
 {
     bed *b = *state;
     waiting w;
-    make(b, "x", WAIT5, "'type':'EXPRESS'");
-    assert_int_equal(
-        call_waiting(b, &w, "StartSyncExecution", json_pack("{s:s}", "stateMachineArn", MACHINE "x")),
-        SH_CALL_LATER);
+    start_waiting(b, &w, WAIT5);
     assert_int_equal(pump_express(b), b->now_ms + 5000);
     assert_int_equal(w.released, 0);
     b->now_ms += 5000;
@@ -79,10 +85,7 @@ static void test_sync_forgotten(void **state)
 {
     bed *b = *state;
     waiting w;
-    make(b, "x", WAIT5, "'type':'EXPRESS'");
-    assert_int_equal(
-        call_waiting(b, &w, "StartSyncExecution", json_pack("{s:s}", "stateMachineArn", MACHINE "x")),
-        SH_CALL_LATER);
+    start_waiting(b, &w, WAIT5);
     end_waiting(b, &w);
     b->now_ms += 5000;
     assert_int_equal(pump_express(b), -1);
@@ -92,11 +95,7 @@ static void test_five_minutes(void **state)
 {
     bed *b = *state;
     waiting w;
-    make(b, "x", "{'StartAt':'W','States':{'W':{'Type':'Wait','Seconds':301,'End':true}}}",
-         "'type':'EXPRESS'");
-    assert_int_equal(
-        call_waiting(b, &w, "StartSyncExecution", json_pack("{s:s}", "stateMachineArn", MACHINE "x")),
-        SH_CALL_LATER);
+    start_waiting(b, &w, "{'StartAt':'W','States':{'W':{'Type':'Wait','Seconds':301,'End':true}}}");
     b->now_ms += 299999;
     assert_int_equal(pump_express(b), b->now_ms + 1);
     b->now_ms += 1;
@@ -142,17 +141,24 @@ static void test_asynchronous(void **state)
     assert_int_equal(express_rows(b), 0);
 }
 
+/* A standard machine, the one task of which runs an express one and waits for it. */
+#define SYNC_TASK(parameters)                                                                                \
+    "{'StartAt':'T','States':{'T':{'Type':'Task','End':true,'Resource':'arn:aws:states:::aws-sdk:sfn:"       \
+    "startSyncExecution','Parameters':{" parameters "}}}}"
+
+static const char *start_parent(bed *b, const char *definition)
+{
+    const char *arn = bed_start(b, "parent", definition, "{}");
+    bed_pump(b);
+    pump_express(b);
+    return arn;
+}
+
 static void test_sync_as_a_task(void **state)
 {
     bed *b = *state;
     make(b, "x", WAIT5, "'type':'EXPRESS'");
-    const char *arn = bed_start(
-        b, "parent",
-        "{'StartAt':'T','States':{'T':{'Type':'Task','End':true,'Resource':'arn:aws:states:::aws-sdk:sfn:"
-        "startSyncExecution','Parameters':{'StateMachineArn':'" MACHINE "x','Input':{'a':1}}}}}",
-        "{}");
-    bed_pump(b);
-    pump_express(b);
+    const char *arn = start_parent(b, SYNC_TASK("'StateMachineArn':'" MACHINE "x','Input':{'a':1}"));
     bed_restart(b);
     pump_express(b);
     b->now_ms += 5000;
@@ -170,11 +176,7 @@ static void test_sync_as_a_task(void **state)
     assert_string_equal(bed_history(b, arn), "ExecutionStarted TaskStateEntered TaskScheduled TaskStarted "
                                              "TaskSucceeded TaskStateExited ExecutionSucceeded");
     assert_int_equal(express_rows(b), 0);
-    arn = bed_start(
-        b, "wrong",
-        "{'StartAt':'T','States':{'T':{'Type':'Task','End':true,'Resource':'arn:aws:states:::aws-sdk:sfn:"
-        "startSyncExecution','Parameters':{'StateMachineArn':'" MACHINE "parent'}}}}",
-        "{}");
+    arn = bed_start(b, "wrong", SYNC_TASK("'StateMachineArn':'" MACHINE "parent'"), "{}");
     bed_pump(b);
     assert_string_equal(
         bed_text(bed_call(b, "states", "DescribeExecution", "{'executionArn':'%s'}", arn), "error"),
@@ -185,13 +187,7 @@ static void test_sync_task_is_stopped(void **state)
 {
     bed *b = *state;
     make(b, "x", WAIT5, "'type':'EXPRESS'");
-    const char *arn = bed_start(
-        b, "parent",
-        "{'StartAt':'T','States':{'T':{'Type':'Task','End':true,'Resource':'arn:aws:states:::aws-sdk:sfn:"
-        "startSyncExecution','Parameters':{'StateMachineArn':'" MACHINE "x'}}}}",
-        "{}");
-    bed_pump(b);
-    pump_express(b);
+    const char *arn = start_parent(b, SYNC_TASK("'StateMachineArn':'" MACHINE "x'"));
     json_decref(bed_call(b, "states", "StopExecution", "{'executionArn':'%s'}", arn));
     b->now_ms += 5000;
     assert_int_equal(pump_express(b), -1);

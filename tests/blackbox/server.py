@@ -2,7 +2,8 @@
 """Starts `spyhop serve` for black-box tests and gives clients of it.
 
     with Server() as server:              # a new data folder, a free port, keys in the environment; or
-    server = Server()                     # the same, ended by server.stop()
+    server = Server()                     # the same, ended by server.stop(); or
+    class Tests(ServerCase)               # one for a class of tests, in self.server
         server.client("s3").create_bucket(Bucket="b")
         server.aws("s3", "ls")            # the real AWS CLI; returns subprocess.CompletedProcess
         server.kill()                     # kill -9
@@ -18,9 +19,12 @@ import signal
 import subprocess
 import tempfile
 import time
+import unittest
+import warnings
 
 import boto3
 import botocore.config
+import botocore.exceptions
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ACCESS_KEY = "AKIASPYHOPTESTKEY000"
@@ -155,3 +159,32 @@ class Server:
             raise AssertionError("aws %s: exit %d\n%s%s" % (" ".join(words), done.returncode, done.stdout,
                                                             done.stderr))
         return done
+
+
+class ServerCase(unittest.TestCase):
+    """One server for a class, a name for each test."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+
+    def setUp(self):
+        warnings.simplefilter("ignore", ResourceWarning)  # boto3 leaves its connections to the collector
+        self.name = self.id().rsplit(".", 1)[1] + str(time.time_ns())
+        self.connect()
+
+    def connect(self):
+        """Makes the clients; again after each start of the server."""
+
+    def assert_error(self, code, call, *words, **arguments):
+        """The message of the refusal."""
+        with self.assertRaises(botocore.exceptions.ClientError) as caught:
+            call(*words, **arguments)
+        answer = caught.exception.response
+        self.assertEqual(answer["Error"]["Code"], code, answer)
+        self.assertEqual(answer["ResponseMetadata"]["HTTPStatusCode"], 400)
+        return answer["Error"]["Message"]

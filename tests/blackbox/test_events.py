@@ -3,11 +3,8 @@
 import json
 import time
 import unittest
-import warnings
 
-import botocore.exceptions
-
-from server import Server
+from server import ServerCase
 
 ROLE = "arn:aws:iam::012345678901:role/machines"
 LIMIT_SECONDS = 30
@@ -19,19 +16,10 @@ TEMPLATE = {"InputPathsMap": {"bucket": "$.detail.bucket.name", "key": "$.detail
                              '"rule": <aws.events.rule-name>}'}
 
 
-class Events(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-
+class Events(ServerCase):
     def setUp(self):
-        warnings.simplefilter("ignore", ResourceWarning)
+        super().setUp()
         self.name = self.id().rsplit(".", 1)[1].replace("_", "-") + str(time.time_ns() % 1000000)
-        self.connect()
 
     def connect(self):
         self.s3, self.events, self.sfn = (self.server.client(n) for n in ("s3", "events", "stepfunctions"))
@@ -108,18 +96,14 @@ class Events(unittest.TestCase):
         self.assertEqual(sorted(o["n"] for o in self.outputs(machine, 2)), [2, 3])
 
     def test_refusals(self):
-        def refused(code, call, **arguments):
-            with self.assertRaises(botocore.exceptions.ClientError) as caught:
-                call(**arguments)
-            self.assertEqual(caught.exception.response["Error"]["Code"], code)
-        refused("InvalidEventPatternException", self.events.put_rule, Name="r", EventPattern='{"source": "x"}')
-        refused("InvalidEventPatternException", self.events.put_rule, Name="r", EventPattern='{')
-        refused("ValidationException", self.events.put_rule, Name="r", ScheduleExpression="rate(1 minute)")
-        refused("ResourceNotFoundException", self.events.describe_rule, Name="none")
+        self.assert_error("InvalidEventPatternException", self.events.put_rule, Name="r", EventPattern='{"source": "x"}')
+        self.assert_error("InvalidEventPatternException", self.events.put_rule, Name="r", EventPattern='{')
+        self.assert_error("ValidationException", self.events.put_rule, Name="r", ScheduleExpression="rate(1 minute)")
+        self.assert_error("ResourceNotFoundException", self.events.describe_rule, Name="none")
         self.rule(UPLOADS)
-        refused("ValidationException", self.events.put_targets, Rule=self.name,
-                Targets=[{"Id": "q", "Arn": "arn:aws:sqs:us-east-1:012345678901:q"}])
-        refused("ValidationException", self.events.delete_rule, Name=self.name)
+        self.assert_error("ValidationException", self.events.put_targets, Rule=self.name,
+                          Targets=[{"Id": "q", "Arn": "arn:aws:sqs:us-east-1:012345678901:q"}])
+        self.assert_error("ValidationException", self.events.delete_rule, Name=self.name)
 
     def test_pattern_by_cli(self):
         event = {"id": "1", "account": "1", "source": "a", "time": "2026-01-01T00:00:00Z", "region": "r",

@@ -5,27 +5,15 @@ import os
 import pathlib
 import time
 import unittest
-import warnings
 
-import botocore.exceptions
-
-from server import ACCESS_KEY, SECRET_KEY, Server
+from server import ACCESS_KEY, SECRET_KEY, ServerCase
 
 OPEN = ("Pending", "InProgress", "Cancelling")
 LIMIT_SECONDS = 60
 
 
-class RunCommand(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-
-    def setUp(self):
-        warnings.simplefilter("ignore", ResourceWarning)  # boto3 leaves its connections to the collector
+class RunCommand(ServerCase):
+    def connect(self):
         self.ssm = self.server.client("ssm")
         self.s3 = self.server.client("s3")
         self.files = pathlib.Path(self.server.folder)
@@ -60,13 +48,6 @@ class RunCommand(unittest.TestCase):
         fd = os.open(path, os.O_RDWR)
         self.addCleanup(os.close, fd)
         return path, fd
-
-    def assert_error(self, code, call, *words, **arguments):
-        with self.assertRaises(botocore.exceptions.ClientError) as caught:
-            call(*words, **arguments)
-        self.assertEqual(caught.exception.response["Error"]["Code"], code)
-        self.assertEqual(caught.exception.response["ResponseMetadata"]["HTTPStatusCode"], 400)
-        return caught.exception.response["Error"]["Message"]
 
     # ---- what a command does ----
 

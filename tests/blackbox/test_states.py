@@ -1,23 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Step Functions with real clients: definitions, executions, commands and jobs as tasks, and kill -9."""
 import json
-import os
 import pathlib
 import time
 import unittest
-import warnings
 
-import botocore.exceptions
+from states_case import ROLE, StatesCase, machine
 
-from server import Server
-
-ROLE = "arn:aws:iam::012345678901:role/service-role/machines"
-LIMIT_SECONDS = 60
 FILES = "arn:aws:states:::aws-sdk:ssm:"
-
-
-def machine(start, **states):
-    return {"StartAt": start, "States": states}
 
 
 def wait_machine(seconds):
@@ -71,23 +61,12 @@ def job_machine():
                 "FileInput.$": "States.Format('s3://{}/{}', $.bucket, $.key)"}]}}})
 
 
-class States(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
+class States(StatesCase):
+    paging = {"maxResults": 7}
 
     def setUp(self):
-        warnings.simplefilter("ignore", ResourceWarning)  # boto3 leaves its connections to the collector
-        self.connect()
-        self.name = self.id().rsplit(".", 1)[1] + str(time.time_ns())
+        super().setUp()
         self.folder = pathlib.Path(self.server.folder)
-
-    def connect(self):
-        self.sfn = self.server.client("stepfunctions")
 
     def create(self, definition, name=None):
         text = definition if isinstance(definition, str) else json.dumps(definition)
@@ -96,31 +75,12 @@ class States(unittest.TestCase):
     def start(self, arn, **data):
         return self.sfn.start_execution(stateMachineArn=arn, input=json.dumps(data))["executionArn"]
 
-    def finish(self, arn):
-        until = time.monotonic() + LIMIT_SECONDS
-        while True:
-            answer = self.sfn.describe_execution(executionArn=arn)
-            if answer["status"] != "RUNNING":
-                return answer
-            self.assertLess(time.monotonic(), until, self.sfn.get_execution_history(executionArn=arn))
-            time.sleep(0.05)
-
-    def history(self, arn):
-        pages = self.sfn.get_paginator("get_execution_history").paginate(executionArn=arn, maxResults=7)
-        return [event for page in pages for event in page["events"]]
-
     def script(self, text):
         path = self.folder / self.name
         path.mkdir()
         (path / "script.sh").write_text("#!/bin/sh\n" + text)
         (path / "script.sh").chmod(0o755)
         return path
-
-    def assert_error(self, code, call, **arguments):
-        with self.assertRaises(botocore.exceptions.ClientError) as caught:
-            call(**arguments)
-        self.assertEqual(caught.exception.response["Error"]["Code"], code)
-        return caught.exception.response["Error"]["Message"]
 
     def test_bad_definitions(self):
         text = json.dumps(wait_machine(1), indent=2).replace('"Seconds": 1,', '"Seconds": 1 },')

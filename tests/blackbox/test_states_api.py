@@ -11,17 +11,12 @@ import threading
 import time
 import unittest
 import urllib.parse
-import warnings
 
-import botocore.auth
-import botocore.awsrequest
-import botocore.credentials
 import botocore.exceptions
 
-from server import ACCESS_KEY, SECRET_KEY, Server
-
-ROLE = "arn:aws:iam::012345678901:role/service-role/machines"
-LIMIT_SECONDS = 60
+import states_case
+from server import Server
+from states_case import LIMIT_SECONDS, ROLE, StatesCase
 
 
 class Refused(Exception):
@@ -31,7 +26,7 @@ class Refused(Exception):
 
 
 def machine(start, **states):
-    return json.dumps({"StartAt": start, "States": states})
+    return json.dumps(states_case.machine(start, **states))
 
 
 PASS = machine("A", A={"Type": "Pass", "End": True})
@@ -43,28 +38,14 @@ def wait(seconds):
                    A={"Type": "Pass", "Result": "done", "ResultPath": "$.state", "End": True})
 
 
-class StatesApi(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-
-    def setUp(self):
-        warnings.simplefilter("ignore", ResourceWarning)
+class StatesApi(StatesCase):
+    def connect(self):
         self.sfn = self.server.client("stepfunctions", max_pool_connections=64)
-        self.name = self.id().rsplit(".", 1)[1] + str(time.time_ns())
 
     def call(self, action, prefix="", timeout=LIMIT_SECONDS, **arguments):
         """One signed request. prefix: what clients put before the host's name for some actions."""
         address = urllib.parse.urlsplit(self.server.endpoint)
-        host = prefix + address.netloc
-        request = botocore.awsrequest.AWSRequest("POST", "http://%s/" % host, data=json.dumps(arguments), headers={
-            "Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "AWSStepFunctions." + action, "Host": host})
-        botocore.auth.SigV4Auth(botocore.credentials.Credentials(ACCESS_KEY, SECRET_KEY), "states",
-                                self.server.region).add_auth(request)
+        request = states_case.signed(self.server, action, arguments, prefix)
         connection = http.client.HTTPConnection(address.hostname, address.port, timeout=timeout)
         try:
             connection.request("POST", "/", request.body, dict(request.headers))
@@ -86,14 +67,8 @@ class StatesApi(unittest.TestCase):
         return self.call("CreateStateMachine", name=name or self.name, definition=definition, roleArn=ROLE, type=kind,
                          **more)["stateMachineArn"]
 
-    def finish(self, arn):
-        until = time.monotonic() + LIMIT_SECONDS
-        while True:
-            answer = self.call("DescribeExecution", executionArn=arn)
-            if answer["status"] != "RUNNING":
-                return answer
-            self.assertLess(time.monotonic(), until)
-            time.sleep(0.05)
+    def describe(self, arn):
+        return self.call("DescribeExecution", executionArn=arn)
 
     # ---- express ----
 

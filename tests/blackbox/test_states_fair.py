@@ -7,9 +7,8 @@ import unittest
 import warnings
 
 from server import Server
+from states_case import ROLE, Executions
 
-ROLE = "arn:aws:iam::012345678901:role/machines"
-LIMIT_SECONDS = 120
 CIRCLES = 8
 PATIENCE_SECONDS = 2  # of an execution of ten states beside them: milliseconds, but for a machine that is busy
 
@@ -24,7 +23,10 @@ def ten_states():
     return {"StartAt": "S1", "States": dict(states, S10={"Type": "Pass", "End": True})}
 
 
-class Fair(unittest.TestCase):
+class Fair(Executions, unittest.TestCase):
+    limit_seconds = 120
+    pause_seconds = 0
+
     def setUp(self):
         warnings.simplefilter("ignore", ResourceWarning)  # boto3 leaves its connections to the collector
         self.server = Server()
@@ -37,14 +39,6 @@ class Fair(unittest.TestCase):
 
     def start(self, arn, text="{}"):
         return self.sfn.start_execution(stateMachineArn=arn, input=text)["executionArn"]
-
-    def finish(self, arn):
-        until = time.monotonic() + LIMIT_SECONDS
-        while True:
-            answer = self.sfn.describe_execution(executionArn=arn)
-            if answer["status"] != "RUNNING":
-                return answer
-            self.assertLess(time.monotonic(), until, arn)
 
     def run_short(self):
         begun = time.monotonic()

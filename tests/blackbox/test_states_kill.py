@@ -19,6 +19,7 @@ import unittest
 import warnings
 
 from server import Server
+from states_case import Executions, machine
 
 KILLS = int(os.environ.get("SPYHOP_KILLS", "4"))
 EXECUTIONS = int(os.environ.get("SPYHOP_KILL_EXECUTIONS", "50"))
@@ -26,10 +27,6 @@ PAUSE = int(os.environ.get("SPYHOP_KILL_PAUSE", "1"))
 LIMIT_SECONDS = 120
 ROLE = "arn:aws:iam::012345678901:role/machines"
 SSM = "arn:aws:states:::aws-sdk:ssm:"
-
-
-def machine(start, **states):
-    return {"StartAt": start, "States": states}
 
 
 def chain(*states, prefix="S"):
@@ -110,7 +107,9 @@ def nested(child):
                            "Parameters": {"StateMachineArn": child, "Input": {"name.$": "$.name"}}})
 
 
-class Killed(unittest.TestCase):
+class Killed(Executions, unittest.TestCase):
+    paging = {"maxResults": 1000}
+
     def setUp(self):
         warnings.simplefilter("ignore", ResourceWarning)  # boto3 leaves its connections to the collector
         self.server = Server()
@@ -157,10 +156,6 @@ class Killed(unittest.TestCase):
         answer = self.sfn.describe_execution(executionArn=arn)
         output = answer.get("output", "").replace(name, "NAME")
         return (answer["status"], re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", output), answer.get("error"), answer.get("cause"))
-
-    def history(self, arn):
-        pages = self.sfn.get_paginator("get_execution_history").paginate(executionArn=arn, maxResults=1000)
-        return [event for page in pages for event in page["events"]]
 
     def check_history(self, arn):
         """Gapless; returns how often each event of each state is there."""

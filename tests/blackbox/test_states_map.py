@@ -3,14 +3,9 @@
 import json
 import time
 import unittest
-import warnings
 
-import botocore.exceptions
+from states_case import LIMIT_SECONDS, ROLE, StatesCase
 
-from server import Server
-
-ROLE = "arn:aws:iam::012345678901:role/service-role/machines"
-LIMIT_SECONDS = 60
 GET = "arn:aws:states:::s3:getObject"
 EXCEEDED = ("States.ExceedToleratedFailureThreshold", "The specified tolerated failure threshold was exceeded")
 PASS = {"StartAt": "Item", "States": {"Item": {"Type": "Pass", "End": True}}}
@@ -34,24 +29,16 @@ def reader(key, resource=GET, **config):
     return {"Resource": resource, "ReaderConfig": config, "Parameters": {"Bucket.$": "$.bucket", "Key": key}}
 
 
-class Maps(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
+class Maps(StatesCase):
+    paging = {"maxResults": 1000}
 
     def setUp(self):
-        warnings.simplefilter("ignore", ResourceWarning)
-        self.connect()
-        self.name = self.id().rsplit(".", 1)[1] + str(time.time_ns())
+        super().setUp()
         self.bucket = self.name.replace("_", "-")[:60]
         self.s3.create_bucket(Bucket=self.bucket)
 
     def connect(self):
-        self.sfn = self.server.client("stepfunctions")
+        super().connect()
         self.s3 = self.server.client("s3")
 
     def put(self, key, body):
@@ -65,18 +52,6 @@ class Maps(unittest.TestCase):
                                             roleArn=ROLE)["stateMachineArn"]
         value = {"bucket": self.bucket} if value is None else value
         return self.sfn.start_execution(stateMachineArn=arn, input=json.dumps(value))["executionArn"]
-
-    def finish(self, arn):
-        until = time.monotonic() + LIMIT_SECONDS
-        while True:
-            answer = self.sfn.describe_execution(executionArn=arn)
-            if answer["status"] != "RUNNING":
-                return answer
-            self.assertLess(time.monotonic(), until, self.history(arn))
-            time.sleep(0.02)
-
-    def history(self, arn):
-        return self.sfn.get_execution_history(executionArn=arn, maxResults=1000)["events"]
 
     def run_map(self, definition, value=None):
         answer = self.finish(self.start(definition, value))
@@ -324,12 +299,8 @@ class Maps(unittest.TestCase):
         self.until(lambda: self.map_run(execution)["itemCounts"]["aborted"] == 2)
         run = self.map_run(execution)
         self.assertEqual((run["status"], run["toleratedFailurePercentage"]), ("ABORTED", 12.5))
-        with self.assertRaises(botocore.exceptions.ClientError) as caught:
-            self.sfn.update_map_run(mapRunArn=run["mapRunArn"], maxConcurrency=1)
-        self.assertEqual(caught.exception.response["Error"]["Code"], "ValidationException")
-        with self.assertRaises(botocore.exceptions.ClientError) as caught:
-            self.sfn.describe_map_run(mapRunArn=run["mapRunArn"] + "0")
-        self.assertEqual(caught.exception.response["Error"]["Code"], "ResourceNotFound")
+        self.assert_error("ValidationException", self.sfn.update_map_run, mapRunArn=run["mapRunArn"], maxConcurrency=1)
+        self.assert_error("ResourceNotFound", self.sfn.describe_map_run, mapRunArn=run["mapRunArn"] + "0")
 
     def test_too_much(self):
         error, cause = self.fail_map(map_machine(

@@ -9,21 +9,8 @@ import time
 import unittest
 import urllib.error
 import urllib.request
-import warnings
 
-import botocore.auth
-import botocore.awsrequest
-import botocore.credentials
-import botocore.exceptions
-
-from server import ACCESS_KEY, SECRET_KEY, Server
-
-ROLE = "arn:aws:iam::012345678901:role/service-role/machines"
-LIMIT_SECONDS = 60
-
-
-def machine(start, **states):
-    return {"StartAt": start, "States": states}
+from states_case import LIMIT_SECONDS, ROLE, StatesCase, machine, signed
 
 
 def task(resource, parameters=None, **more):
@@ -41,20 +28,7 @@ WAIT = machine("Wait", Wait={"Type": "Wait", "SecondsPath": "$.seconds", "Next":
                Good={"Type": "Pass", "End": True}, Bad={"Type": "Fail", "Error": "Mine", "Cause": "as told"})
 
 
-class Tasks(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-
-    def setUp(self):
-        warnings.simplefilter("ignore", ResourceWarning)  # boto3 leaves its connections to the collector
-        self.connect()
-        self.name = self.id().rsplit(".", 1)[1] + str(time.time_ns())
-
+class Tasks(StatesCase):
     def connect(self):
         self.sfn = self.server.client("stepfunctions", read_timeout=70)
         self.s3 = self.server.client("s3")
@@ -66,23 +40,10 @@ class Tasks(unittest.TestCase):
     def start(self, arn, **data):
         return self.sfn.start_execution(stateMachineArn=arn, input=json.dumps(data))["executionArn"]
 
-    def finish(self, arn):
-        until = time.monotonic() + LIMIT_SECONDS
-        while True:
-            answer = self.sfn.describe_execution(executionArn=arn)
-            if answer["status"] != "RUNNING":
-                return answer
-            self.assertLess(time.monotonic(), until, self.sfn.get_execution_history(executionArn=arn))
-            time.sleep(0.02)
-
     def output(self, arn):
         answer = self.finish(arn)
         self.assertEqual(answer["status"], "SUCCEEDED", answer)
         return json.loads(answer["output"])
-
-    def history(self, arn):
-        pages = self.sfn.get_paginator("get_execution_history").paginate(executionArn=arn)
-        return [event for page in pages for event in page["events"]]
 
     def types(self, arn):
         return [event["type"] for event in self.history(arn)]
@@ -93,22 +54,9 @@ class Tasks(unittest.TestCase):
             self.assertLess(time.monotonic(), until, self.types(arn))
             time.sleep(0.02)
 
-    def assert_error(self, code, call, **arguments):
-        with self.assertRaises(botocore.exceptions.ClientError) as caught:
-            call(**arguments)
-        self.assertEqual(caught.exception.response["Error"]["Code"], code)
-        return caught.exception.response["Error"]["Message"]
-
-    def signed(self, action, **data):
-        request = botocore.awsrequest.AWSRequest("POST", self.server.endpoint + "/", data=json.dumps(data), headers={
-            "Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "AWSStepFunctions." + action})
-        keys = botocore.credentials.Credentials(ACCESS_KEY, SECRET_KEY)
-        botocore.auth.SigV4Auth(keys, "states", self.server.region).add_auth(request)
-        return request
-
     def call(self, action, **data):
         """An action that Debian's boto3 does not know. (answer, None) or (None, error)."""
-        request = self.signed(action, **data)
+        request = signed(self.server, action, data)
         try:
             with urllib.request.urlopen(urllib.request.Request(
                     request.url, request.data.encode(), dict(request.headers)), timeout=60) as answer:
@@ -180,9 +128,9 @@ class Tasks(unittest.TestCase):
         made = self.create(task(arn))
         for _ in range(3):
             host, port = self.server.endpoint[7:].split(":")
-            request = self.signed("GetActivityTask", activityArn=arn)
+            request = signed(self.server, "GetActivityTask", {"activityArn": arn})
             with socket.create_connection((host, int(port))) as worker:
-                lines = ["POST / HTTP/1.1", "Host: %s:%s" % (host, port), "Content-Length: %d" % len(request.data)]
+                lines = ["POST / HTTP/1.1", "Content-Length: %d" % len(request.data)]
                 lines += ["%s: %s" % field for field in request.headers.items() if field[0] != "Content-Length"]
                 worker.sendall("\r\n".join(lines + ["", request.data]).encode())
                 time.sleep(0.2)

@@ -26,6 +26,8 @@ bool drive_run(drive *d, const sh_flow *flow, const json_t *input, const json_t 
 void drive_free(drive *d);
 /* "ExecutionStarted PassStateEntered …" (free()) */
 char *drive_types(const drive *d);
+/* In an sh_flow_env: randomness that repeats. */
+void drive_random(void *opaque, void *bytes, size_t length);
 
 #define DRIVE_START_MS 1700000000000LL
 

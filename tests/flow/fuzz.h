@@ -12,4 +12,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* A world for steps: a clock that stands, randomness and digests that repeat. */
 sh_flow_env fuzz_env(void);
 
+/* An input of two parts: a text, and after a TAB the JSON text that goes with it. */
+typedef struct fuzz_parts {
+    const char *text, *json;
+    size_t length, json_length;
+} fuzz_parts;
+
+/* json: in place of one that is not there. False when the input is not UTF-8, which a definition is before
+ * any part of it is looked at. */
+bool fuzz_split(fuzz_parts *parts, const uint8_t *data, size_t size, const char *json);
+
 #endif

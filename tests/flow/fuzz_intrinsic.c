@@ -34,20 +34,20 @@ static void evaluate(const sh_expr *expr, json_t *root)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const char *text = (const char *)data, *tab = size ? memchr(text, '\t', size) : NULL;
-    sh_build build = {.arena = sh_arena_new(16 * 1024 * 1024), .keep = json_array()};
+    fuzz_parts parts;
+    sh_build build;
     const sh_expr *expr = NULL;
-    json_t *root = NULL, *utf8 = json_stringn(text, size);
+    json_t *root = NULL;
     sh_err err = {0};
 
-    if (!utf8) { /* a definition is UTF-8 before any part of it is looked at */
-    } else if (sh_expr_parse(&build, text, tab ? (size_t)(tab - text) : size, &expr, &err)) {
+    if (!fuzz_split(&parts, data, size, some_json))
+        return 0;
+    build = (sh_build){.arena = sh_arena_new(16 * 1024 * 1024), .keep = json_array()};
+    if (sh_expr_parse(&build, parts.text, parts.length, &expr, &err)) {
         assert(!expr && err.message[0]);
-    } else if (!sh_flow_load(&root, tab ? tab + 1 : some_json,
-                             tab ? (size_t)(text + size - tab - 1) : sizeof(some_json) - 1, &err)) {
+    } else if (!sh_flow_load(&root, parts.json, parts.json_length, &err)) {
         evaluate(expr, root);
     }
-    json_decref(utf8);
     json_decref(root);
     json_decref(build.keep);
     sh_arena_free(build.arena);

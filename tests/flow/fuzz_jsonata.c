@@ -46,22 +46,22 @@ static void evaluate(const sh_jsonata *jsonata, const json_t *input)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const char *text = (const char *)data, *tab = size ? memchr(text, '\t', size) : NULL;
-    sh_build build = {.arena = sh_arena_new(16 * 1024 * 1024), .keep = json_array()};
+    fuzz_parts parts;
+    sh_build build;
     const sh_jsonata *jsonata = NULL;
-    json_t *input = NULL, *utf8 = json_stringn(text, size);
+    json_t *input = NULL;
     size_t position = 0, seen = 0;
     sh_err err = {0};
 
-    if (!utf8) { /* a definition is UTF-8 before any part of it is looked at */
-    } else if (sh_jsonata_parse(&build, text, tab ? (size_t)(tab - text) : size, &jsonata, &position, &err)) {
+    if (!fuzz_split(&parts, data, size, some_json))
+        return 0;
+    build = (sh_build){.arena = sh_arena_new(16 * 1024 * 1024), .keep = json_array()};
+    if (sh_jsonata_parse(&build, parts.text, parts.length, &jsonata, &position, &err)) {
         assert(!jsonata && err.message[0] && position <= size);
-    } else if (!sh_flow_load(&input, tab ? tab + 1 : some_json,
-                             tab ? (size_t)(text + size - tab - 1) : sizeof(some_json) - 1, &err)) {
+    } else if (!sh_flow_load(&input, parts.json, parts.json_length, &err)) {
         sh_jsonata_variables(jsonata, count, &seen);
         evaluate(jsonata, input);
     }
-    json_decref(utf8);
     json_decref(input);
     json_decref(build.keep);
     sh_arena_free(build.arena);

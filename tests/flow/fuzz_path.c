@@ -4,7 +4,6 @@
 #include "cloud/flow/path.h"
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 static const char some_json[] = "{\"a\":[1,2.5,{\"b\":\"c\"},[\"x\",null]],\"k\":{\"a\":true,\"d-e\":"
                                 "\"\\u00fc\"},\"s\":\"text\",\"l\":[{\"id\":1,"
@@ -49,20 +48,20 @@ static void apply(const sh_path *path, json_t *root)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const char *text = (const char *)data, *tab = size ? memchr(text, '\t', size) : NULL;
-    sh_build build = {.arena = sh_arena_new(16 * 1024 * 1024), .keep = json_array()};
+    fuzz_parts parts;
+    sh_build build;
     const sh_path *path = NULL;
-    json_t *root = NULL, *utf8 = json_stringn(text, size);
+    json_t *root = NULL;
     sh_err err = {0};
 
-    if (!utf8) { /* a definition is UTF-8 before any part of it is looked at */
-    } else if (sh_path_parse(&build, text, tab ? (size_t)(tab - text) : size, &path, &err)) {
+    if (!fuzz_split(&parts, data, size, some_json))
+        return 0;
+    build = (sh_build){.arena = sh_arena_new(16 * 1024 * 1024), .keep = json_array()};
+    if (sh_path_parse(&build, parts.text, parts.length, &path, &err)) {
         assert(!path && err.message[0]);
-    } else if (!sh_flow_load(&root, tab ? tab + 1 : some_json,
-                             tab ? (size_t)(text + size - tab - 1) : sizeof(some_json) - 1, &err)) {
+    } else if (!sh_flow_load(&root, parts.json, parts.json_length, &err)) {
         apply(path, root);
     }
-    json_decref(utf8);
     json_decref(root);
     json_decref(build.keep);
     sh_arena_free(build.arena);

@@ -17,84 +17,9 @@
 #define THEN(fields) "{'StartAt':'A','States':{'A':{" fields ",'Next':'Z'},'Z':{'Type':'Succeed'}}}"
 #define AT "An error occurred while executing the state 'A' (entered at the event id #2). "
 
-typedef struct row {
-    const char *name, *definition, *input, *script;
-    const char *outcome; /* '~' first: part of it */
-    const char *types;   /* NULL: whatever */
-    const char *tasks;   /* parameters of the tasks started, NULL: whatever */
-    int64_t end_ms;
-} row;
-
-static char *all_parameters(const drive *d)
-{
-    json_t *list = json_array(), *task;
-    size_t i;
-    char *text;
-
-    json_array_foreach(d->tasks, i, task) json_array_append(list, json_object_get(task, "parameters"));
-    text = sh_flow_text(list);
-    json_decref(list);
-    return text;
-}
-
-static void check_gapless(const char *name, const drive *d)
-{
-    json_t *event;
-    size_t i;
-
-    json_array_foreach(d->history, i, event)
-    {
-        json_int_t id = json_integer_value(json_object_get(event, "id"));
-        json_int_t previous = json_integer_value(json_object_get(event, "previousEventId"));
-
-        if (id != (json_int_t)i + 1 || previous >= id || previous < 0 || !json_object_get(event, "timestamp"))
-            fail_msg("%s: event %zu has id %lld after %lld", name, i, (long long)id, (long long)previous);
-    }
-}
-
-static void run_row(const row *r)
-{
-    char *got, *types, *tasks;
-    drive d;
-
-    check_run(&d, r->definition, r->input, r->script);
-    got = check_outcome(&d);
-    types = drive_types(&d);
-    tasks = all_parameters(&d);
-    if (*r->outcome == '~') {
-        check_contains(r->name, got, r->outcome + 1);
-    } else {
-        char *wanted = strstr(r->outcome, " | ") ? strdup(r->outcome) : check_json(r->outcome);
-
-        check_equal(r->name, got, wanted);
-        free(wanted);
-    }
-    if (r->types)
-        check_equal(r->name, types, r->types);
-    if (r->tasks) {
-        char *wanted = check_json(r->tasks);
-
-        check_equal(r->name, tasks, wanted);
-        free(wanted);
-    }
-    if (d.end_ms != r->end_ms)
-        fail_msg("%s: ended after %lld ms, not %lld", r->name, (long long)d.end_ms, (long long)r->end_ms);
-    check_gapless(r->name, &d);
-    free(got);
-    free(types);
-    free(tasks);
-    drive_free(&d);
-}
-
-static void run_rows(const row *rows, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        run_row(&rows[i]);
-}
-
 static void test_data(void **state)
 {
-    static const row rows[] = {
+    static const check_row rows[] = {
         {"pass", ONE("'Type':'Pass','End':true"), "{'a':1}", NULL, "SUCCEEDED {'a':1}",
          "ExecutionStarted PassStateEntered PassStateExited ExecutionSucceeded"},
         {"result", ONE("'Type':'Pass','Result':[1,{'x.$':'$'}],'End':true"), "{}", NULL,
@@ -139,12 +64,12 @@ static void test_data(void **state)
         {"fail by a number", ONE("'Type':'Fail','ErrorPath':'$.e'"), "{'e':1}", NULL, "~must be a string"},
     };
 
-    run_rows(rows, sizeof(rows) / sizeof(*rows));
+    check_rows(rows, sizeof(rows) / sizeof(*rows));
 }
 
 static void test_waits(void **state)
 {
-    static const row rows[] = {
+    static const check_row rows[] = {
         {"seconds", ONE("'Type':'Wait','Seconds':5,'End':true"), "{'a':1}", NULL, "SUCCEEDED {'a':1}",
          "ExecutionStarted WaitStateEntered WaitStateExited ExecutionSucceeded", NULL, 5000},
         {"no seconds", ONE("'Type':'Wait','Seconds':0,'End':true"), "{}", NULL, "SUCCEEDED {}"},
@@ -170,12 +95,12 @@ static void test_waits(void **state)
          NULL, "TIMED_OUT - | -", "ExecutionStarted WaitStateEntered ExecutionTimedOut", NULL, 3000},
     };
 
-    run_rows(rows, sizeof(rows) / sizeof(*rows));
+    check_rows(rows, sizeof(rows) / sizeof(*rows));
 }
 
 static void test_tasks(void **state)
 {
-    static const row rows[] = {
+    static const check_row rows[] = {
         {"request and response",
          ONE(SSM ",'Parameters':{'Id.$':'$.i','Doc':'D'},'ResultSelector':{'c.$':'$.Command.Id'},'ResultPath'"
                  ":'$.r','End':true"),
@@ -232,13 +157,13 @@ static void test_tasks(void **state)
          NULL, 19000},
     };
 
-    run_rows(rows, sizeof(rows) / sizeof(*rows));
+    check_rows(rows, sizeof(rows) / sizeof(*rows));
 }
 
 #define FAILS "{'error':'E','cause':'c'}"
 static void test_retry_and_catch(void **state)
 {
-    static const row rows[] = {
+    static const check_row rows[] = {
         {"retry", ONE(SSM ",'End':true,'Retry':[{'ErrorEquals':['E']}]"), "{}",
          "[" FAILS "," FAILS "," FAILS ",{'output':7}]", "SUCCEEDED 7",
          "ExecutionStarted TaskStateEntered TaskScheduled TaskStarted TaskFailed TaskScheduled TaskStarted "
@@ -298,13 +223,13 @@ static void test_retry_and_catch(void **state)
          "{'a':1}", NULL, "SUCCEEDED {'a':1}"},
     };
 
-    run_rows(rows, sizeof(rows) / sizeof(*rows));
+    check_rows(rows, sizeof(rows) / sizeof(*rows));
 }
 
 #define STEP(name) "{'StartAt':'" name "','States':{'" name "':{" SSM ",'End':true}}}"
 static void test_nested(void **state)
 {
-    static const row rows[] = {
+    static const check_row rows[] = {
         {"parallel", ONE("'Type':'Parallel','Branches':[" STEP("B") "," STEP("C") "],'End':true"), "{'a':1}",
          "[{'output':'b','after':2000},{'output':'c','after':1000}]", "SUCCEEDED ['b','c']",
          "ExecutionStarted ParallelStateEntered ParallelStateStarted TaskStateEntered TaskScheduled "
@@ -377,7 +302,7 @@ static void test_nested(void **state)
          "[1,2]", NULL, "SUCCEEDED [[1,2],[1,2]]", NULL, NULL, 4000},
     };
 
-    run_rows(rows, sizeof(rows) / sizeof(*rows));
+    check_rows(rows, sizeof(rows) / sizeof(*rows));
 }
 
 static void test_cancelled(void **state)

@@ -30,18 +30,6 @@ static char *nested(const char *format, const char *before, int times, const cha
     return whole;
 }
 
-static void expect(const char *name, const char *definition, const char *input, const char *wanted)
-{
-    char *got;
-    drive d;
-
-    check_run(&d, definition, input, NULL);
-    got = check_outcome(&d);
-    check_contains(name, got, wanted);
-    free(got);
-    drive_free(&d);
-}
-
 #define PASS(fields) "{'StartAt':'A','States':{'A':{'Type':'Pass','End':true," fields "}}}"
 
 static void test_deep(void **state)
@@ -73,7 +61,7 @@ static void test_deep(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         char *text = nested(rows[i].format, rows[i].before, rows[i].times, rows[i].middle, rows[i].after);
 
-        expect(rows[i].name, text, "{}", rows[i].wanted);
+        check_run_tells(rows[i].name, text, "{}", rows[i].wanted);
         free(text);
     }
 }
@@ -138,7 +126,7 @@ static void test_texts(void **state)
         char *text = rows[i].definition ? strdup(rows[i].definition)
                                         : nested(PASS("'InputPath':'$.%s'"), "abcdefghij", 2000, "", "");
 
-        expect(rows[i].name, text, rows[i].input, rows[i].wanted);
+        check_run_tells(rows[i].name, text, rows[i].input, rows[i].wanted);
         free(text);
     }
 }
@@ -146,20 +134,22 @@ static void test_texts(void **state)
 /* An input that names every value many times over is stopped before it costs much. */
 static void test_work(void **state)
 {
-    expect("recursive descents", PASS("'Parameters':{'a.$':'$..*..*..*..*..*..*'}"),
-           "{'a':[[1,2,3,4,5,6,7,8],[1,2,3,4,5,6,7,8],[[[[[[[1,2,3]]]]]],[[[[[[1,2]]]]]]]],'b':{'c':{'d':{'e'"
-           ":{'f':{'"
-           "g':{'h':[[[[[[[[1]]]]]]]]}}}}}}}",
-           "S");
+    check_run_tells(
+        "recursive descents", PASS("'Parameters':{'a.$':'$..*..*..*..*..*..*'}"),
+        "{'a':[[1,2,3,4,5,6,7,8],[1,2,3,4,5,6,7,8],[[[[[[[1,2,3]]]]]],[[[[[[1,2]]]]]]]],'b':{'c':{'d':{'e'"
+        ":{'f':{'"
+        "g':{'h':[[[[[[[[1]]]]]]]]}}}}}}}",
+        "S");
     /* each asks for everything, for each that the one around it looks at */
-    expect("filters of everything in filters of everything",
-           PASS("'Parameters':{'a.$':'$..[?(@.x != $..[?(@.x != $..[?(@.x != $..[?(@.x != $..[?(@.x != "
-                "$..[?(@.x != "
-                "$..[?(@.x != $..y)])])])])])])]'}"),
-           "{'a':[{'x':1},{'x':2},{'x':3},{'x':4},{'x':5},{'x':6},{'x':7},{'x':8},{'x':9},{'x':10},{'y':{'x':"
-           "11}}]}",
-           "States.Runtime | An error occurred while executing the state 'A' (entered at the event id #2). "
-           "The JSONPath");
+    check_run_tells(
+        "filters of everything in filters of everything",
+        PASS("'Parameters':{'a.$':'$..[?(@.x != $..[?(@.x != $..[?(@.x != $..[?(@.x != $..[?(@.x != "
+             "$..[?(@.x != "
+             "$..[?(@.x != $..y)])])])])])])]'}"),
+        "{'a':[{'x':1},{'x':2},{'x':3},{'x':4},{'x':5},{'x':6},{'x':7},{'x':8},{'x':9},{'x':10},{'y':{'x':"
+        "11}}]}",
+        "States.Runtime | An error occurred while executing the state 'A' (entered at the event id #2). "
+        "The JSONPath");
 }
 
 int main(void)

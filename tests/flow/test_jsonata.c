@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "check.h"
 #include "cloud/flow/jsonata.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -168,7 +169,7 @@ static const struct {
     {"$base64decode('!')", NULL, "Illegal base64 character"},
 };
 
-static void check_row(size_t i, const json_t *bindings)
+static void check_expression(size_t i, const json_t *bindings)
 {
     outcome got = evaluate(rows[i].text, strlen(rows[i].text), NULL, bindings);
     char *text = got.value ? sh_flow_text(got.value) : NULL;
@@ -192,7 +193,7 @@ static void rows_without_input(void **state)
     (void)state;
     assert_int_equal(sh_flow_load(&bindings, text, sizeof(text) - 1, NULL), 0);
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
-        check_row(i, bindings);
+        check_expression(i, bindings);
     json_decref(bindings);
 }
 
@@ -272,17 +273,6 @@ static void position_of_errors(void **state)
     sh_arena_free(build.arena);
 }
 
-static long countdown = -1; /* allocations of JSON until one fails; below 0: none does */
-
-static void *failing_malloc(size_t size)
-{
-    if (countdown == 0)
-        return NULL;
-    if (countdown > 0)
-        countdown--;
-    return malloc(size);
-}
-
 static void each_allocation_fails(void **state)
 {
     static const char text[] = "{'a': [1, 'x', true, null, 2.5], 'p': $parse('[1,2]'), 'n': $now()}";
@@ -293,10 +283,10 @@ static void each_allocation_fails(void **state)
         outcome got;
 
         assert_true(n < 1000);
-        json_set_alloc_funcs(failing_malloc, free);
-        countdown = n;
+        json_set_alloc_funcs(check_malloc, free);
+        check_allocations = n;
         got = evaluate(text, sizeof(text) - 1, NULL, NULL);
-        countdown = -1;
+        check_allocations = -1;
         json_set_alloc_funcs(malloc, free);
         done = !got.status;
         if (!done && got.status != SH_E_MEMORY)

@@ -11,17 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static long countdown = -1; /* allocations until one fails; below 0: none does */
-
-static void *failing_malloc(size_t size)
-{
-    if (countdown == 0)
-        return NULL;
-    if (countdown > 0)
-        countdown--;
-    return malloc(size);
-}
-
 static const char machine[] =
     "{'StartAt':'P','States':{'P':{'Type':'Pass','Parameters':{'a.$':'$.x','n':1,'f.$':'States.Format(`{} "
     "{}`, $.x, "
@@ -56,9 +45,9 @@ static void torture_step(const sh_flow *flow, const sh_flow_env *env, const json
         int status;
 
         assert_true(n < 100000);
-        countdown = n;
+        check_allocations = n;
         status = sh_flow_step(flow, env, state, event, &untouched, &err);
-        countdown = -1;
+        check_allocations = -1;
         if (!status) {
             *result = untouched;
             assert_true(n > 20);
@@ -80,9 +69,9 @@ static sh_flow *torture_parse(const char *text)
         int status;
 
         assert_true(n < 100000);
-        countdown = n;
+        check_allocations = n;
         status = sh_flow_parse(&flow, text, strlen(text), &problems, &err);
-        countdown = -1;
+        check_allocations = -1;
         json_decref(problems);
         if (!status)
             return flow;
@@ -177,9 +166,9 @@ static void torture_item(const sh_flow *flow, const json_t *parameters)
         char *error = NULL, *cause = NULL;
 
         assert_true(n < 1000);
-        countdown = n;
+        check_allocations = n;
         status = sh_flow_map_item(flow, &env, "M", parameters, 3, value, extra, &made, &error, &cause);
-        countdown = -1;
+        check_allocations = -1;
     }
     assert_int_equal(status, 0);
     assert_int_equal(json_integer_value(json_object_get(json_object_get(made, "i"), "x")), 1);
@@ -204,14 +193,14 @@ static void test_distributed(void **state)
     torture_step(flow, &env, NULL, &start, &result);
     assert_int_equal(result.task_count, 1);
     torture_item(flow, result.tasks[0].parameters);
-    for (countdown = 0; !definition; countdown++) {
-        long n = countdown;
+    for (check_allocations = 0; !definition; check_allocations++) {
+        long n = check_allocations;
 
         assert_true(n < 1000);
         definition = sh_flow_map_definition(flow, "M");
-        countdown = n;
+        check_allocations = n;
     }
-    countdown = -1;
+    check_allocations = -1;
     check_contains("definition", definition, "TimeoutSeconds");
     free(definition);
     stored = json_incref(result.state);
@@ -232,7 +221,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_torture), cmocka_unit_test(test_queries),
                                        cmocka_unit_test(test_distributed)};
 
-    json_set_alloc_funcs(failing_malloc, free);
+    json_set_alloc_funcs(check_malloc, free);
     json_object_seed(1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,68 +16,9 @@
 #define THEN(fields, more) "{'QueryLanguage':'JSONata','StartAt':'A','States':{'A':{" fields "}," more "}}"
 #define AT "An error occurred while executing the state 'A' (entered at the event id #2). "
 
-typedef struct row {
-    const char *name, *definition, *input, *script, *outcome, *types, *tasks;
-    int64_t end_ms;
-} row;
-
-static char *all_parameters(const drive *d)
-{
-    json_t *list = json_array(), *task;
-    size_t i;
-    char *text;
-
-    json_array_foreach(d->tasks, i, task)
-    {
-        json_array_append(list, json_object_get(task, "parameters"));
-    }
-    text = sh_flow_text(list);
-    json_decref(list);
-    return text;
-}
-
-static void run_row(const row *r)
-{
-    char *got, *types, *tasks;
-    drive d;
-
-    check_run(&d, r->definition, r->input, r->script);
-    got = check_outcome(&d);
-    types = drive_types(&d);
-    tasks = all_parameters(&d);
-    if (*r->outcome == '~') {
-        check_contains(r->name, got, r->outcome + 1);
-    } else {
-        char *wanted = strstr(r->outcome, " | ") ? strdup(r->outcome) : check_json(r->outcome);
-
-        check_equal(r->name, got, wanted);
-        free(wanted);
-    }
-    if (r->types)
-        check_equal(r->name, types, r->types);
-    if (r->tasks) {
-        char *wanted = check_json(r->tasks);
-
-        check_equal(r->name, tasks, wanted);
-        free(wanted);
-    }
-    if (d.end_ms != r->end_ms)
-        fail_msg("%s: ended after %lld ms, not %lld", r->name, (long long)d.end_ms, (long long)r->end_ms);
-    free(got);
-    free(types);
-    free(tasks);
-    drive_free(&d);
-}
-
-static void run_rows(const row *rows, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        run_row(&rows[i]);
-}
-
 static void test_states(void **state)
 {
-    static const row rows[] = {
+    static const check_row rows[] = {
         {"pass", ONE("'Type':'Pass','End':true"), "{'a':1}", NULL, "SUCCEEDED {'a':1}"},
         {"output",
          ONE("'Type':'Pass','Output':{'b':'{% $states.input.a + 1 %}','c':['{% $states.context.State.Name "
@@ -141,12 +82,12 @@ static void test_states(void **state)
          "{'n':3}", NULL, "SUCCEEDED 'none'"},
     };
 
-    run_rows(rows, sizeof(rows) / sizeof(*rows));
+    check_rows(rows, sizeof(rows) / sizeof(*rows));
 }
 
 static void test_nested(void **state)
 {
-    static const row rows[] = {
+    static const check_row rows[] = {
         {"parallel",
          ONE("'Type':'Parallel','Arguments':{'x':'{% $states.input.a %}'},'Output':'{% $states.result[0].x "
              "%}','End':true,'Branches':[{"
@@ -185,12 +126,12 @@ static void test_nested(void **state)
          "{}", "[{'output':1}]", "SUCCEEDED 1", NULL, "[{'t':true}]"},
     };
 
-    run_rows(rows, sizeof(rows) / sizeof(*rows));
+    check_rows(rows, sizeof(rows) / sizeof(*rows));
 }
 
 static void test_failures(void **state)
 {
-    static const row rows[] = {
+    static const check_row rows[] = {
         {"nothing", ONE("'Type':'Pass','Output':{'v':'{% $states.input.missing %}'},'End':true"), "{}", NULL,
          "FAILED States.QueryEvaluationError | " AT
          "The JSONata expression '$states.input.missing' specified for the field 'Output/v' "
@@ -251,7 +192,7 @@ static void test_failures(void **state)
          "ExecutionFailed"},
     };
 
-    run_rows(rows, sizeof(rows) / sizeof(*rows));
+    check_rows(rows, sizeof(rows) / sizeof(*rows));
 }
 
 static void test_event(void **state)
@@ -274,7 +215,7 @@ static void test_event(void **state)
 
 static void test_refused(void **state)
 {
-    static const row rows[] = {
+    static const check_row rows[] = {
         {"syntax", ONE("'Type':'Pass','Output':{'v':'{% 1 + %}'},'End':true"), "{}", NULL,
          "~'INVALID_JSONATA_EXPRESSION: Unexpected end of expression at /States/A/Output/v "},
         {"a bare name", ONE("'Type':'Pass','Output':{'v':'{% phone.number %}'},'End':true"), "{}", NULL,
@@ -314,7 +255,7 @@ static void test_refused(void **state)
          "/States/A/ItemProcessor/States/P "},
     };
 
-    run_rows(rows, sizeof(rows) / sizeof(*rows));
+    check_rows(rows, sizeof(rows) / sizeof(*rows));
 }
 
 static void test_credentials(void **state)
