@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cloud/store/commands.h"
 #include "cloud/store/schema.h"
-
-#include <stddef.h>
+#include "cloud/store/take.h"
 
 const char sh_schema_commands[] =
     "CREATE TABLE IF NOT EXISTS invocations ("
@@ -31,62 +30,50 @@ int sh_invocation_insert(sh_db *db, const sh_invocation *row, sh_err *err)
                      row->code, row->start_ms, row->end_ms, row->out, row->err);
 }
 
-/* Borrows the row's strings. */
-static sh_invocation read_row(const sh_row *row, bool output)
+static sh_invocation read_row(sh_take *take, const sh_row *row, bool output)
 {
     return (sh_invocation){.sequence = sh_row_int(row, 0),
-                           .id = sh_row_text(row, 1),
-                           .instance = sh_row_text(row, 2),
-                           .document = sh_row_text(row, 3),
-                           .comment = sh_row_text(row, 4),
-                           .request = sh_row_text(row, 5),
+                           .id = sh_take_text(take, row, 1),
+                           .instance = sh_take_text(take, row, 2),
+                           .document = sh_take_text(take, row, 3),
+                           .comment = sh_take_text(take, row, 4),
+                           .request = sh_take_text(take, row, 5),
                            .requested_ms = sh_row_int(row, 6),
                            .deliver_by_ms = sh_row_int(row, 7),
                            .expires_ms = sh_row_int(row, 8),
-                           .status = sh_row_text(row, 9),
-                           .details = sh_row_text(row, 10),
+                           .status = sh_take_text(take, row, 9),
+                           .details = sh_take_text(take, row, 10),
                            .code = sh_row_int(row, 11),
                            .start_ms = sh_row_int(row, 12),
                            .end_ms = sh_row_int(row, 13),
-                           .out = output ? sh_row_text(row, 14) : "",
-                           .err = output ? sh_row_text(row, 15) : ""};
+                           .out = output ? sh_take_text(take, row, 14) : "",
+                           .err = output ? sh_take_text(take, row, 15) : ""};
 }
 
 typedef struct getting {
-    sh_arena *arena;
+    sh_take take;
     sh_invocation *out;
-    bool found;
 } getting;
 
 static int take(void *opaque, const sh_row *row)
 {
     getting *g = opaque;
-    sh_invocation r = read_row(row, true);
-    const char **const strings[] = {&r.id,     &r.instance, &r.document, &r.comment, &r.request,
-                                    &r.status, &r.details,  &r.out,      &r.err};
-    for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
-        *strings[i] = *strings[i] ? sh_arena_strdup(g->arena, *strings[i]) : NULL;
-        if (!*strings[i])
-            return SH_E_MEMORY;
-    }
-    *g->out = r;
-    g->found = true;
+    sh_invocation r = read_row(&g->take, row, true);
+    if (!g->take.failed)
+        *g->out = r;
+    g->take.found = true;
     return 1;
 }
 
 int sh_invocation_get(sh_db *db, sh_arena *arena, const char *id, const char *instance, sh_invocation *out,
                       sh_err *err)
 {
-    getting g = {arena, out, false};
+    getting g = {.take = {.arena = arena}, .out = out};
     int status = sh_db_each(db, err,
                             "SELECT " COLUMNS ", out, err FROM invocations"
                             " WHERE id = ?1 AND (?2 IS NULL OR instance = ?2)",
                             take, &g, "ss", id, instance);
-    if (status == SH_E_MEMORY)
-        return sh_fail(err, status, "no memory for a command's row");
-    if (status == 0 && !g.found)
-        status = sh_fail(err, SH_E_NOT_FOUND, "there is no command %s on this node", id);
-    return status;
+    return sh_take_end(&g.take, status, "a command's row", err, "there is no command %s on this node", id);
 }
 
 int sh_invocation_save(sh_db *db, const sh_invocation *row, const char *expected, sh_err *err)
@@ -113,7 +100,8 @@ typedef struct listing {
 static int hand_on(void *opaque, const sh_row *row)
 {
     listing *l = opaque;
-    sh_invocation r = read_row(row, l->output);
+    sh_take borrowed = {0};
+    sh_invocation r = read_row(&borrowed, row, l->output);
     return l->fn(l->opaque, &r);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cloud/store/express.h"
 #include "cloud/store/schema.h"
+#include "cloud/store/take.h"
 
 /* AUTOINCREMENT: an id is taken up once by the runner, so that of a deleted row must not come again. */
 const char sh_schema_express[] =
@@ -26,38 +27,28 @@ int sh_express_insert(sh_db *db, sh_express_row *r, sh_err *err)
 }
 
 typedef struct taker {
-    sh_arena *arena; /* NULL: the strings are borrowed */
+    sh_take take;
     sh_express_row *one;
     sh_express_fn fn;
     void *opaque;
-    bool found, failed;
 } taker;
-
-static const char *keep(taker *t, const sh_row *row, int column)
-{
-    const char *text = sh_row_text(row, column);
-    const char *copy = text && t->arena ? sh_arena_strdup(t->arena, text) : text;
-    if (text && !copy)
-        t->failed = true;
-    return copy;
-}
 
 static int take(void *opaque, const sh_row *row)
 {
     taker *t = opaque;
     sh_express_row r = {
         .id = sh_row_int(row, 0),
-        .arn = keep(t, row, 1),
-        .name = keep(t, row, 2),
-        .machine_arn = keep(t, row, 3),
+        .arn = sh_take_text(&t->take, row, 1),
+        .name = sh_take_text(&t->take, row, 2),
+        .machine_arn = sh_take_text(&t->take, row, 3),
         .revision_row = sh_row_int(row, 4),
         .started_ms = sh_row_int(row, 5),
-        .input = keep(t, row, 6),
-        .trace_header = keep(t, row, 7),
+        .input = sh_take_text(&t->take, row, 6),
+        .trace_header = sh_take_text(&t->take, row, 7),
         .awaited = sh_row_int(row, 8) != 0,
-        .result = keep(t, row, 9),
+        .result = sh_take_text(&t->take, row, 9),
     };
-    t->found = true;
+    t->take.found = true;
     if (t->fn)
         return t->fn(t->opaque, &r);
     *t->one = r;
@@ -73,13 +64,9 @@ int sh_express_list(sh_db *db, int64_t after, int64_t limit, sh_express_fn fn, v
 
 int sh_express_by_arn(sh_db *db, sh_arena *arena, const char *arn, sh_express_row *out, sh_err *err)
 {
-    taker t = {.arena = arena, .one = out};
+    taker t = {.take = {.arena = arena}, .one = out};
     int status = sh_db_each(db, err, "SELECT " COLUMNS "WHERE arn = ?1", take, &t, "s", arn);
-    if (status < 0)
-        return status;
-    if (!t.found)
-        return sh_fail(err, SH_E_NOT_FOUND, "no such execution");
-    return t.failed ? sh_fail(err, SH_E_MEMORY, "no memory for an execution") : 0;
+    return sh_take_end(&t.take, status, "an execution", err, "no such execution");
 }
 
 int sh_express_save(sh_db *db, int64_t id, const char *result, sh_err *err)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cloud/store/flows.h"
 #include "cloud/store/schema.h"
+#include "cloud/store/take.h"
 
 #include <string.h>
 
@@ -30,18 +31,6 @@ const char sh_schema_flows[] =
     "  queued INTEGER, news TEXT, PRIMARY KEY (execution, task)) WITHOUT ROWID;"
     "CREATE INDEX IF NOT EXISTS waits_subject ON waits (subject, service) WHERE subject IS NOT NULL;"
     "CREATE INDEX IF NOT EXISTS waits_queue ON waits (service, subject, queued) WHERE queued IS NOT NULL;";
-
-/* Text of a column in the arena. *failed is set when memory is short; NULL of SQL stays NULL. */
-static const char *keep(sh_arena *arena, const sh_row *row, int column, bool *failed)
-{
-    const char *text = sh_row_text(row, column);
-    if (!text)
-        return NULL;
-    const char *copy = arena ? sh_arena_strdup(arena, text) : text;
-    if (!copy)
-        *failed = true;
-    return copy;
-}
 
 /* ---- machines ---- */
 
@@ -90,11 +79,10 @@ int sh_machine_set_tags(sh_db *db, const char *arn, const char *tags, sh_err *er
 }
 
 typedef struct machine_taker {
-    sh_arena *arena; /* NULL: the strings are borrowed from the row */
+    sh_take take;
     sh_machine *one;
     sh_machine_fn fn;
     void *opaque;
-    bool found, failed;
 } machine_taker;
 
 #define MACHINE_COLUMNS                                                                                      \
@@ -106,52 +94,48 @@ static int take_machine(void *opaque, const sh_row *row)
     machine_taker *t = opaque;
     sh_machine m = {
         .revision_row = sh_row_int(row, 0),
-        .arn = keep(t->arena, row, 1, &t->failed),
-        .name = keep(t->arena, row, 2, &t->failed),
-        .type = keep(t->arena, row, 3, &t->failed),
-        .role_arn = keep(t->arena, row, 4, &t->failed),
-        .revision = keep(t->arena, row, 5, &t->failed),
-        .logging = keep(t->arena, row, 6, &t->failed),
-        .tracing = keep(t->arena, row, 7, &t->failed),
+        .arn = sh_take_text(&t->take, row, 1),
+        .name = sh_take_text(&t->take, row, 2),
+        .type = sh_take_text(&t->take, row, 3),
+        .role_arn = sh_take_text(&t->take, row, 4),
+        .revision = sh_take_text(&t->take, row, 5),
+        .logging = sh_take_text(&t->take, row, 6),
+        .tracing = sh_take_text(&t->take, row, 7),
         .created_ms = sh_row_int(row, 8),
         .updated_ms = sh_row_int(row, 9),
-        .encryption = keep(t->arena, row, 10, &t->failed),
-        .tags = keep(t->arena, row, 11, &t->failed),
-        .definition = keep(t->arena, row, 12, &t->failed),
+        .encryption = sh_take_text(&t->take, row, 10),
+        .tags = sh_take_text(&t->take, row, 11),
+        .definition = sh_take_text(&t->take, row, 12),
     };
-    t->found = true;
+    t->take.found = true;
     if (t->fn)
         return t->fn(t->opaque, &m);
     *t->one = m;
     return 1;
 }
 
-static int one_machine(int status, const machine_taker *t, const char *what, sh_err *err)
+static int one_machine(const sh_take *take, int status, const char *which, sh_err *err)
 {
-    if (status < 0)
-        return status;
-    if (!t->found)
-        return sh_fail(err, SH_E_NOT_FOUND, "no state machine %s", what);
-    return t->failed ? sh_fail(err, SH_E_MEMORY, "no memory for state machine %s", what) : 0;
+    return sh_take_end(take, status, "a state machine", err, "no state machine %s", which);
 }
 
 int sh_machine_get(sh_db *db, sh_arena *arena, const char *arn, sh_machine *out, sh_err *err)
 {
-    machine_taker t = {.arena = arena, .one = out};
+    machine_taker t = {.take = {.arena = arena}, .one = out};
     int status = sh_db_each(db, err,
                             "SELECT " MACHINE_COLUMNS "m.tags, r.definition FROM machines m"
                             " JOIN revisions r ON r.row = m.revision_row WHERE m.arn = ?1",
                             take_machine, &t, "s", arn);
-    return one_machine(status, &t, arn, err);
+    return one_machine(&t.take, status, arn, err);
 }
 
 int sh_revision_get(sh_db *db, sh_arena *arena, int64_t row, sh_machine *out, sh_err *err)
 {
-    machine_taker t = {.arena = arena, .one = out};
+    machine_taker t = {.take = {.arena = arena}, .one = out};
     int status =
         sh_db_each(db, err, "SELECT " MACHINE_COLUMNS "'{}', r.definition FROM revisions r WHERE r.row = ?1",
                    take_machine, &t, "i", row);
-    return one_machine(status, &t, "of that revision", err);
+    return one_machine(&t.take, status, "of that revision", err);
 }
 
 int sh_machine_list(sh_db *db, const char *after, int64_t limit, sh_machine_fn fn, void *opaque, sh_err *err)
@@ -191,11 +175,10 @@ int sh_execution_insert(sh_db *db, sh_execution *e, sh_err *err)
 }
 
 typedef struct execution_taker {
-    sh_arena *arena;
+    sh_take take;
     sh_execution *one;
     sh_execution_fn fn;
     void *opaque;
-    bool found, failed;
 } execution_taker;
 
 #define EXECUTION_COLUMNS                                                                                    \
@@ -208,57 +191,53 @@ static int take_execution(void *opaque, const sh_row *row)
     execution_taker *t = opaque;
     sh_execution e = {
         .id = sh_row_int(row, 0),
-        .arn = keep(t->arena, row, 1, &t->failed),
-        .name = keep(t->arena, row, 2, &t->failed),
-        .machine_arn = keep(t->arena, row, 3, &t->failed),
+        .arn = sh_take_text(&t->take, row, 1),
+        .name = sh_take_text(&t->take, row, 2),
+        .machine_arn = sh_take_text(&t->take, row, 3),
         .revision_row = sh_row_int(row, 4),
-        .status = keep(t->arena, row, 5, &t->failed),
-        .error = keep(t->arena, row, 6, &t->failed),
-        .cause = keep(t->arena, row, 7, &t->failed),
+        .status = sh_take_text(&t->take, row, 5),
+        .error = sh_take_text(&t->take, row, 6),
+        .cause = sh_take_text(&t->take, row, 7),
         .started_ms = sh_row_int(row, 8),
         .stopped_ms = sh_row_int(row, 9),
         .timer_ms = sh_row_int(row, 10),
         .redrive_count = sh_row_int(row, 11),
         .redriven_ms = sh_row_is_null(row, 12) ? -1 : sh_row_int(row, 12),
-        .version_arn = keep(t->arena, row, 13, &t->failed),
-        .alias_arn = keep(t->arena, row, 14, &t->failed),
-        .trace_header = keep(t->arena, row, 15, &t->failed),
-        .input = keep(t->arena, row, 16, &t->failed),
-        .output = keep(t->arena, row, 17, &t->failed),
-        .state = keep(t->arena, row, 18, &t->failed),
+        .version_arn = sh_take_text(&t->take, row, 13),
+        .alias_arn = sh_take_text(&t->take, row, 14),
+        .trace_header = sh_take_text(&t->take, row, 15),
+        .input = sh_take_text(&t->take, row, 16),
+        .output = sh_take_text(&t->take, row, 17),
+        .state = sh_take_text(&t->take, row, 18),
     };
-    t->found = true;
+    t->take.found = true;
     if (t->fn)
         return t->fn(t->opaque, &e);
     *t->one = e;
     return 1;
 }
 
-static int one_execution(int status, const execution_taker *t, sh_err *err)
+static int one_execution(const sh_take *take, int status, sh_err *err)
 {
-    if (status < 0)
-        return status;
-    if (!t->found)
-        return sh_fail(err, SH_E_NOT_FOUND, "no such execution");
-    return t->failed ? sh_fail(err, SH_E_MEMORY, "no memory for an execution") : 0;
+    return sh_take_end(take, status, "an execution", err, "no such execution");
 }
 
 int sh_execution_get(sh_db *db, sh_arena *arena, const char *arn, sh_execution *out, sh_err *err)
 {
-    execution_taker t = {.arena = arena, .one = out};
+    execution_taker t = {.take = {.arena = arena}, .one = out};
     int status =
         sh_db_each(db, err, "SELECT " EXECUTION_COLUMNS "input, output, state FROM executions WHERE arn = ?1",
                    take_execution, &t, "s", arn);
-    return one_execution(status, &t, err);
+    return one_execution(&t.take, status, err);
 }
 
 int sh_execution_by_id(sh_db *db, sh_arena *arena, int64_t id, sh_execution *out, sh_err *err)
 {
-    execution_taker t = {.arena = arena, .one = out};
+    execution_taker t = {.take = {.arena = arena}, .one = out};
     int status =
         sh_db_each(db, err, "SELECT " EXECUTION_COLUMNS "input, output, state FROM executions WHERE id = ?1",
                    take_execution, &t, "i", id);
-    return one_execution(status, &t, err);
+    return one_execution(&t.take, status, err);
 }
 
 int sh_execution_list(sh_db *db, const sh_execution_query *q, sh_execution_fn fn, void *opaque, sh_err *err)
@@ -289,26 +268,14 @@ int sh_execution_save(sh_db *db, const sh_execution *e, int64_t due_ms, bool gav
         due_ms, (int64_t)gave_way);
 }
 
-typedef struct id_taker {
-    int64_t *ids;
-    size_t count;
-} id_taker;
-
-static int take_id(void *opaque, const sh_row *row)
-{
-    id_taker *t = opaque;
-    t->ids[t->count++] = sh_row_int(row, 0);
-    return 0;
-}
-
 int sh_execution_due(sh_db *db, int64_t now_ms, bool gave_way, int64_t *ids, size_t *count, sh_err *err)
 {
-    id_taker t = {ids, 0};
+    sh_take_ids t = {ids, 0};
     int status =
         sh_db_each(db, err,
                    "SELECT id FROM executions WHERE due_ms IS NOT NULL AND turn = ?1 AND due_ms <= ?2"
                    " ORDER BY due_ms LIMIT ?3",
-                   take_id, &t, "iii", (int64_t)gave_way, now_ms, (int64_t)*count);
+                   sh_take_id, &t, "iii", (int64_t)gave_way, now_ms, (int64_t)*count);
     *count = t.count;
     return status;
 }

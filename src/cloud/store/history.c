@@ -16,6 +16,7 @@ typedef struct history_taker {
     sh_history_fn fn;
     void *opaque;
     int64_t from, left;
+    bool reverse;
     sh_err *err;
 } history_taker;
 
@@ -36,40 +37,41 @@ static size_t cut(char *text)
     return count;
 }
 
-static int take_upwards(void *opaque, const sh_row *row)
+static int give_upwards(history_taker *t, int64_t first, const char *text, size_t count)
 {
-    history_taker *t = opaque;
     int status = 0;
-    int64_t first = sh_row_int(row, 0);
-    char *text = strdup(sh_row_text(row, 1));
-    if (!text)
-        return sh_fail(t->err, SH_E_MEMORY, "no memory for events");
-    size_t count = cut(text);
     const char *event = text;
     for (size_t i = 0; status == 0 && i < count; i++, event += strlen(event) + 1) {
         if (first + (int64_t)i >= t->from)
             status = give(t, first + (int64_t)i, event);
     }
-    free(text);
     return status;
 }
 
-static int take_downwards(void *opaque, const sh_row *row)
+static int give_downwards(history_taker *t, int64_t first, const char *text, const char *end, size_t count)
 {
-    history_taker *t = opaque;
     int status = 0;
-    int64_t first = sh_row_int(row, 0);
-    char *text = strdup(sh_row_text(row, 1));
-    if (!text)
-        return sh_fail(t->err, SH_E_MEMORY, "no memory for events");
-    size_t length = strlen(text), count = cut(text);
-    const char *event = text + length;
+    const char *event = end;
     for (size_t i = count; status == 0 && i > 0; i--, event--) {
         while (event > text && event[-1])
             event--;
         if (first + (int64_t)i - 1 <= t->from)
             status = give(t, first + (int64_t)i - 1, event);
     }
+    return status;
+}
+
+static int take_events(void *opaque, const sh_row *row)
+{
+    history_taker *t = opaque;
+    int64_t first = sh_row_int(row, 0);
+    char *text = strdup(sh_row_text(row, 1));
+    if (!text)
+        return sh_fail(t->err, SH_E_MEMORY, "no memory for events");
+    const char *end = text + strlen(text);
+    size_t count = cut(text);
+    int status =
+        t->reverse ? give_downwards(t, first, text, end, count) : give_upwards(t, first, text, count);
     free(text);
     return status;
 }
@@ -77,15 +79,15 @@ static int take_downwards(void *opaque, const sh_row *row)
 int sh_history_list(sh_db *db, int64_t execution, int64_t from, bool reverse, int64_t limit, sh_history_fn fn,
                     void *opaque, sh_err *err)
 {
-    history_taker t = {fn, opaque, from, limit, err};
+    history_taker t = {fn, opaque, from, limit, reverse, err};
     if (reverse)
         return sh_db_each(db, err,
                           "SELECT id, event FROM history WHERE execution = ?1 AND id <= ?2"
                           " ORDER BY id DESC LIMIT ?3",
-                          take_downwards, &t, "iii", execution, from, limit);
+                          take_events, &t, "iii", execution, from, limit);
     return sh_db_each(
         db, err,
         "SELECT id, event FROM history WHERE execution = ?1 AND id >= coalesce("
         "(SELECT max(id) FROM history WHERE execution = ?1 AND id <= ?2), 0) ORDER BY id LIMIT ?3",
-        take_upwards, &t, "iii", execution, from, limit + 1);
+        take_events, &t, "iii", execution, from, limit + 1);
 }

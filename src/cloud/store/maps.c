@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cloud/store/maps.h"
 #include "cloud/store/schema.h"
+#include "cloud/store/take.h"
 
 #include <string.h>
 
@@ -26,16 +27,6 @@ const char sh_schema_maps[] =
     "  WHERE execution IS NOT NULL;"
     "CREATE INDEX IF NOT EXISTS map_children_running ON map_children (run) WHERE status = 1;";
 
-/* Text of a column in the arena (NULL: borrowed). *failed is set when memory is short. */
-static const char *keep(sh_arena *arena, const sh_row *row, int column, bool *failed)
-{
-    const char *text = sh_row_text(row, column);
-    const char *copy = text && arena ? sh_arena_strdup(arena, text) : text;
-    if (text && !copy)
-        *failed = true;
-    return copy;
-}
-
 /* ---- runs ---- */
 
 int sh_map_insert(sh_db *db, sh_map_run *r, sh_err *err)
@@ -56,11 +47,10 @@ int sh_map_insert(sh_db *db, sh_map_run *r, sh_err *err)
 }
 
 typedef struct run_taker {
-    sh_arena *arena;
+    sh_take take;
     sh_map_run *one;
     sh_map_fn fn;
     void *opaque;
-    bool found, failed;
 } run_taker;
 
 #define RUN_COLUMNS                                                                                          \
@@ -73,13 +63,13 @@ static int take_run(void *opaque, const sh_row *row)
     run_taker *t = opaque;
     sh_map_run r = {
         .id = sh_row_int(row, 0),
-        .arn = keep(t->arena, row, 1, &t->failed),
-        .execution_arn = keep(t->arena, row, 2, &t->failed),
+        .arn = sh_take_text(&t->take, row, 1),
+        .execution_arn = sh_take_text(&t->take, row, 2),
         .execution = sh_row_int(row, 3),
         .revision_row = sh_row_int(row, 4),
-        .state_name = keep(t->arena, row, 5, &t->failed),
+        .state_name = sh_take_text(&t->take, row, 5),
         .child_row = sh_row_int(row, 6),
-        .status = keep(t->arena, row, 7, &t->failed),
+        .status = sh_take_text(&t->take, row, 7),
         .stage = (sh_map_stage)sh_row_int(row, 8),
         .started_ms = sh_row_int(row, 9),
         .stopped_ms = sh_row_int(row, 10),
@@ -92,54 +82,50 @@ static int take_run(void *opaque, const sh_row *row)
         .running = sh_row_int(row, 17),
         .failed_items = sh_row_int(row, 18),
         .written = sh_row_int(row, 19),
-        .error = keep(t->arena, row, 20, &t->failed),
-        .cause = keep(t->arena, row, 21, &t->failed),
-        .child_arn = keep(t->arena, row, 22, &t->failed),
+        .error = sh_take_text(&t->take, row, 20),
+        .cause = sh_take_text(&t->take, row, 21),
+        .child_arn = sh_take_text(&t->take, row, 22),
         .express = sh_row_int(row, 23) != 0,
         .writes = sh_row_int(row, 24) != 0,
         .redrive_count = sh_row_int(row, 25),
         .redriven_ms = sh_row_int(row, 26),
-        .parameters = keep(t->arena, row, 27, &t->failed),
-        .result = keep(t->arena, row, 28, &t->failed),
+        .parameters = sh_take_text(&t->take, row, 27),
+        .result = sh_take_text(&t->take, row, 28),
     };
-    t->found = true;
+    t->take.found = true;
     if (t->fn)
         return t->fn(t->opaque, &r);
     *t->one = r;
     return 1;
 }
 
-static int one_run(int status, const run_taker *t, sh_err *err)
+static int one_run(const sh_take *take, int status, sh_err *err)
 {
-    if (status < 0)
-        return status;
-    if (!t->found)
-        return sh_fail(err, SH_E_NOT_FOUND, "no such run of a Map state");
-    return t->failed ? sh_fail(err, SH_E_MEMORY, "no memory for the run of a Map state") : 0;
+    return sh_take_end(take, status, "the run of a Map state", err, "no such run of a Map state");
 }
 
 int sh_map_get(sh_db *db, sh_arena *arena, const char *arn, sh_map_run *out, sh_err *err)
 {
-    run_taker t = {.arena = arena, .one = out};
+    run_taker t = {.take = {.arena = arena}, .one = out};
     int status = sh_db_each(db, err, "SELECT " RUN_COLUMNS "parameters, result FROM map_runs WHERE arn = ?1",
                             take_run, &t, "s", arn);
-    return one_run(status, &t, err);
+    return one_run(&t.take, status, err);
 }
 
 int sh_map_by_id(sh_db *db, sh_arena *arena, int64_t id, sh_map_run *out, sh_err *err)
 {
-    run_taker t = {.arena = arena, .one = out};
+    run_taker t = {.take = {.arena = arena}, .one = out};
     int status = sh_db_each(db, err, "SELECT " RUN_COLUMNS "parameters, result FROM map_runs WHERE id = ?1",
                             take_run, &t, "i", id);
-    return one_run(status, &t, err);
+    return one_run(&t.take, status, err);
 }
 
 int sh_map_brief(sh_db *db, sh_arena *arena, int64_t id, sh_map_run *out, sh_err *err)
 {
-    run_taker t = {.arena = arena, .one = out};
+    run_taker t = {.take = {.arena = arena}, .one = out};
     int status = sh_db_each(db, err, "SELECT " RUN_COLUMNS "NULL, NULL FROM map_runs WHERE id = ?1", take_run,
                             &t, "i", id);
-    return one_run(status, &t, err);
+    return one_run(&t.take, status, err);
 }
 
 int sh_map_save(sh_db *db, const sh_map_run *r, sh_err *err)
@@ -173,40 +159,22 @@ int sh_map_children_reset(sh_db *db, int64_t run, sh_err *err)
     return sh_db_run(db, err, "UPDATE map_children SET status = 0 WHERE run = ?1 AND status > 2", "i", run);
 }
 
-static int take_number(void *opaque, const sh_row *row)
-{
-    *(int64_t *)opaque = sh_row_int(row, 0);
-    return 1;
-}
-
 int sh_map_child_row(sh_db *db, int64_t revision_row, const char *state_name, int64_t *row, sh_err *err)
 {
     *row = 0;
     return sh_db_each(db, err,
                       "SELECT child_row FROM map_runs WHERE revision_row = ?1 AND state_name = ?2 LIMIT 1",
-                      take_number, row, "is", revision_row, state_name);
-}
-
-typedef struct id_taker {
-    int64_t *ids;
-    size_t count;
-} id_taker;
-
-static int take_id(void *opaque, const sh_row *row)
-{
-    id_taker *t = opaque;
-    t->ids[t->count++] = sh_row_int(row, 0);
-    return 0;
+                      sh_take_number, row, "is", revision_row, state_name);
 }
 
 int sh_map_due(sh_db *db, int64_t *ids, size_t *count, sh_err *err)
 {
-    id_taker t = {ids, 0};
+    sh_take_ids t = {ids, 0};
     int status = sh_db_each(
         db, err,
         "SELECT id FROM map_runs WHERE stage < 4 AND (stage <> 1 OR (next < children AND (max_running = 0"
         " OR running < max_running)) OR (next = children AND running = 0)) ORDER BY id LIMIT ?1",
-        take_id, &t, "i", (int64_t)*count);
+        sh_take_id, &t, "i", (int64_t)*count);
     *count = t.count;
     return status;
 }
@@ -236,9 +204,8 @@ int sh_map_children_clear(sh_db *db, int64_t run, sh_err *err)
 }
 
 typedef struct child_taker {
-    sh_arena *arena;
+    sh_take take;
     sh_map_child *one;
-    bool found, failed;
 } child_taker;
 
 static int take_child(void *opaque, const sh_row *row)
@@ -250,30 +217,26 @@ static int take_child(void *opaque, const sh_row *row)
         .items = sh_row_int(row, 2),
         .status = (sh_map_child_status)sh_row_int(row, 3),
         .execution = sh_row_int(row, 4),
-        .input = t->arena ? keep(t->arena, row, 5, &t->failed) : NULL,
+        .input = t->take.arena ? sh_take_text(&t->take, row, 5) : NULL,
     };
-    t->found = true;
+    t->take.found = true;
     return 1;
 }
 
-static int one_child(int status, const child_taker *t, sh_err *err)
+static int one_child(const sh_take *take, int status, sh_err *err)
 {
-    if (status < 0)
-        return status;
-    if (!t->found)
-        return sh_fail(err, SH_E_NOT_FOUND, "no such child execution");
-    return t->failed ? sh_fail(err, SH_E_MEMORY, "no memory for a child execution") : 0;
+    return sh_take_end(take, status, "a child execution", err, "no such child execution");
 }
 
 int sh_map_child_get(sh_db *db, sh_arena *arena, int64_t run, int64_t position, sh_map_child *out,
                      sh_err *err)
 {
-    child_taker t = {.arena = arena, .one = out};
+    child_taker t = {.take = {.arena = arena}, .one = out};
     int status = sh_db_each(db, err,
                             "SELECT run, position, items, status, execution, input FROM map_children"
                             " WHERE run = ?1 AND position = ?2",
                             take_child, &t, "ii", run, position);
-    return one_child(status, &t, err);
+    return one_child(&t.take, status, err);
 }
 
 int sh_map_child_find(sh_db *db, int64_t execution, sh_map_child *out, sh_err *err)
@@ -283,7 +246,7 @@ int sh_map_child_find(sh_db *db, int64_t execution, sh_map_child *out, sh_err *e
                             "SELECT run, position, items, status, execution FROM map_children"
                             " WHERE execution = ?1 AND execution IS NOT NULL",
                             take_child, &t, "i", execution);
-    return one_child(status, &t, err);
+    return one_child(&t.take, status, err);
 }
 
 int sh_map_child_started(sh_db *db, int64_t run, int64_t position, int64_t execution, sh_err *err)
@@ -302,10 +265,10 @@ int sh_map_child_ended(sh_db *db, const sh_map_child *child, sh_map_child_status
 
 int sh_map_children_running(sh_db *db, int64_t run, int64_t *ids, size_t *count, sh_err *err)
 {
-    id_taker t = {ids, 0};
+    sh_take_ids t = {ids, 0};
     int status =
         sh_db_each(db, err, "SELECT execution FROM map_children WHERE run = ?1 AND status = 1 LIMIT ?2",
-                   take_id, &t, "ii", run, (int64_t)*count);
+                   sh_take_id, &t, "ii", run, (int64_t)*count);
     *count = t.count;
     return status;
 }

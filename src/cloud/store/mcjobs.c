@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cloud/store/mcjobs.h"
 #include "cloud/store/schema.h"
-
-#include <stddef.h>
+#include "cloud/store/take.h"
 
 const char sh_schema_mcjobs[] =
     "CREATE TABLE IF NOT EXISTS mcjobs ("
@@ -28,77 +27,63 @@ int sh_mcjob_insert(sh_db *db, const sh_mcjob *job, sh_err *err)
                      job->error_code, job->error, job->details, job->queue, job->settings);
 }
 
-/* Borrows the row's strings. */
-static sh_mcjob read_row(const sh_row *row)
+static sh_mcjob read_row(sh_take *take, const sh_row *row)
 {
     return (sh_mcjob){.sequence = sh_row_int(row, 0),
-                      .id = sh_row_text(row, 1),
-                      .status = sh_row_text(row, 2),
-                      .request = sh_row_text(row, 3),
-                      .token = sh_row_text(row, 4),
+                      .id = sh_take_text(take, row, 1),
+                      .status = sh_take_text(take, row, 2),
+                      .request = sh_take_text(take, row, 3),
+                      .token = sh_take_text(take, row, 4),
                       .priority = sh_row_int(row, 5),
                       .created_ms = sh_row_int(row, 6),
                       .started_ms = sh_row_int(row, 7),
                       .finished_ms = sh_row_int(row, 8),
                       .percent = sh_row_int(row, 9),
-                      .phase = sh_row_text(row, 10),
+                      .phase = sh_take_text(take, row, 10),
                       .error_code = sh_row_int(row, 11),
-                      .error = sh_row_text(row, 12),
-                      .details = sh_row_text(row, 13),
-                      .queue = sh_row_text(row, 14),
-                      .settings = sh_row_text(row, 15)};
+                      .error = sh_take_text(take, row, 12),
+                      .details = sh_take_text(take, row, 13),
+                      .queue = sh_take_text(take, row, 14),
+                      .settings = sh_take_text(take, row, 15)};
 }
 
 typedef struct getting {
-    sh_arena *arena;
+    sh_take take;
     sh_mcjob *out;
-    bool found;
 } getting;
 
 static int take(void *opaque, const sh_row *row)
 {
     getting *g = opaque;
-    sh_mcjob job = read_row(row);
-    const char **const strings[] = {&job.id,    &job.status,  &job.request, &job.token,   &job.phase,
-                                    &job.error, &job.details, &job.queue,   &job.settings};
-    for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
-        if (!*strings[i])
-            continue;
-        *strings[i] = sh_arena_strdup(g->arena, *strings[i]);
-        if (!*strings[i])
-            return SH_E_MEMORY;
-    }
-    *g->out = job;
-    g->found = true;
+    sh_mcjob job = read_row(&g->take, row);
+    if (!g->take.failed)
+        *g->out = job;
+    g->take.found = true;
     return 1;
 }
 
 static int got(int status, const getting *g, const char *what, sh_err *err)
 {
-    if (status == SH_E_MEMORY)
-        return sh_fail(err, status, "no memory for a job's row");
-    if (status == 0 && !g->found)
-        return sh_fail(err, SH_E_NOT_FOUND, "there is no job %s", what);
-    return status;
+    return sh_take_end(&g->take, status, "a job's row", err, "there is no job %s", what);
 }
 
 int sh_mcjob_get(sh_db *db, sh_arena *arena, const char *id, sh_mcjob *out, sh_err *err)
 {
-    getting g = {arena, out, false};
+    getting g = {.take = {.arena = arena}, .out = out};
     int status = sh_db_each(db, err, "SELECT " COLUMNS " FROM mcjobs WHERE id = ?1", take, &g, "s", id);
     return got(status, &g, id, err);
 }
 
 int sh_mcjob_by_token(sh_db *db, sh_arena *arena, const char *token, sh_mcjob *out, sh_err *err)
 {
-    getting g = {arena, out, false};
+    getting g = {.take = {.arena = arena}, .out = out};
     int status = sh_db_each(db, err, "SELECT " COLUMNS " FROM mcjobs WHERE token = ?1", take, &g, "s", token);
     return got(status, &g, token, err);
 }
 
 int sh_mcjob_next(sh_db *db, sh_arena *arena, sh_mcjob *out, sh_err *err)
 {
-    getting g = {arena, out, false};
+    getting g = {.take = {.arena = arena}, .out = out};
     int answer =
         sh_db_each(db, err,
                    "SELECT " COLUMNS " FROM mcjobs WHERE status = 'SUBMITTED'"
@@ -144,15 +129,9 @@ int sh_mcjob_progress(sh_db *db, const char *id, int64_t percent, const char *ph
                      "iss", percent, phase, id);
 }
 
-static int take_count(void *opaque, const sh_row *row)
-{
-    *(int64_t *)opaque = sh_row_int(row, 0);
-    return 1;
-}
-
 int sh_mcjob_count(sh_db *db, const char *queue, const char *status, int64_t *count, sh_err *err)
 {
-    return sh_db_each(db, err, "SELECT count(*) FROM mcjobs WHERE status = ?1 AND queue = ?2", take_count,
+    return sh_db_each(db, err, "SELECT count(*) FROM mcjobs WHERE status = ?1 AND queue = ?2", sh_take_number,
                       count, "ss", status, queue);
 }
 
@@ -164,7 +143,8 @@ typedef struct listing {
 static int hand_on(void *opaque, const sh_row *row)
 {
     listing *l = opaque;
-    sh_mcjob job = read_row(row);
+    sh_take borrowed = {0};
+    sh_mcjob job = read_row(&borrowed, row);
     return l->fn(l->opaque, &job);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cloud/store/mckept.h"
 #include "cloud/store/schema.h"
+#include "cloud/store/take.h"
 
 const char sh_schema_mckept[] =
     "CREATE TABLE IF NOT EXISTS mckept ("
@@ -33,45 +34,37 @@ int sh_mckept_save(sh_db *db, const sh_mckept *row, sh_err *err)
                      "ssiss", row->category, row->body, row->updated_ms, row->kind, row->name);
 }
 
-/* Borrows the row's strings. */
-static sh_mckept read_row(const sh_row *row)
+static sh_mckept read_row(sh_take *take, const sh_row *row)
 {
-    return (sh_mckept){.kind = sh_row_text(row, 0),
-                       .name = sh_row_text(row, 1),
-                       .category = sh_row_text(row, 2),
-                       .body = sh_row_text(row, 3),
+    return (sh_mckept){.kind = sh_take_text(take, row, 0),
+                       .name = sh_take_text(take, row, 1),
+                       .category = sh_take_text(take, row, 2),
+                       .body = sh_take_text(take, row, 3),
                        .created_ms = sh_row_int(row, 4),
                        .updated_ms = sh_row_int(row, 5)};
 }
 
 typedef struct getting {
-    sh_arena *arena;
+    sh_take take;
     sh_mckept *out;
-    bool found;
 } getting;
 
 static int take(void *opaque, const sh_row *row)
 {
     getting *g = opaque;
-    sh_mckept kept = read_row(row);
-    const char **const strings[] = {&kept.kind, &kept.name, &kept.category, &kept.body};
-    for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
-        if (!(*strings[i] = sh_arena_strdup(g->arena, *strings[i])))
-            return SH_E_MEMORY;
-    *g->out = kept;
-    g->found = true;
+    sh_mckept kept = read_row(&g->take, row);
+    if (!g->take.failed)
+        *g->out = kept;
+    g->take.found = true;
     return 1;
 }
 
 int sh_mckept_get(sh_db *db, sh_arena *arena, const char *kind, const char *name, sh_mckept *out, sh_err *err)
 {
-    getting g = {arena, out, false};
+    getting g = {.take = {.arena = arena}, .out = out};
     int status = sh_db_each(db, err, "SELECT " COLUMNS " FROM mckept WHERE kind = ?1 AND name = ?2", take, &g,
                             "ss", kind, name);
-    if (status == SH_E_MEMORY)
-        return sh_fail(err, status, "no memory for %s", name);
-    return status == 0 && !g.found ? sh_fail(err, SH_E_NOT_FOUND, "there is none of the name %s", name)
-                                   : status;
+    return sh_take_end(&g.take, status, name, err, "there is none of the name %s", name);
 }
 
 int sh_mckept_delete(sh_db *db, const char *kind, const char *name, sh_err *err)
@@ -93,7 +86,8 @@ typedef struct listing {
 static int hand_on(void *opaque, const sh_row *row)
 {
     listing *l = opaque;
-    sh_mckept kept = read_row(row);
+    sh_take borrowed = {0};
+    sh_mckept kept = read_row(&borrowed, row);
     return l->fn(l->opaque, &kept);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cloud/store/outbox.h"
 #include "cloud/store/schema.h"
+#include "cloud/store/take.h"
 
 const char sh_schema_outbox[] =
     "CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL);"
@@ -156,15 +157,10 @@ int sh_target_list(sh_db *db, const char *rule, const char *after, int64_t limit
                       take_target, &t, "ssi", rule, after, limit);
 }
 
-static int take_number(void *opaque, const sh_row *row)
-{
-    *(int64_t *)opaque = sh_row_int(row, 0);
-    return 1;
-}
-
 int sh_target_count(sh_db *db, const char *rule, int64_t *count, sh_err *err)
 {
-    return sh_db_each(db, err, "SELECT count(*) FROM targets WHERE rule = ?1", take_number, count, "s", rule);
+    return sh_db_each(db, err, "SELECT count(*) FROM targets WHERE rule = ?1", sh_take_number, count, "s",
+                      rule);
 }
 
 static int take_name(void *opaque, const sh_row *row)
@@ -245,7 +241,7 @@ int sh_delivery_next(sh_db *db, int64_t *due_ms, sh_err *err)
 {
     *due_ms = -1;
     return sh_db_each(db, err, "SELECT due_ms FROM deliveries WHERE due_ms >= 0 ORDER BY due_ms LIMIT 1",
-                      take_number, due_ms, "");
+                      sh_take_number, due_ms, "");
 }
 
 int sh_delivery_trim(sh_db *db, int64_t keep, sh_err *err)

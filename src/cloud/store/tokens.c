@@ -1,25 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cloud/store/tokens.h"
+#include "cloud/store/take.h"
 
 #define COLUMNS                                                                                              \
     "execution, task, stage, state_name, service, subject, parameters, scheduled_event, news, queued"
 
 typedef struct taker {
-    sh_arena *arena; /* NULL: borrowed from the row */
+    sh_take take;
     sh_wait *one;
     sh_wait_fn fn;
     void *opaque;
-    bool found, failed;
 } taker;
-
-static const char *keep(taker *t, const sh_row *row, int column)
-{
-    const char *text = sh_row_text(row, column);
-    const char *copy = text && t->arena ? sh_arena_strdup(t->arena, text) : text;
-    if (text && !copy)
-        t->failed = true;
-    return copy;
-}
 
 static int take(void *opaque, const sh_row *row)
 {
@@ -28,15 +19,15 @@ static int take(void *opaque, const sh_row *row)
         .execution = sh_row_int(row, 0),
         .task = sh_row_int(row, 1),
         .stage = (sh_wait_stage)sh_row_int(row, 2),
-        .state_name = keep(t, row, 3),
-        .service = keep(t, row, 4),
-        .subject = keep(t, row, 5),
-        .parameters = keep(t, row, 6),
+        .state_name = sh_take_text(&t->take, row, 3),
+        .service = sh_take_text(&t->take, row, 4),
+        .subject = sh_take_text(&t->take, row, 5),
+        .parameters = sh_take_text(&t->take, row, 6),
         .scheduled_event = sh_row_int(row, 7),
-        .news = keep(t, row, 8),
+        .news = sh_take_text(&t->take, row, 8),
         .queued_ms = sh_row_int(row, 9),
     };
-    t->found = true;
+    t->take.found = true;
     if (t->fn)
         return t->fn(t->opaque, &w);
     *t->one = w;
@@ -46,27 +37,17 @@ static int take(void *opaque, const sh_row *row)
 int sh_wait_get(sh_db *db, sh_arena *arena, int64_t execution, int64_t started_ms, int64_t task, sh_wait *out,
                 sh_err *err)
 {
-    taker t = {.arena = arena, .one = out};
+    taker t = {.take = {.arena = arena}, .one = out};
     int status = sh_db_each(db, err,
                             "SELECT " COLUMNS " FROM waits WHERE execution = ?1 AND task = ?3 AND EXISTS"
                             " (SELECT 1 FROM executions WHERE id = ?1 AND started_ms = ?2)",
                             take, &t, "iii", execution, started_ms, task);
-    if (status < 0)
-        return status;
-    if (!t.found)
-        return sh_fail(err, SH_E_NOT_FOUND, "nobody waits for that task");
-    return t.failed ? sh_fail(err, SH_E_MEMORY, "no memory for a task") : 0;
-}
-
-static int take_number(void *opaque, const sh_row *row)
-{
-    *(int64_t *)opaque = sh_row_int(row, 0);
-    return 1;
+    return sh_take_end(&t.take, status, "a task", err, "nobody waits for that task");
 }
 
 int sh_execution_started(sh_db *db, int64_t execution, int64_t *started_ms, sh_err *err)
 {
-    return sh_db_each(db, err, "SELECT started_ms FROM executions WHERE id = ?1", take_number, started_ms,
+    return sh_db_each(db, err, "SELECT started_ms FROM executions WHERE id = ?1", sh_take_number, started_ms,
                       "i", execution);
 }
 
@@ -103,13 +84,13 @@ int sh_wait_told(sh_db *db, int64_t execution, int64_t task, sh_err *err)
 int sh_wait_next(sh_db *db, sh_arena *arena, const char *service, const char *subject, sh_wait *out,
                  bool *found, sh_err *err)
 {
-    taker t = {.arena = arena, .one = out};
+    taker t = {.take = {.arena = arena}, .one = out};
     int status = sh_db_each(db, err,
                             "SELECT " COLUMNS " FROM waits WHERE service = ?1 AND subject = ?2 AND"
                             " queued IS NOT NULL ORDER BY queued, execution, task LIMIT 1",
                             take, &t, "ss", service, subject);
-    *found = t.found;
-    return status == 0 && t.failed ? sh_fail(err, SH_E_MEMORY, "no memory for a task") : status;
+    *found = t.take.found;
+    return status == 0 && t.take.failed ? sh_fail(err, SH_E_MEMORY, "no memory for a task") : status;
 }
 
 int sh_wait_queue(sh_db *db, const char *service, int64_t limit, sh_wait_fn fn, void *opaque, sh_err *err)

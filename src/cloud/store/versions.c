@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cloud/store/versions.h"
 #include "cloud/store/schema.h"
+#include "cloud/store/take.h"
 
 const char sh_schema_versions[] =
     "CREATE TABLE IF NOT EXISTS versions ("
@@ -13,31 +14,7 @@ const char sh_schema_versions[] =
     "  created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL, PRIMARY KEY (machine_arn, name))"
     "  WITHOUT ROWID;";
 
-static const char *keep(sh_arena *arena, const sh_row *row, int column, bool *failed)
-{
-    const char *text = sh_row_text(row, column);
-    const char *copy = text && arena ? sh_arena_strdup(arena, text) : text;
-    if (text && !copy)
-        *failed = true;
-    return copy;
-}
-
-static int found_one(int status, bool found, bool failed, const char *what, sh_err *err)
-{
-    if (status < 0)
-        return status;
-    if (!found)
-        return sh_fail(err, SH_E_NOT_FOUND, "no such %s", what);
-    return failed ? sh_fail(err, SH_E_MEMORY, "no memory for a %s", what) : 0;
-}
-
 /* ---- versions ---- */
-
-static int take_number(void *opaque, const sh_row *row)
-{
-    *(int64_t *)opaque = sh_row_int(row, 0);
-    return 1;
-}
 
 int sh_version_publish(sh_db *db, const char *machine_arn, sh_version *v, sh_err *err)
 {
@@ -47,7 +24,7 @@ int sh_version_publish(sh_db *db, const char *machine_arn, sh_version *v, sh_err
     status = sh_db_run(db, err, "UPDATE machines SET last_version = last_version + 1 WHERE arn = ?1", "s",
                        machine_arn);
     if (status == 0)
-        status = sh_db_each(db, err, "SELECT last_version FROM machines WHERE arn = ?1", take_number,
+        status = sh_db_each(db, err, "SELECT last_version FROM machines WHERE arn = ?1", sh_take_number,
                             &v->number, "s", machine_arn);
     if (status == 0)
         status = sh_db_run(db, err,
@@ -58,11 +35,10 @@ int sh_version_publish(sh_db *db, const char *machine_arn, sh_version *v, sh_err
 }
 
 typedef struct version_taker {
-    sh_arena *arena;
+    sh_take take;
     sh_version *one;
     sh_version_fn fn;
     void *opaque;
-    bool found, failed;
 } version_taker;
 
 static int take_version(void *opaque, const sh_row *row)
@@ -71,10 +47,10 @@ static int take_version(void *opaque, const sh_row *row)
     sh_version v = {
         .number = sh_row_int(row, 0),
         .revision_row = sh_row_int(row, 1),
-        .description = keep(t->arena, row, 2, &t->failed),
+        .description = sh_take_text(&t->take, row, 2),
         .created_ms = sh_row_int(row, 3),
     };
-    t->found = true;
+    t->take.found = true;
     if (t->fn)
         return t->fn(t->opaque, &v);
     *t->one = v;
@@ -84,23 +60,23 @@ static int take_version(void *opaque, const sh_row *row)
 int sh_version_get(sh_db *db, sh_arena *arena, const char *machine_arn, int64_t number, sh_version *out,
                    sh_err *err)
 {
-    version_taker t = {.arena = arena, .one = out};
+    version_taker t = {.take = {.arena = arena}, .one = out};
     int status = sh_db_each(db, err,
                             "SELECT number, revision_row, description, created_ms FROM versions"
                             " WHERE machine_arn = ?1 AND number = ?2",
                             take_version, &t, "si", machine_arn, number);
-    return found_one(status, t.found, t.failed, "version", err);
+    return sh_take_end(&t.take, status, "a version", err, "no such version");
 }
 
 int sh_version_of_revision(sh_db *db, sh_arena *arena, const char *machine_arn, int64_t revision_row,
                            sh_version *out, sh_err *err)
 {
-    version_taker t = {.arena = arena, .one = out};
+    version_taker t = {.take = {.arena = arena}, .one = out};
     int status = sh_db_each(db, err,
                             "SELECT number, revision_row, description, created_ms FROM versions"
                             " WHERE machine_arn = ?1 AND revision_row = ?2 ORDER BY number DESC LIMIT 1",
                             take_version, &t, "si", machine_arn, revision_row);
-    return found_one(status, t.found, t.failed, "version", err);
+    return sh_take_end(&t.take, status, "a version", err, "no such version");
 }
 
 int sh_version_list(sh_db *db, const char *machine_arn, int64_t below, int64_t limit, sh_version_fn fn,
@@ -115,7 +91,7 @@ int sh_version_list(sh_db *db, const char *machine_arn, int64_t below, int64_t l
 
 int sh_version_count(sh_db *db, const char *machine_arn, int64_t *count, sh_err *err)
 {
-    return sh_db_each(db, err, "SELECT count(*) FROM versions WHERE machine_arn = ?1", take_number, count,
+    return sh_db_each(db, err, "SELECT count(*) FROM versions WHERE machine_arn = ?1", sh_take_number, count,
                       "s", machine_arn);
 }
 
@@ -146,25 +122,24 @@ int sh_alias_update(sh_db *db, const char *machine_arn, const sh_alias *a, sh_er
 }
 
 typedef struct alias_taker {
-    sh_arena *arena;
+    sh_take take;
     sh_alias *one;
     sh_alias_fn fn;
     void *opaque;
-    bool found, failed;
 } alias_taker;
 
 static int take_alias(void *opaque, const sh_row *row)
 {
     alias_taker *t = opaque;
     sh_alias a = {
-        .name = keep(t->arena, row, 0, &t->failed),
-        .description = keep(t->arena, row, 1, &t->failed),
+        .name = sh_take_text(&t->take, row, 0),
+        .description = sh_take_text(&t->take, row, 1),
         .versions = {sh_row_int(row, 2), sh_row_int(row, 4)},
         .weights = {sh_row_int(row, 3), sh_row_int(row, 5)},
         .created_ms = sh_row_int(row, 6),
         .updated_ms = sh_row_int(row, 7),
     };
-    t->found = true;
+    t->take.found = true;
     if (t->fn)
         return t->fn(t->opaque, &a);
     *t->one = a;
@@ -177,10 +152,10 @@ static int take_alias(void *opaque, const sh_row *row)
 int sh_alias_get(sh_db *db, sh_arena *arena, const char *machine_arn, const char *name, sh_alias *out,
                  sh_err *err)
 {
-    alias_taker t = {.arena = arena, .one = out};
+    alias_taker t = {.take = {.arena = arena}, .one = out};
     int status = sh_db_each(db, err, "SELECT " ALIAS_COLUMNS "WHERE machine_arn = ?1 AND name = ?2",
                             take_alias, &t, "ss", machine_arn, name);
-    return found_one(status, t.found, t.failed, "alias", err);
+    return sh_take_end(&t.take, status, "an alias", err, "no such alias");
 }
 
 int sh_alias_list(sh_db *db, const char *machine_arn, const char *after, int64_t version, int64_t limit,
