@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define NAME_MAX_CHARACTERS 80
+#define PAGE 100
 
 int sh_states_check_arn(sh_call *call, const char *arn, const char *kind)
 {
@@ -106,6 +107,16 @@ int sh_states_token_number(sh_call *call, char kind, int64_t *value)
     if (token[0] != kind || !sh_parse_i64(token + 1, strlen(token + 1), 1, INT64_MAX, value))
         return sh_call_fail(call, 400, "InvalidToken", "Invalid Token: 'Invalid token'");
     return 0;
+}
+
+int sh_states_page(sh_call *call, char kind, int64_t *from, int64_t *room)
+{
+    int status = sh_arg_int(call, "maxResults", 0, 1000, PAGE, room);
+    if (status < 0)
+        return status;
+    if (*room == 0)
+        *room = PAGE;
+    return sh_states_token_number(call, kind, from);
 }
 
 /* ---- tags ---- */

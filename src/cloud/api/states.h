@@ -35,6 +35,8 @@ int sh_states_machine(sh_call *call, const char *arn, sh_machine *out);
 int sh_states_execution(sh_call *call, const char *arn, sh_execution *out);
 /* An opaque page token: a letter that says what list it belongs to, and a number or name. */
 int sh_states_token_number(sh_call *call, char kind, int64_t *value); /* 0: no token given */
+/* Where a page of a list begins, as of sh_states_token_number, and how many it holds at the most. */
+int sh_states_page(sh_call *call, char kind, int64_t *from, int64_t *room);
 
 /* ---- states_machines.c: actions ---- */
 int sh_states_create(sh_call *call);

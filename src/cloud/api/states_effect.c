@@ -142,6 +142,28 @@ int sh_effect_call(sh_cloud *cloud, sh_arena *arena, const sh_flow_resource *res
                                    : status;
 }
 
+int sh_effect_or_task(sh_cloud *cloud, const char *role, const sh_flow_resource *resource,
+                      const json_t *parameters, int64_t task, sh_task_event_fn fn, void *opaque, sh_err *err)
+{
+    sh_task_answer answer = {0};
+    sh_arena *arena = sh_arena_new(CALL_MEMORY);
+    if (!arena)
+        return sh_fail(err, SH_E_MEMORY, "no memory for a task");
+    int status = sh_effect_find(resource)
+                     ? sh_effect_call(cloud, arena, resource, parameters, &answer, err)
+                     : sh_task_call(cloud, arena, role, resource, parameters, &answer, err);
+    if (status == 0) {
+        sh_flow_event event = {
+            .kind = SH_FLOW_TASK_FAILED, .task = task, .error = answer.error, .cause = answer.cause};
+        if (answer.output)
+            event = (sh_flow_event){.kind = SH_FLOW_TASK_SUCCEEDED, .task = task, .output = answer.output};
+        status = fn(opaque, &event, err);
+    }
+    json_decref(answer.output);
+    sh_arena_free(arena);
+    return status;
+}
+
 /* Says in the row how it came out, unless the call has done so. */
 static int settle(sh_effect *effect, int status, sh_err *err)
 {

@@ -45,6 +45,12 @@ int sh_effect_fail(sh_effect *effect, int http_status, const char *code, const c
 int sh_effect_call(sh_cloud *cloud, sh_arena *arena, const sh_flow_resource *resource,
                    const json_t *parameters, sh_task_answer *answer, sh_err *err);
 
+/* Calls the action of a task, of this kind or another (sh_task_call), and hands its answer on as an event
+ * that lives until fn returns. */
+typedef int (*sh_task_event_fn)(void *opaque, const sh_flow_event *event, sh_err *err);
+int sh_effect_or_task(sh_cloud *cloud, const char *role, const sh_flow_resource *resource,
+                      const json_t *parameters, int64_t task, sh_task_event_fn fn, void *opaque, sh_err *err);
+
 /* Does what is queued; *next_ms: when to look again, monotonic, -1: when woken. */
 int sh_effects_pump(sh_cloud *cloud, int64_t *next_ms, sh_err *err);
 int sh_effects_run(sh_cloud *cloud);

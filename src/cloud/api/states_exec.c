@@ -130,14 +130,11 @@ static int read_filters(sh_call *call, sh_execution_query *query)
                                            "ABORTED", "PENDING_REDRIVE", NULL};
     static const char *const redrives[] = {"REDRIVEN", "NOT_REDRIVEN", NULL};
     const char *redrive;
-    int64_t limit;
     int status = sh_states_enum(call, "statusFilter", statuses, &query->status);
     if (status < 0 || (status = sh_states_enum(call, "redriveFilter", redrives, &redrive)) < 0 ||
-        (status = sh_arg_int(call, "maxResults", 0, 1000, 100, &limit)) < 0 ||
-        (status = sh_states_token_number(call, 'e', &query->below)) < 0)
+        (status = sh_states_page(call, 'e', &query->below, &query->limit)) < 0)
         return status;
     query->redriven = redrive ? strcmp(redrive, "REDRIVEN") == 0 : -1;
-    query->limit = limit ? limit : 100;
     return 0;
 }
 
@@ -225,7 +222,7 @@ static int take_event(void *opaque, int64_t id, const char *text)
 int sh_states_history(sh_call *call)
 {
     const char *arn;
-    int64_t from, limit;
+    int64_t from;
     bool reverse;
     sh_execution e;
     sh_err err = {0};
@@ -233,14 +230,12 @@ int sh_states_history(sh_call *call)
     int status = sh_arg_need(call, "executionArn", SH_ARN_MAX, &arn);
     if (status < 0 || (status = sh_arg_bool(call, "reverseOrder", false, &reverse)) < 0 ||
         (status = sh_arg_bool(call, "includeExecutionData", true, &p.data)) < 0 ||
-        (status = sh_arg_int(call, "maxResults", 0, 1000, 100, &limit)) < 0 ||
-        (status = sh_states_token_number(call, reverse ? 'r' : 'h', &from)) < 0 ||
+        (status = sh_states_page(call, reverse ? 'r' : 'h', &from, &p.room)) < 0 ||
         (status = sh_states_execution(call, arn, &e)) < 0 || (status = sh_out_new(call)) < 0)
         return status;
     if (reverse && from == 0)
         from = INT64_MAX;
     p.list = json_array();
-    p.room = limit ? limit : 100;
     status = sh_history_list(call->cloud->db, e.id, from, reverse, p.room + 1, take_event, &p, &err);
     sh_put(&p.failed, call->out, "events", p.list);
     if (status < 0)

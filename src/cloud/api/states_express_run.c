@@ -11,7 +11,6 @@
 #include <string.h>
 
 #define STRINGS_MAX (4u << 20)
-#define CALL_MEMORY (64u << 20)
 #define LIFE_MS (5 * 60 * 1000)
 #define SLICE_US 20000
 #define RETRY_MS 1000
@@ -195,26 +194,15 @@ static int start(sh_express *x, sh_err *err)
     return status;
 }
 
+static int take_answer(void *opaque, const sh_flow_event *event, sh_err *err)
+{
+    return step(opaque, event, err);
+}
+
 static int call_task(sh_express *x, const sh_express_task *task, sh_err *err)
 {
-    sh_task_answer answer = {0};
-    sh_arena *arena = sh_arena_new(CALL_MEMORY);
-    if (!arena)
-        return sh_fail(err, SH_E_MEMORY, "no memory for a task");
-    int status = sh_effect_find(task->resource)
-                     ? sh_effect_call(x->cloud, arena, task->resource, task->parameters, &answer, err)
-                     : sh_task_call(x->cloud, arena, x->role, task->resource, task->parameters, &answer, err);
-    if (status == 0) {
-        sh_flow_event event = {
-            .kind = SH_FLOW_TASK_FAILED, .task = task->id, .error = answer.error, .cause = answer.cause};
-        if (answer.output)
-            event =
-                (sh_flow_event){.kind = SH_FLOW_TASK_SUCCEEDED, .task = task->id, .output = answer.output};
-        status = step(x, &event, err);
-    }
-    json_decref(answer.output);
-    sh_arena_free(arena);
-    return status;
+    return sh_effect_or_task(x->cloud, x->role, task->resource, task->parameters, task->id, take_answer, x,
+                             err);
 }
 
 /* Calls the next task; it stays the next one when the disk fails. */

@@ -109,17 +109,15 @@ static int take_run(void *opaque, const sh_map_run *run)
 int sh_states_list_map_runs(sh_call *call)
 {
     const char *arn;
-    int64_t below, limit;
+    int64_t below;
     sh_execution e;
     sh_err err = {0};
     page p = {0};
     int status = sh_arg_need(call, "executionArn", SH_ARN_MAX, &arn);
-    if (status < 0 || (status = sh_arg_int(call, "maxResults", 0, 1000, 100, &limit)) < 0 ||
-        (status = sh_states_token_number(call, 'm', &below)) < 0 ||
+    if (status < 0 || (status = sh_states_page(call, 'm', &below, &p.room)) < 0 ||
         (status = sh_states_execution(call, arn, &e)) < 0 || (status = sh_out_new(call)) < 0)
         return status;
     p.list = json_array();
-    p.room = limit ? limit : 100;
     p.machine_arn = e.machine_arn;
     status = sh_map_list(call->cloud->db, e.id, below, p.room + 1, take_run, &p, &err);
     sh_put(&p.failed, call->out, "mapRuns", p.list);
@@ -203,14 +201,13 @@ static int take_child(void *opaque, const sh_map_result *child)
 
 int sh_states_list_map_executions(sh_call *call)
 {
-    int64_t from, limit;
+    int64_t from;
     sh_map_run run;
     sh_err err = {0};
     page p = {.run = &run};
     int status = find_run(call, &run);
     if (status < 0 || (status = sh_arg_text(call, "statusFilter", 64, &p.status)) < 0 ||
-        (status = sh_arg_int(call, "maxResults", 0, 1000, 100, &limit)) < 0 ||
-        (status = sh_states_token_number(call, 'c', &from)) < 0)
+        (status = sh_states_page(call, 'c', &from, &p.room)) < 0)
         return status;
     if (json_object_get(call->in, "stateMachineArn"))
         return sh_call_fail(call, 400, "ValidationException",
@@ -222,7 +219,6 @@ int sh_states_list_map_executions(sh_call *call)
     if ((status = sh_out_new(call)) < 0)
         return status;
     p.list = json_array();
-    p.room = limit ? limit : 100;
     status = sh_map_list_children(call->cloud->db, run.id, from - 1, take_child, &p, &err);
     sh_put(&p.failed, call->out, "executions", p.list);
     if (status < 0)

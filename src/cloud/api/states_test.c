@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define LIFE_MS (5 * 60 * 1000)
-#define CALL_MEMORY (64u << 20)
 
 /* ---- the run ---- */
 
@@ -53,6 +52,12 @@ static int step(sh_state_test *t, const sh_flow_event *event, int64_t now_ms, sh
     return status;
 }
 
+static int take_answer(void *opaque, const sh_flow_event *event, sh_err *err)
+{
+    sh_state_test *t = opaque;
+    return step(t, event, sh_now_ms(t->cloud->clock), err);
+}
+
 /* A distributed Map is a task, too: its mock comes in here. */
 static int answer_mocked(sh_state_test *t, const sh_flow_task *task, sh_err *err)
 {
@@ -60,31 +65,15 @@ static int answer_mocked(sh_state_test *t, const sh_flow_task *task, sh_err *err
     if (t->test.error)
         event = (sh_flow_event){
             .kind = SH_FLOW_TASK_FAILED, .task = task->id, .error = t->test.error, .cause = t->test.cause};
-    return step(t, &event, sh_now_ms(t->cloud->clock), err);
+    return take_answer(t, &event, err);
 }
 
 static int call_task(sh_state_test *t, const sh_flow_task *task, sh_err *err)
 {
     if (t->test.mock)
         return answer_mocked(t, task, err);
-    sh_task_answer answer = {0};
-    sh_arena *arena = sh_arena_new(CALL_MEMORY);
-    if (!arena)
-        return sh_fail(err, SH_E_MEMORY, "no memory for a task");
-    int status = sh_effect_find(task->resource)
-                     ? sh_effect_call(t->cloud, arena, task->resource, task->parameters, &answer, err)
-                     : sh_task_call(t->cloud, arena, t->role, task->resource, task->parameters, &answer, err);
-    if (status == 0) {
-        sh_flow_event event = {
-            .kind = SH_FLOW_TASK_FAILED, .task = task->id, .error = answer.error, .cause = answer.cause};
-        if (answer.output)
-            event =
-                (sh_flow_event){.kind = SH_FLOW_TASK_SUCCEEDED, .task = task->id, .output = answer.output};
-        status = step(t, &event, sh_now_ms(t->cloud->clock), err);
-    }
-    json_decref(answer.output);
-    sh_arena_free(arena);
-    return status;
+    return sh_effect_or_task(t->cloud, t->role, task->resource, task->parameters, task->id, take_answer, t,
+                             err);
 }
 
 static int time_out(sh_state_test *t)

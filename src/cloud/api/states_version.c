@@ -114,18 +114,16 @@ static int take_version(void *opaque, const sh_version *version)
 int sh_states_list_versions(sh_call *call)
 {
     const char *arn;
-    int64_t below, limit;
+    int64_t below;
     sh_machine machine;
     sh_err err = {0};
     page p = {.call = call};
     int status = sh_arg_need(call, "stateMachineArn", SH_ARN_MAX, &arn);
-    if (status < 0 || (status = sh_arg_int(call, "maxResults", 0, 1000, 100, &limit)) < 0 ||
-        (status = sh_states_token_number(call, 'v', &below)) < 0 ||
+    if (status < 0 || (status = sh_states_page(call, 'v', &below, &p.room)) < 0 ||
         (status = sh_states_unqualified(call, arn, &machine)) < 0 || (status = sh_out_new(call)) < 0)
         return status;
     p.arn = arn;
     p.list = json_array();
-    p.room = limit ? limit : 100;
     status = sh_version_list(call->cloud->db, arn, below, p.room + 1, take_version, &p, &err);
     sh_put(&p.failed, call->out, "stateMachineVersions", p.list);
     if (status < 0)

@@ -103,6 +103,15 @@ static bool at_op(const jp *p, const char *op)
     return p->token.type == JT_OPERATOR && !strcmp(p->token.op, op);
 }
 
+/* Passes the comma before one more of a list. */
+static bool pass_comma(jp *p)
+{
+    if (!at_op(p, ","))
+        return false;
+    jt_next(p, false);
+    return true;
+}
+
 static void expect(jp *p, const char *op, bool infix)
 {
     if (!at_op(p, op))
@@ -216,7 +225,7 @@ static jnode *start_array(jp *p, const jt_token *token)
     jnode *node = make(p, JN_ARRAY, token);
 
     if (!at_op(p, "]"))
-        for (;;) {
+        do {
             jnode *item = expression(p, 0);
 
             if (at_op(p, "..")) {
@@ -231,10 +240,7 @@ static jnode *start_array(jp *p, const jt_token *token)
                 item = range;
             }
             add_part(p, node, item);
-            if (!at_op(p, ","))
-                break;
-            jt_next(p, false);
-        }
+        } while (pass_comma(p));
     expect(p, "]", true);
     return node;
 }
@@ -244,14 +250,11 @@ static jnode *start_object(jp *p, const jt_token *token)
     jnode *node = make(p, JN_OBJECT, token);
 
     if (!at_op(p, "}"))
-        for (;;) {
+        do {
             add_part(p, node, expression(p, 0));
             expect(p, ":", false);
             add_part(p, node, expression(p, 0));
-            if (!at_op(p, ","))
-                break;
-            jt_next(p, false);
-        }
+        } while (pass_comma(p));
     expect(p, "}", true);
     return node;
 }
@@ -263,10 +266,8 @@ static jnode *start_transform(jp *p, const jt_token *token)
     node->left = expression(p, 0);
     expect(p, "|", false);
     node->right = expression(p, 0);
-    if (at_op(p, ",")) {
-        jt_next(p, false);
+    if (pass_comma(p))
         node->third = expression(p, 0);
-    }
     expect(p, "|", false);
     jn_over(p, node, node->left);
     jn_over(p, node, node->right);
@@ -443,7 +444,7 @@ static jnode *read_call(jp *p, jnode *left, const jt_token *token, const binary 
     (void)row;
     node->left = left;
     if (!at_op(p, ")"))
-        for (;;) {
+        do {
             if (at_op(p, "?")) {
                 node->type = JN_PARTIAL;
                 jp_append(p, &node->list, make(p, JN_PLACEHOLDER, &p->token));
@@ -451,10 +452,7 @@ static jnode *read_call(jp *p, jnode *left, const jt_token *token, const binary 
             } else {
                 add_part(p, node, expression(p, 0));
             }
-            if (!at_op(p, ","))
-                break;
-            jt_next(p, false);
-        }
+        } while (pass_comma(p));
     expect(p, ")", true);
     if (is_function_word(left))
         return read_lambda(p, node);
@@ -471,7 +469,7 @@ static jnode *read_order(jp *p, jnode *left, const jt_token *token, const binary
 
     (void)row;
     expect(p, "(", false);
-    for (;;) {
+    do {
         jnode *term = make(p, JN_TERM, &p->token);
 
         term->descending = at_op(p, ">");
@@ -480,10 +478,7 @@ static jnode *read_order(jp *p, jnode *left, const jt_token *token, const binary
         term->left = expression(p, 0);
         jn_pass_seeking(p, sort, term->left);
         jp_append(p, &sort->list, term);
-        if (!at_op(p, ","))
-            break;
-        jt_next(p, false);
-    }
+    } while (pass_comma(p));
     expect(p, ")", true);
     return jn_shape_order(p, left, sort);
 }

@@ -43,31 +43,56 @@ static bool fits_language(sh_reader *r, const char *key)
     return false;
 }
 
-static void read_parts(sh_reader *r, sh_state *state, json_t *value, const char *name, const part *parts)
+typedef void (*read_field)(sh_reader *r, void *opaque, const char *key, json_t *value);
+
+/* Each field of an object, entered. */
+static void read_fields(sh_reader *r, json_t *object, read_field read, void *opaque)
 {
-    sh_map *map = map_of(r, state);
     const char *key;
     json_t *item;
 
-    if (!map)
-        return;
-    if (!json_is_object(value)) {
+    if (!json_is_object(object)) {
         sh_reader_problem(r, SH_SCHEMA, "Expected value of type Object");
         return;
     }
-    json_object_foreach(value, key, item)
+    json_object_foreach(object, key, item)
     {
-        const part *found = parts;
-
-        while (found->name && strcmp(found->name, key))
-            found++;
         sh_reader_enter(r, key);
-        if (found->name && fits_language(r, key))
-            found->read(r, map, item, found->name);
-        else if (!found->name)
-            sh_reader_problem(r, SH_SCHEMA, "Field '%.100s' is not supported in %s", key, name);
+        read(r, opaque, key, item);
         sh_reader_leave(r);
     }
+}
+
+static void unknown_field(sh_reader *r, const char *key, const char *object)
+{
+    sh_reader_problem(r, SH_SCHEMA, "Field '%.100s' is not supported in %s", key, object);
+}
+
+typedef struct part_reader {
+    sh_map *map;
+    const char *name; /* of the object */
+    const part *parts;
+} part_reader;
+
+static void read_part(sh_reader *r, void *opaque, const char *key, json_t *value)
+{
+    const part_reader *reader = opaque;
+    const part *found = reader->parts;
+
+    while (found->name && strcmp(found->name, key))
+        found++;
+    if (found->name && fits_language(r, key))
+        found->read(r, reader->map, value, found->name);
+    else if (!found->name)
+        unknown_field(r, key, reader->name);
+}
+
+static void read_parts(sh_reader *r, sh_state *state, json_t *value, const char *name, const part *parts)
+{
+    part_reader reader = {map_of(r, state), name, parts};
+
+    if (reader.map)
+        read_fields(r, value, read_part, &reader);
 }
 
 /* One of `words`, which ends with NULL. */
@@ -130,7 +155,7 @@ static void read_headers(sh_reader *r, const json_t *value)
     }
 }
 
-static void read_config_field(sh_reader *r, sh_map *map, const char *key, json_t *value)
+static void read_config_field(sh_reader *r, void *opaque, const char *key, json_t *value)
 {
     static const char *const types[] = {"CSV", "JSON", "JSONL", "PARQUET", "MANIFEST", NULL};
     static const char *const places[] = {"FIRST_ROW", "GIVEN", NULL};
@@ -145,8 +170,11 @@ static void read_config_field(sh_reader *r, sh_map *map, const char *key, json_t
                  {"CSVDelimiter", delimiters},
                  {"Transformation", ways},
                  {"ManifestType", manifests}};
+    sh_map *map = opaque;
     const char *text;
 
+    if (!fits_language(r, key))
+        return;
     for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
         if (!strcmp(words[i].name, key)) {
             read_word(r, value, words[i].words, &text);
@@ -161,7 +189,7 @@ static void read_config_field(sh_reader *r, sh_map *map, const char *key, json_t
     else if (!strcmp(key, "ItemsPointer"))
         sh_read_string(r, value, &text);
     else
-        sh_reader_problem(r, SH_SCHEMA, "Field '%.100s' is not supported in ReaderConfig", key);
+        unknown_field(r, key, "ReaderConfig");
 }
 
 static const char *text_of(const json_t *object, const char *name)
@@ -173,20 +201,9 @@ static const char *text_of(const json_t *object, const char *name)
 
 static void read_config(sh_reader *r, sh_map *map, json_t *value, const char *name)
 {
-    const char *key;
-    json_t *item;
-
-    if (!json_is_object(value)) {
-        sh_reader_problem(r, SH_SCHEMA, "Expected value of type Object");
+    read_fields(r, value, read_config_field, map);
+    if (!json_is_object(value))
         return;
-    }
-    json_object_foreach(value, key, item)
-    {
-        sh_reader_enter(r, key);
-        if (fits_language(r, key))
-            read_config_field(r, map, key, item);
-        sh_reader_leave(r);
-    }
     if (!strcmp(text_of(value, "InputType"), "CSV"))
         sh_read_require(r, value, "CSVHeaderLocation");
     if (!strcmp(text_of(value, "CSVHeaderLocation"), "GIVEN"))
@@ -262,30 +279,25 @@ static void read_target_parameters(sh_reader *r, sh_map *map, json_t *value, con
     sh_read_template(r, value, &map->writer);
 }
 
-static void read_writer_config(sh_reader *r, sh_map *map, json_t *value, const char *name)
+static void read_writer_config_field(sh_reader *r, void *opaque, const char *key, json_t *value)
 {
     static const char *const ways[] = {"NONE", "COMPACT", "FLATTEN", NULL};
     static const char *const types[] = {"JSON", "JSONL", NULL};
-    const char *key, *type = "";
-    json_t *item;
+    sh_map *map = opaque;
+    const char *type;
 
-    if (!json_is_object(value)) {
-        sh_reader_problem(r, SH_SCHEMA, "Expected value of type Object");
-        return;
-    }
-    json_object_foreach(value, key, item)
-    {
-        sh_reader_enter(r, key);
-        if (!strcmp(key, "Transformation"))
-            read_word(r, item, ways, &map->transformation);
-        else if (!strcmp(key, "OutputType"))
-            read_word(r, item, types, &type);
-        else
-            sh_reader_problem(r, SH_SCHEMA, "Field '%.100s' is not supported in WriterConfig", key);
-        sh_reader_leave(r);
-    }
-    map->lines = !strcmp(type, "JSONL");
-    if (!map->transformation)
+    if (!strcmp(key, "Transformation"))
+        read_word(r, value, ways, &map->transformation);
+    else if (strcmp(key, "OutputType"))
+        unknown_field(r, key, "WriterConfig");
+    else if (read_word(r, value, types, &type))
+        map->lines = !strcmp(type, "JSONL");
+}
+
+static void read_writer_config(sh_reader *r, sh_map *map, json_t *value, const char *name)
+{
+    read_fields(r, value, read_writer_config_field, map);
+    if (json_is_object(value) && !map->transformation)
         map->transformation = "NONE";
 }
 
@@ -372,7 +384,7 @@ void sh_map_read_processor(sh_reader *r, sh_state *state, json_t *value, const c
         else if (!strcmp(key, "ExecutionType"))
             read_word(r, item, types, &type);
         else
-            sh_reader_problem(r, SH_SCHEMA, "Field '%.100s' is not supported in ProcessorConfig", key);
+            unknown_field(r, key, "ProcessorConfig");
         sh_reader_leave(r);
     }
     map->distributed = !strcmp(mode, "DISTRIBUTED");
