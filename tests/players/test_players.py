@@ -59,12 +59,13 @@ class Harness(Players):
                 self.assertTrue(any(words in one for one in faults), faults)
 
     def test_wrong_expectations(self):
-        """The same stream, held against a clip that it was not made from."""
-        other = streams.Clip(self.clip.path, self.clip.times[:-1], False)
+        """The same stream, held against a clip that it was not made from: a second shorter, since a busy browser does not put every
+        picture on the screen."""
+        other = streams.Clip(self.clip.path, self.clip.times[:-25], False)
         stream = Stream("other", other, "index.m3u8", "index.mpd", ["160x90", "320x180"], 1.0)
         (faults,), _ = self.see([(stream, stream.run("hls.js", "whole/index.m3u8", "play"))])
         text = "\n".join(faults)
-        for words in ("decoded pictures 150, not 149", "where the source has none", "bytes of sound decoded"):
+        for words in ("decoded pictures 150, not 125", "where the source has none", "bytes of sound decoded"):
             self.assertIn(words, text)
 
 
