@@ -8,11 +8,14 @@
 
 /* ---- the calendar ---- */
 
+/* Infinite for what is far beyond the times of JavaScript, which end in the year 275760. */
 double jp_days_from(double year, double month, double day)
 {
     double era, of_era;
     int y, m, d;
 
+    if (!(fabs(year) < 1e9 && fabs(month) < 1e9))
+        return INFINITY;
     year += floor(month / 12);
     m = (int)(month - floor(month / 12) * 12); /* 0 … 11 */
     if (m < 2)
