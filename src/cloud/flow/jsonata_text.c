@@ -34,6 +34,7 @@ size_t sh_jv_put_utf8(char *out, uint32_t c)
 
 uint32_t sh_jv_next(const char *text, size_t length, size_t *at)
 {
+    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
     const unsigned char *p = (const unsigned char *)text + *at;
     size_t left = length - *at;
     size_t more = *p >= 0xf0 ? 3 : *p >= 0xe0 ? 2 : *p >= 0xc0 ? 1 : 0;
@@ -48,6 +49,8 @@ uint32_t sh_jv_next(const char *text, size_t length, size_t *at)
         }
         c = c << 6 | (p[i] & 63u);
     }
+    if (c < least[more] || c > 0x10ffff) /* longer than need be, or no character: a byte by itself */
+        more = 0, c = *p;
     *at += more + 1;
     return c;
 }
