@@ -33,7 +33,6 @@
 #include "base/err.h"
 #include "media/encode.h"
 #include "media/options.h"
-#include "media/still.h"
 #include "media/plan.h"
 #include "media/report.h"
 #include "media/still.h"

@@ -224,13 +224,11 @@ static void still_found(void *opaque, const sh_still *run)
 static void look_for_stills(ladder *l, sh_bundle *bundle, const sh_work *work)
 {
     bundle->end = work->time + work->length;
-    l->finder_bundle = bundle;
-    l->finder.black = STILL_BLACK;
-    l->finder.frozen = STILL_FROZEN;
-    l->finder.found = still_found;
-    l->finder.opaque = l;
-    if (work->first)
-        sh_still_end(&l->finder, work->time); /* of a segment that is made again */
+    if (work->first) { /* whatever is left of a segment that is made again is forgotten */
+        l->finder = (sh_still_finder){
+            .black = STILL_BLACK, .frozen = STILL_FROZEN, .found = still_found, .opaque = l};
+        l->finder_bundle = bundle;
+    }
     sh_still_frame(&l->finder, work->frame, work->time);
     if (work->last)
         sh_still_end(&l->finder, bundle->end);
