@@ -109,9 +109,9 @@ int sh_err_prefix(sh_err *err, const char *format, ...)
 const char *sh_status_name(int status)
 {
     static const char *const names[] = {
-        "success",      "invalid argument", "out of memory",  "input/output error",
-        "invalid data", "not supported",    "limit exceeded", "internal error",
-        "not found",    "conflict",         "no space left",  "cancelled"};
+        "success",       "invalid argument", "out of memory",  "input/output error", "invalid data",
+        "not supported", "limit exceeded",   "internal error", "not found",          "conflict",
+        "no space left", "cancelled",        "not allowed"};
     size_t index = status <= 0 ? (size_t)-status : sizeof(names);
     return index < sizeof(names) / sizeof(names[0]) ? names[index] : "unknown error";
 }

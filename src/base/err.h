@@ -18,6 +18,7 @@ enum {
     SH_E_CONFLICT = -9, /* exists already, or changed in between */
     SH_E_FULL = -10,    /* no space left on the device */
     SH_E_CANCELLED = -11,
+    SH_E_DENIED = -12, /* the caller may not do this */
 };
 
 typedef struct sh_err {

@@ -70,8 +70,9 @@ typedef struct sh_aws_error {
 
 typedef struct sh_call {
     sh_cloud *cloud;
-    sh_arena *arena;       /* lives as long as the call */
-    const char *principal; /* ARN of who calls: a user, or the role of a state machine */
+    sh_arena *arena;                /* lives as long as the call */
+    const char *principal;          /* ARN of who calls: a user, or the role of a state machine */
+    const struct sh_caller *caller; /* caller.h */
     int64_t now_ms;
     const json_t *in;     /* an object, borrowed */
     json_t *out;          /* an object, made by the action; owned by the caller of the action */

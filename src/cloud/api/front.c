@@ -19,7 +19,6 @@ enum { JSON_BODY_MAX = 8 << 20 };
 
 struct sh_front {
     sh_cloud *cloud;
-    char *principal; /* ARN of the root */
 };
 
 /* State of one request, in its arena. */
@@ -30,6 +29,7 @@ typedef struct front_call {
     sh_sigv4 claim;
     sh_auth_fault fault; /* of reading the claim */
     const char *message;
+    sh_caller caller;          /* once authenticated */
     sh_s3 *s3;                 /* NULL: a JSON request */
     const sh_service *service; /* of an action whose answer comes later, with its call */
     const sh_action *action;
@@ -41,10 +41,8 @@ typedef struct front_call {
 int sh_front_new(sh_front **out, sh_cloud *cloud, sh_err *err)
 {
     sh_front *front = calloc(1, sizeof(*front));
-    if (!front || asprintf(&front->principal, "arn:aws:iam::%s:root", cloud->settings.account) < 0) {
-        free(front);
+    if (!front)
         return sh_fail(err, SH_E_MEMORY, "no memory for the HTTP front");
-    }
     front->cloud = cloud;
     *out = front;
     return 0;
@@ -52,27 +50,42 @@ int sh_front_new(sh_front **out, sh_cloud *cloud, sh_err *err)
 
 void sh_front_free(sh_front *front)
 {
-    if (!front)
-        return;
-    free(front->principal);
     free(front);
 }
 
 /* ---- who is it ---- */
 
-/* The secret of an access key, or NULL. */
-static const char *find_secret(const sh_front *front, const char *access_key, const char **principal)
+/* Whose key signed, into call->caller, and its secret. */
+static sh_auth_fault find_caller(front_call *call, const char **secret, const char **message)
 {
-    const sh_cloud *cloud = front->cloud;
-    size_t length = strlen(cloud->access_key);
-    if (strlen(access_key) != length || CRYPTO_memcmp(access_key, cloud->access_key, length) != 0)
-        return NULL;
-    *principal = front->principal;
-    return cloud->secret_key;
+    sh_err err = {0};
+    const sh_sigv4 *claim = &call->claim;
+    switch (sh_caller_by_key(call->front->cloud, claim->access_key, claim->token,
+                             sh_http_request_arena(call->http), &call->caller, secret, &err)) {
+    case SH_KEY_GOOD:
+        break;
+    case SH_KEY_UNKNOWN:
+        *message = "The AWS Access Key Id you provided does not exist in our records.";
+        return SH_AUTH_UNKNOWN_KEY;
+    case SH_KEY_BAD_TOKEN:
+        *message = "The provided token is malformed or otherwise invalid.";
+        return SH_AUTH_BAD_TOKEN;
+    case SH_KEY_EXPIRED:
+        *message = "The provided token has expired.";
+        return SH_AUTH_EXPIRED_TOKEN;
+    default:
+        sh_log(SH_LOG_ERROR, "front", "%s", err.message);
+        *message = "no memory";
+        return SH_AUTH_MEMORY;
+    }
+    call->caller.source_ip = sh_http_request_client(call->http);
+    call->caller.user_agent = sh_http_field_get(call->head, "user-agent");
+    call->caller.referer = sh_http_field_get(call->head, "referer");
+    return SH_AUTH_OK;
 }
 
 static sh_auth_fault authenticate(front_call *call, const char *payload_hash, bool s3, const char *service,
-                                  const char **principal, const char **message)
+                                  const char **message)
 {
     const sh_cloud *cloud = call->front->cloud;
     sh_sigv4 *claim = &call->claim;
@@ -95,12 +108,9 @@ static sh_auth_fault authenticate(front_call *call, const char *payload_hash, bo
     sh_auth_fault fault = sh_sigv4_check_time(claim, sh_now_ms(cloud->clock), message);
     if (fault)
         return fault;
-    const char *secret = find_secret(call->front, claim->access_key, principal);
-    if (!secret || claim->token) { /* no temporary keys exist, so no token is a valid one */
-        *message = secret ? "The provided token is malformed or otherwise invalid."
-                          : "The AWS Access Key Id you provided does not exist in our records.";
-        return SH_AUTH_UNKNOWN_KEY;
-    }
+    const char *secret = NULL;
+    if ((fault = find_caller(call, &secret, message)))
+        return fault;
     return sh_sigv4_check(claim, call->head, secret, payload_hash, s3, sh_http_request_arena(call->http),
                           message);
 }
@@ -141,6 +151,11 @@ static void json_refuse_auth(sh_http_request *http, sh_auth_fault fault, const c
     case SH_AUTH_DATE:
         json_refuse(http, 400, "IncompleteSignatureException", message);
         break;
+    case SH_AUTH_EXPIRED_TOKEN:
+        json_refuse(http, 403, "ExpiredTokenException",
+                    "The security token included in the request is expired");
+        break;
+    case SH_AUTH_BAD_TOKEN:
     case SH_AUTH_UNKNOWN_KEY:
         json_refuse(http, 403, "UnrecognizedClientException",
                     "The security token included in the request is invalid.");
@@ -248,8 +263,7 @@ static void run_action(front_call *call)
     end_action(call);
 }
 
-static void begin_action(front_call *call, const sh_service *service, const sh_action *action, json_t *in,
-                         const char *principal)
+static void begin_action(front_call *call, const sh_service *service, const sh_action *action, json_t *in)
 {
     call->service = service;
     call->action = action;
@@ -257,13 +271,14 @@ static void begin_action(front_call *call, const sh_service *service, const sh_a
     call->hold = (sh_hold){.release = release, .opaque = call->http};
     call->later = (sh_call){.cloud = call->front->cloud,
                             .arena = sh_http_request_arena(call->http),
-                            .principal = principal,
+                            .principal = call->caller.arn,
+                            .caller = &call->caller,
                             .in = in,
                             .hold = &call->hold};
     run_action(call);
 }
 
-static void finish_rest(front_call *call, const char *principal)
+static void finish_rest(front_call *call)
 {
     json_t *in = read_json(call->http);
     if (!in)
@@ -271,14 +286,13 @@ static void finish_rest(front_call *call, const char *principal)
     const sh_action *action =
         sh_mediaconvert_route(call->head->method, call->head->path, call->head->query, in);
     if (action)
-        begin_action(call, &sh_service_mediaconvert, action, in, principal);
+        begin_action(call, &sh_service_mediaconvert, action, in);
     else
         json_refuse(call->http, 404, "NotFoundException", "MediaConvert has no such operation here");
     json_decref(in);
 }
 
-static void finish_target(front_call *call, const sh_service *service, const char *operation,
-                          const char *principal)
+static void finish_target(front_call *call, const sh_service *service, const char *operation)
 {
     char message[256];
     const sh_action *action = sh_action_find(service, operation);
@@ -290,7 +304,7 @@ static void finish_target(front_call *call, const sh_service *service, const cha
     }
     json_t *in = read_json(call->http);
     if (in)
-        begin_action(call, service, action, in, principal);
+        begin_action(call, service, action, in);
     json_decref(in);
 }
 
@@ -300,7 +314,7 @@ static void finish_json(front_call *call)
     bool overflow;
     unsigned char hash[SH_DIGEST_BYTES];
     char hex[65];
-    const char *principal = NULL, *message = NULL, *operation = NULL;
+    const char *message = NULL, *operation = NULL;
     const char *target = sh_http_field_get(call->head, "x-amz-target");
     const char *body = sh_http_body(call->http, &length, &overflow);
     const sh_service *service = target ? service_of_target(target, &operation) : &sh_service_mediaconvert;
@@ -317,15 +331,15 @@ static void finish_json(front_call *call)
                                        service               ? service->name
                                        : call->claim.service ? call->claim.service
                                                              : "",
-                                       &principal, &message);
+                                       &message);
     if (fault)
         json_refuse_auth(call->http, fault, message);
     else if (!service)
         json_refuse(call->http, 400, "UnknownOperationException", "X-Amz-Target names no service known here");
     else if (target)
-        finish_target(call, service, operation, principal);
+        finish_target(call, service, operation);
     else
-        finish_rest(call, principal);
+        finish_rest(call);
 }
 
 /* ---- S3 ---- */
@@ -344,6 +358,8 @@ static void s3_refuse_auth(front_call *call, sh_auth_fault fault, const char *me
         {SH_AUTH_UNSUPPORTED, 400, "InvalidRequest"},
         {SH_AUTH_SKEWED, 403, "RequestTimeTooSkewed"},
         {SH_AUTH_UNKNOWN_KEY, 403, "InvalidAccessKeyId"},
+        {SH_AUTH_BAD_TOKEN, 400, "InvalidToken"},
+        {SH_AUTH_EXPIRED_TOKEN, 400, "ExpiredToken"},
         {SH_AUTH_MISMATCH, 403, "SignatureDoesNotMatch"},
         {SH_AUTH_MEMORY, 500, "InternalError"},
     };
@@ -352,10 +368,6 @@ static void s3_refuse_auth(front_call *call, sh_auth_fault fault, const char *me
     const char *value = region ? call->front->cloud->settings.region : call->claim.access_key;
     if (fault == SH_AUTH_MISSING)
         message = "Access Denied";
-    if (fault == SH_AUTH_UNKNOWN_KEY && call->claim.token) {
-        sh_s3_refuse(call->http, 400, "InvalidToken", message, NULL, NULL);
-        return;
-    }
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         if (rows[i].fault == fault) {
             sh_s3_refuse(call->http, rows[i].status, rows[i].code, message, name, value);
@@ -366,7 +378,7 @@ static void s3_refuse_auth(front_call *call, sh_auth_fault fault, const char *me
 
 static void begin_s3(front_call *call)
 {
-    const char *principal = NULL, *message = NULL;
+    const char *message = NULL;
     sh_payload kind = call->claim.payload_kind;
     if (!call->fault && kind == SH_PAYLOAD_ABSENT) {
         sh_s3_refuse(call->http, 400, "InvalidRequest",
@@ -381,11 +393,11 @@ static void begin_s3(front_call *call)
             "ArgumentName", "x-amz-content-sha256");
         return;
     }
-    sh_auth_fault fault = authenticate(call, call->claim.payload, true, "s3", &principal, &message);
+    sh_auth_fault fault = authenticate(call, call->claim.payload, true, "s3", &message);
     if (fault)
         s3_refuse_auth(call, fault, message);
     else
-        sh_s3_begin(&call->s3, call->front->cloud, call->http, &call->claim, principal);
+        sh_s3_begin(&call->s3, call->front->cloud, call->http, &call->claim, &call->caller);
 }
 
 /* ---- handler ---- */
@@ -400,14 +412,15 @@ static void on_begin(void *opaque, sh_http_request *http)
     call->head = sh_http_request_head(http);
     *sh_http_user(http) = call;
     call->fault = sh_sigv4_parse(call->head, sh_http_request_arena(http), &call->claim, &call->message);
-    const char *service = call->claim.service, *principal;
+    const char *service = call->claim.service, *secret, *message;
+    sh_auth_fault fault;
     bool target = sh_http_field_get(call->head, "x-amz-target") != NULL;
     if (service ? strcmp(service, "s3") == 0 || (!target && strcmp(service, "mediaconvert") != 0) : !target)
         begin_s3(call);
     else if (call->fault)
         json_refuse_auth(http, call->fault, call->message);
-    else if (!find_secret(call->front, call->claim.access_key, &principal))
-        json_refuse_auth(http, SH_AUTH_UNKNOWN_KEY, NULL);
+    else if ((fault = find_caller(call, &secret, &message)))
+        json_refuse_auth(http, fault, message);
     else /* strangers have no memory here */
         sh_http_keep_body(http, JSON_BODY_MAX);
 }

@@ -182,7 +182,7 @@ static bool version_valid(sh_s3 *s3)
 }
 
 void sh_s3_begin(sh_s3 **out, sh_cloud *cloud, sh_http_request *http, const sh_sigv4 *claim,
-                 const char *principal)
+                 const sh_caller *caller)
 {
     sh_s3 *s3 = sh_arena_alloc(sh_http_request_arena(http), sizeof(*s3));
     if (!s3)
@@ -193,7 +193,7 @@ void sh_s3_begin(sh_s3 **out, sh_cloud *cloud, sh_http_request *http, const sh_s
                   .head = sh_http_request_head(http),
                   .arena = sh_http_request_arena(http),
                   .claim = claim,
-                  .principal = principal,
+                  .caller = caller,
                   .receiver = {.fd = -1}};
     *out = s3;
     if (!split_path(s3) || !names_valid(s3) || !version_valid(s3))

@@ -6,6 +6,7 @@
  * has a begin() before it (s3_receive.c takes the body into a staged file); every operation ends in its
  * run(). */
 #include "base/buf.h"
+#include "cloud/api/caller.h"
 #include "cloud/api/front.h"
 #include "cloud/http/server.h"
 #include "cloud/http/sigv4.h"
@@ -48,7 +49,7 @@ struct sh_s3 {
     const sh_http_head *head;
     sh_arena *arena;
     const sh_sigv4 *claim; /* checked */
-    const char *principal;
+    const sh_caller *caller;
     const sh_s3_operation *operation; /* NULL: answered already */
     const char *bucket;               /* decoded; NULL: service level */
     const char *key;                  /* decoded; NULL: bucket level */
@@ -59,7 +60,7 @@ struct sh_s3 {
 
 /* Called by front.c. *out is in the request's arena and valid until sh_s3_end. */
 void sh_s3_begin(sh_s3 **out, sh_cloud *cloud, sh_http_request *http, const sh_sigv4 *claim,
-                 const char *principal);
+                 const sh_caller *caller);
 void sh_s3_finish(sh_s3 *s3);
 void sh_s3_end(sh_s3 *s3);
 /* An S3 error before there is an sh_s3: signature faults. */

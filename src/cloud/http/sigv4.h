@@ -25,6 +25,8 @@ typedef enum sh_auth_fault {
     SH_AUTH_EXPIRED,        /* presigned and too old */
     SH_AUTH_NOT_YET,        /* presigned for a later time */
     SH_AUTH_UNKNOWN_KEY,    /* nobody has this access key */
+    SH_AUTH_BAD_TOKEN,      /* the session token does not belong to the key */
+    SH_AUTH_EXPIRED_TOKEN,  /* a temporary key whose time is over */
     SH_AUTH_MISMATCH,       /* the signature is another one */
     SH_AUTH_UNSIGNED_FIELD, /* an x-amz-* field or Host is not signed */
     SH_AUTH_MEMORY,
