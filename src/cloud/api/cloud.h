@@ -51,6 +51,7 @@ typedef struct sh_cloud {
     struct sh_flow_cache *flows;      /* states_cache.c: parsed definitions */
     struct sh_holds *holds;           /* hold.c: calls whose answer comes later */
     struct sh_express_table *express; /* states_express.c */
+    struct sh_iam *iam;               /* iam.h */
 } sh_cloud;
 
 /* Tells the runners named by SH_WAKE_* bits that there may be work. Call after the transaction has committed,
