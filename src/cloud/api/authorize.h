@@ -20,5 +20,22 @@ typedef struct sh_asked {
  * perform: ...". Another negative status: the database or memory failed, see err. */
 int sh_authorize(struct sh_cloud *cloud, const sh_caller *caller, const sh_asked *asked, sh_arena *arena,
                  const char **sentence, sh_err *err);
+/* The same; *reason (untouched unless 0 or SH_E_DENIED is returned) tells an explicit deny from silence. */
+int sh_authorize_why(struct sh_cloud *cloud, const sh_caller *caller, const sh_asked *asked, sh_arena *arena,
+                     sh_policy_reason *reason, const char **sentence, sh_err *err);
+
+/* ---- actions of the services with a table of actions: authorize_action.c ---- */
+
+struct sh_call;
+
+/* May call->caller do this action with call->in? Each resource that the input names is asked for, with the
+ * action's own condition keys. 0, or a negative status with call->error set (AccessDeniedException, 400).
+ * What an action hands on (iam:PassRole) is asked for here, too. service: "ssm"; action: "SendCommand". */
+int sh_authorize_action(struct sh_call *call, const char *service, const char *action);
+/* iam:PassRole of a role to a service ("states.amazonaws.com"). As above. */
+int sh_authorize_pass_role(struct sh_call *call, const char *role_arn, const char *service);
+/* Any one action on one resource. As above. */
+int sh_authorize_one(struct sh_call *call, const char *action, const char *resource,
+                     const sh_policy_key *keys, size_t key_count);
 
 #endif

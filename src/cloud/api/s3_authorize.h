@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef SH_API_S3_AUTHORIZE_H
+#define SH_API_S3_AUTHORIZE_H
+/* Who may do what in S3. An operation of the API needs one or more actions of IAM (GetObject with versionId
+ * needs s3:GetObjectVersion, CopyObject needs reading and writing); each is decided by the caller's policies,
+ * the bucket's policy, public access block and ACLs together. The bucket of a request exists before anybody
+ * is refused: who may not see it is told NoSuchBucket all the same, as AWS does. */
+#include "cloud/api/caller.h"
+#include "cloud/api/s3.h"
+
+/* Before an operation begins: false after having answered AccessDenied (or NoSuchBucket). */
+bool sh_s3_authorize(sh_s3 *s3);
+
+/* One action on a key of the request's bucket (key NULL: on the bucket; version NULL: none), without an
+ * answer: for each key of DeleteObjects. 0, SH_E_DENIED with *sentence (the message of AccessDenied), or
+ * another failure. */
+int sh_s3_may(sh_s3 *s3, const char *action, const char *key, const char *version, const char **sentence,
+              sh_err *err);
+/* Whether a missing key may be said to be missing (s3:ListBucket); else it is 403 AccessDenied. */
+bool sh_s3_may_know(sh_s3 *s3);
+
+/* The same question without a request: for tasks, jobs and commands. action: "s3:GetObject". */
+int sh_s3_permit(sh_cloud *cloud, const sh_caller *caller, const char *action, const char *bucket,
+                 const char *key, sh_arena *arena, const char **sentence, sh_err *err);
+
+#endif
