@@ -5,6 +5,8 @@
  * order. */
 extern const char sh_schema_settings[];   /* settings.c: server settings, by name */
 extern const char sh_schema_objects[];    /* objects.c: buckets, objects, multipart uploads */
+extern const char sh_schema_buckets[];    /* buckets.c: what is configured of a bucket */
+extern const char sh_schema_object_versions[]; /* object_versions.c: versions that are not current */
 extern const char sh_schema_outbox[];     /* outbox.c: events waiting for delivery, rules, targets */
 extern const char sh_schema_flows[];      /* flows.c: state machines, executions, history */
 extern const char sh_schema_commands[];   /* commands.c: SSM commands and invocations */
@@ -16,7 +18,7 @@ extern const char sh_schema_express[];    /* express.c: executions of express st
 extern const char sh_schema_maps[];       /* maps.c: runs of distributed Map states */
 
 extern const char *const sh_schema_all[]; /* NULL-terminated */
-#define SH_SCHEMA_VERSION 3
+#define SH_SCHEMA_VERSION 4
 /* What brings a database of version i to i + 1, before the CREATE statements. */
 extern const char *const sh_schema_steps[SH_SCHEMA_VERSION];
 
