@@ -152,7 +152,7 @@ static void many_or_none(void **state)
     sh_object_new items[] = {
         {.bucket = "bucket", .key = "old", .path = stage("new")},
         {.bucket = "bucket", .key = "other", .path = stage("other")},
-        {.bucket = "bucket", .key = "taken", .path = stage("more"), .only_if_absent = true}};
+        {.bucket = "bucket", .key = "taken", .path = stage("more"), .condition = {.absent = true}}};
     assert_int_equal(sh_objects_publish(&store, items, 3, NULL, NULL), SH_E_CONFLICT);
     assert_string_equal(content("old"), "old");
     assert_null(content("other"));

@@ -399,7 +399,7 @@ static void join_and_publish(completion *c)
                               .headers = c->upload.headers,
                               .checksum = c->checksum,
                               .etag = c->etag,
-                              .only_if_absent = sh_http_field_get(s3->head, "if-none-match") != NULL};
+                              .condition = {.absent = sh_http_field_get(s3->head, "if-none-match") != NULL}};
         status = sh_upload_complete(&s3->objects, c->upload.id, &item, &cause, &err);
         if (status < 0)
             unlink(path);

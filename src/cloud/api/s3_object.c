@@ -35,7 +35,7 @@ bool sh_s3_publish(sh_s3 *s3, const char *reason, const char *content_type, cons
                           .headers = headers,
                           .checksum = s3->receiver.checksum,
                           .etag = s3->receiver.etag,
-                          .only_if_absent = only_if_absent};
+                          .condition = {.absent = only_if_absent}};
     int status = sh_objects_publish(&s3->objects, &item, 1, &cause, &err);
     if (status == SH_E_CONFLICT) {
         sh_s3_fail(s3, 412, "PreconditionFailed",

@@ -322,7 +322,7 @@ static int put_object(sh_effect *e, sh_err *err)
     item.bucket = text(e, "Bucket");
     item.key = text(e, "Key");
     item.content_type = text(e, "ContentType") ? text(e, "ContentType") : "text/plain; charset=UTF-8";
-    item.only_if_absent = text(e, "IfNoneMatch") != NULL;
+    item.condition.absent = text(e, "IfNoneMatch") != NULL;
     if (strlen(item.key) > SH_OBJECT_KEY_MAX)
         return sh_effect_fail(e, 400, "KeyTooLongError", "Your key is too long");
     if ((status = sh_stage_file(&objects, path, &fd, err)) < 0)

@@ -76,6 +76,7 @@ static void read_bucket(const sh_row *row, sh_bucket *out)
     snprintf(out->region, sizeof(out->region), "%s", sh_row_text(row, 1));
     out->created_ms = sh_row_int(row, 2);
     out->eventbridge = sh_row_int(row, 3) != 0;
+    out->versioning = (sh_versioning)sh_row_int(row, 4);
 }
 
 static int take_bucket(void *opaque, const sh_row *row)
@@ -87,9 +88,10 @@ static int take_bucket(void *opaque, const sh_row *row)
 int sh_bucket_get(const sh_objects *objects, const char *name, sh_bucket *out, sh_err *err)
 {
     sh_bucket found = {0};
-    int status = sh_db_each(objects->db, err,
-                            "SELECT name, region, created_ms, eventbridge FROM buckets WHERE name = ?1",
-                            take_bucket, &found, "s", name);
+    int status =
+        sh_db_each(objects->db, err,
+                   "SELECT name, region, created_ms, eventbridge, versioning FROM buckets WHERE name = ?1",
+                   take_bucket, &found, "s", name);
     if (status < 0)
         return status;
     if (!found.name[0])
@@ -115,8 +117,8 @@ int sh_bucket_each(const sh_objects *objects, sh_bucket_fn fn, void *opaque, sh_
 {
     bucket_walk walk = {fn, opaque};
     return sh_db_each(objects->db, err,
-                      "SELECT name, region, created_ms, eventbridge FROM buckets ORDER BY name", walk_bucket,
-                      &walk, "");
+                      "SELECT name, region, created_ms, eventbridge, versioning FROM buckets ORDER BY name",
+                      walk_bucket, &walk, "");
 }
 
 int sh_bucket_set_eventbridge(const sh_objects *objects, const char *name, bool on, sh_err *err)
@@ -131,11 +133,29 @@ int sh_bucket_set_eventbridge(const sh_objects *objects, const char *name, bool 
     return changed(sh_db_end(objects->db, status, err));
 }
 
+int sh_bucket_set_versioning(const sh_objects *objects, const char *name, sh_versioning versioning,
+                             sh_err *err)
+{
+    if (versioning == SH_VERSIONING_NEVER)
+        return sh_fail(err, SH_E_ARGUMENT, "versioning can be suspended, not taken back");
+    int status = sh_db_begin(objects->db, err);
+    if (status < 0)
+        return status;
+    status = sh_db_run(objects->db, err, "UPDATE buckets SET versioning = ?2 WHERE name = ?1", "si", name,
+                       (int64_t)versioning);
+    if (status == 0 && sh_db_changes(objects->db) == 0)
+        status = sh_fail(err, SH_E_NOT_FOUND, "there is no bucket %s", name);
+    return changed(sh_db_end(objects->db, status, err));
+}
+
+/* A row when there is anything in it: objects, versions, delete markers. */
+static const char any_in_bucket[] = "SELECT 1 FROM objects WHERE bucket = ?1 UNION ALL"
+                                    " SELECT 1 FROM object_versions WHERE bucket = ?1 LIMIT 1";
+
 static int delete_bucket_rows(const sh_objects *objects, const char *name, sh_err *err)
 {
     int rows = 0;
-    int status = sh_db_each(objects->db, err, "SELECT 1 FROM objects WHERE bucket = ?1 LIMIT 1", sh_count_row,
-                            &rows, "s", name);
+    int status = sh_db_each(objects->db, err, any_in_bucket, sh_count_row, &rows, "s", name);
     if (status == 0 && rows > 0)
         status = sh_fail(err, SH_E_CONFLICT, "bucket %s is not empty", name);
     if (status == 0)
@@ -163,8 +183,7 @@ static int end_uploads(const sh_objects *objects, const char *name, sh_err *err)
 int sh_bucket_delete(const sh_objects *objects, const char *name, sh_err *err)
 {
     int rows = 0;
-    int status = sh_db_each(objects->db, err, "SELECT 1 FROM objects WHERE bucket = ?1 LIMIT 1", sh_count_row,
-                            &rows, "s", name);
+    int status = sh_db_each(objects->db, err, any_in_bucket, sh_count_row, &rows, "s", name);
     if (status == 0 && rows == 0)
         status = end_uploads(objects, name, err);
     if (status < 0 || (status = sh_db_begin(objects->db, err)) < 0)

@@ -150,7 +150,7 @@ int sh_object_insert(const sh_objects *objects, const sh_object_new *item, const
         return status;
     status = sh_db_each(objects->db, err, "SELECT file FROM objects WHERE bucket = ?1 AND key = ?2",
                         sh_take_file, old, "ss", item->bucket, item->key);
-    if (status == 0 && item->only_if_absent && old[0])
+    if (status == 0 && item->condition.absent && old[0])
         status = sh_fail(err, SH_E_CONFLICT, "s3://%s/%s exists already", item->bucket, item->key);
     if (status == 0 && old[0])
         status = sh_db_run(objects->db, err, "DELETE FROM objects WHERE bucket = ?1 AND key = ?2", "ss",

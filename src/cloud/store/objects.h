@@ -3,7 +3,12 @@
 #define SH_STORE_OBJECTS_H
 /* Buckets and objects. A row in the database is an object; its bytes are the file DATA/objects/<two
  * hex>/<uuid> that the row names. A file never changes once a row names it: a new version of an object is a
- * new file, and the old one is unlinked after the transaction, so whoever opened it reads it to its end.
+ * new file, and the old one, unless the bucket keeps versions, is unlinked after the transaction, so whoever
+ * opened it reads it to its end.
+ *
+ * The table objects has the current object of each key and nothing else, so that reads and lists cost the
+ * same with versions as without; object_versions has what is not current: older versions, and delete markers
+ * (object_versions.c). The latest version of a key is that of the highest sequence of both.
  *
  * The way of a new object: a file under DATA/tmp is written, synced, renamed into objects/, the folder
  * synced, and only then does one transaction make the row and the event row. A crash before the commit leaves
@@ -38,11 +43,18 @@ int sh_objects_recover(const sh_objects *objects, sh_err *err);
 
 /* ---- buckets ---- */
 
+typedef enum sh_versioning {
+    SH_VERSIONING_NEVER,     /* a write replaces the version "null", a delete removes it */
+    SH_VERSIONING_ENABLED,   /* a write makes a version, a delete a marker */
+    SH_VERSIONING_SUSPENDED, /* both replace the version "null" and keep the others */
+} sh_versioning;
+
 typedef struct sh_bucket {
     char name[SH_BUCKET_NAME_MAX + 1];
     char region[32];
     int64_t created_ms;
     bool eventbridge; /* "Object Created" and "Object Deleted" go to EventBridge */
+    sh_versioning versioning;
 } sh_bucket;
 
 bool sh_bucket_name_valid(const char *name); /* AWS's rules for general purpose buckets */
@@ -50,6 +62,9 @@ int sh_bucket_create(const sh_objects *objects, const char *name, const char *re
 int sh_bucket_get(const sh_objects *objects, const char *name, sh_bucket *out, sh_err *err);
 int sh_bucket_delete(const sh_objects *objects, const char *name, sh_err *err); /* CONFLICT: not empty */
 int sh_bucket_set_eventbridge(const sh_objects *objects, const char *name, bool on, sh_err *err);
+/* SH_VERSIONING_NEVER is no state to go back to: SH_E_ARGUMENT. */
+int sh_bucket_set_versioning(const sh_objects *objects, const char *name, sh_versioning versioning,
+                             sh_err *err);
 typedef int (*sh_bucket_fn)(void *opaque, const sh_bucket *bucket); /* non-zero ends; may not use the store */
 int sh_bucket_each(const sh_objects *objects, sh_bucket_fn fn, void *opaque, sh_err *err);
 
@@ -64,16 +79,36 @@ typedef struct sh_object {
     const char *checksum; /* "crc32=<base64>" and the like, or NULL */
     int64_t size;
     int64_t modified_ms;
-    int64_t sequence; /* grows with every write of the store */
+    int64_t sequence;       /* grows with every write of the store */
+    const char *version_id; /* "null" for one written without versioning */
+    bool versioned;         /* the bucket has or had versioning: readers are told the version_id */
+    bool marker;            /* a delete marker: no file, etag, type ... ("") */
+    bool latest;            /* of its key's versions */
+    const char *tags;       /* JSON object {key: value}, or NULL: none */
+    const char *acl;        /* JSON text of its access control list, or NULL: private */
+    const char *parts;      /* JSON array of the parts it was made of, or NULL: written in one */
+    const char *storage;    /* storage class, or NULL: STANDARD */
 } sh_object;
 
-/* Strings of *out are in the arena. */
+/* Strings of *out are in the arena. The current object: when the latest version is a delete marker there is
+ * none. */
 int sh_object_get(const sh_objects *objects, const char *bucket, const char *key, sh_arena *arena,
                   sh_object *out, sh_err *err);
 /* As sh_object_get, and opens the file for reading (close-on-exec). The caller closes *fd. What was opened
  * stays whole, whatever becomes of the key. */
 int sh_object_open(const sh_objects *objects, const char *bucket, const char *key, sh_arena *arena,
                    sh_object *out, int *fd, sh_err *err);
+
+/* The version of that id; NULL: the latest. A delete marker is found too (out->marker), also as the latest
+ * one; SH_E_NOT_FOUND only where there is nothing at all. */
+int sh_object_get_version(const sh_objects *objects, const char *bucket, const char *key, const char *version,
+                          sh_arena *arena, sh_object *out, sh_err *err);
+/* As sh_object_get_version, and opens the file; *fd is -1 for a delete marker. */
+int sh_object_open_version(const sh_objects *objects, const char *bucket, const char *key,
+                           const char *version, sh_arena *arena, sh_object *out, int *fd, sh_err *err);
+#define SH_VERSION_ID 33 /* bytes of a version id with its NUL */
+/* Whether the text could be a version id ("null", or 32 of [A-Za-z0-9._]). */
+bool sh_version_id_valid(const char *text);
 
 /* Who makes a change, for the event; NULL is fine for each. */
 typedef struct sh_object_cause {
@@ -83,16 +118,30 @@ typedef struct sh_object_cause {
     const char *source_ip;  /* "127.0.0.1" when NULL */
 } sh_object_cause;
 
+/* What must hold of the current object for a write or a delete to be done; looked at inside its transaction.
+ * All zero: nothing. SH_E_CONFLICT: does not hold. SH_E_NOT_FOUND: `match` is given and there is no object of
+ * that key (the latest version is no delete marker either: for that, too, SH_E_CONFLICT when deleting). */
+typedef struct sh_object_if {
+    const char *match;   /* value of If-Match: an entity tag, quoted or not, several, or "*" */
+    bool absent;         /* If-None-Match: * : there is no current object */
+    bool has_modified;   /* modified_ms is to be the same, by the second */
+    bool has_size;       /* size is to be the same */
+    int64_t modified_ms; /* these two hold, as on AWS, when there is no object */
+    int64_t size;
+} sh_object_if;
+
 /* A new object from a finished file under DATA/tmp. */
 typedef struct sh_object_new {
     const char *bucket;
     const char *key;
-    const char *path;         /* of the file; it is moved away */
-    const char *content_type; /* NULL: binary/octet-stream */
-    const char *headers;      /* JSON object as in sh_object; NULL: none */
-    const char *checksum;     /* as in sh_object; NULL: none */
-    const char *etag;         /* NULL: the MD5 is computed from the file */
-    bool only_if_absent;      /* If-None-Match: * -> SH_E_CONFLICT when the key exists */
+    const char *path;                         /* of the file; it is moved away */
+    const char *content_type;                 /* NULL: binary/octet-stream */
+    const char *headers;                      /* JSON object as in sh_object; NULL: none */
+    const char *checksum;                     /* as in sh_object; NULL: none */
+    const char *etag;                         /* NULL: the MD5 is computed from the file */
+    sh_object_if condition;                   /* all zero: none */
+    const char *tags, *acl, *parts, *storage; /* as in sh_object; NULL: none */
+    char *version_id; /* NULL, or SH_VERSION_ID bytes that get the new version's: "null" without versioning */
 } sh_object_new;
 
 /* Makes all `count` objects in ONE transaction together with their events: afterwards all are visible or none
@@ -107,12 +156,64 @@ typedef int (*sh_object_with_fn)(void *opaque, sh_err *err);
 int sh_objects_publish_with(const sh_objects *objects, const sh_object_new *items, size_t count,
                             const sh_object_cause *cause, sh_object_with_fn with, void *opaque, sh_err *err);
 
-/* Deletes all the keys in one transaction, also on a full disk (DATA/reserve is given up for it). A key that
- * is not there is fine, as in S3. */
+/* One to delete, and what became of it. */
+typedef struct sh_object_doomed {
+    const char *key;
+    const char *version; /* NULL: the object itself, which with versioning leaves a delete marker */
+    sh_object_if condition;
+    int status;  /* out: 0; SH_E_CONFLICT, SH_E_NOT_FOUND: of the condition */
+    bool marker; /* out: a delete marker was made, or the version that was removed was one */
+    char version_id[SH_VERSION_ID]; /* out: of the marker that was made, or what was removed; "": none */
+} sh_object_doomed;
+
+/* Deletes all of them in one transaction, also on a full disk (DATA/reserve is given up for it). A key or
+ * version that is not there is fine, as in S3. One whose condition does not hold is left and told in its
+ * status, the others are deleted. */
+int sh_objects_delete_each(const sh_objects *objects, const char *bucket, sh_object_doomed *doomed,
+                           size_t count, const sh_object_cause *cause, sh_err *err);
+/* The same by keys alone. */
 int sh_objects_delete(const sh_objects *objects, const char *bucket, const char *const *keys, size_t count,
                       const sh_object_cause *cause, sh_err *err);
 int sh_object_delete(const sh_objects *objects, const char *bucket, const char *key,
                      const sh_object_cause *cause, sh_err *err);
+
+/* Tags (JSON object; NULL: none) and access control list of a version (NULL: the latest), in place: neither
+ * makes a version. SH_E_NOT_FOUND; SH_E_CONFLICT: it is a delete marker. *out, which may be NULL, gets the
+ * version as it is then, in the arena. */
+int sh_object_set_tags(const sh_objects *objects, const char *bucket, const char *key, const char *version,
+                       const char *tags, const sh_object_cause *cause, sh_arena *arena, sh_object *out,
+                       sh_err *err);
+int sh_object_set_acl(const sh_objects *objects, const char *bucket, const char *key, const char *version,
+                      const char *acl, const sh_object_cause *cause, sh_arena *arena, sh_object *out,
+                      sh_err *err);
+
+/* ---- lifecycle ---- */
+
+/* What a rule of a lifecycle speaks of. A call looks at keys after `after` and stops when it has deleted
+ * `limit`, or seen some thousands of rows: one transaction each, so that others get their turn. */
+typedef struct sh_expiry {
+    const char *bucket;
+    const char *prefix;                /* "": all */
+    const char *tags;                  /* JSON object: all of these; NULL: any */
+    int64_t larger_than;               /* size > this; -1: any */
+    int64_t smaller_than;              /* size < this; -1: any */
+    int64_t before_ms;                 /* written, or for noncurrent ones: no longer current, before this */
+    int64_t keep;                      /* noncurrent: this many of the newest noncurrent ones of a key stay */
+    int64_t limit;                     /* at most so many; 1..1000 */
+    char after[SH_OBJECT_KEY_MAX + 1]; /* "" at first; moved on by each call */
+    int64_t deleted;                   /* out, summed up */
+    bool done;                         /* out: the end of the bucket was reached */
+} sh_expiry;
+
+/* Current objects: deleted as DeleteObject without a version would. */
+int sh_objects_expire(const sh_objects *objects, sh_expiry *expiry, const sh_object_cause *cause,
+                      sh_err *err);
+/* Versions that are not the latest: removed for good. */
+int sh_objects_expire_noncurrent(const sh_objects *objects, sh_expiry *expiry, const sh_object_cause *cause,
+                                 sh_err *err);
+/* Delete markers that are the only version of their key (ExpiredObjectDeleteMarker). */
+int sh_objects_expire_markers(const sh_objects *objects, sh_expiry *expiry, const sh_object_cause *cause,
+                              sh_err *err);
 
 /* ---- staging ---- */
 
@@ -139,5 +240,20 @@ typedef int (*sh_list_fn)(void *opaque, const sh_object *object, const char *com
  * arena. */
 int sh_objects_list(const sh_objects *objects, const sh_list_query *query, sh_list_fn fn, void *opaque,
                     sh_arena *arena, const char **next, sh_err *err);
+
+typedef struct sh_versions_query {
+    const char *bucket;
+    const char *prefix;        /* "": all */
+    const char *delimiter;     /* "": none */
+    const char *after;         /* keys (and common prefixes) that come after this; "": from the start */
+    const char *after_version; /* with `after`: also that key's versions older than this one; NULL: none */
+    int max;                   /* versions, markers and common prefixes in all */
+} sh_versions_query;
+
+/* Versions and delete markers, in byte order of the keys, of one key the latest first. *next and
+ * *next_version: NULL at the end, else what to give as `after` and `after_version` (NULL behind a common
+ * prefix). SH_E_NOT_FOUND: there is no such version of `after`. */
+int sh_versions_list(const sh_objects *objects, const sh_versions_query *query, sh_list_fn fn, void *opaque,
+                     sh_arena *arena, const char **next, const char **next_version, sh_err *err);
 
 #endif

@@ -5,6 +5,7 @@
 const char *const sh_schema_all[] = {
     sh_schema_settings,
     sh_schema_objects,
+    sh_schema_object_versions,
     sh_schema_buckets,
     sh_schema_outbox,
     sh_schema_flows,
@@ -34,4 +35,13 @@ const char *const sh_schema_steps[SH_SCHEMA_VERSION] = {
     "ALTER TABLE executions ADD COLUMN version_arn TEXT;"
     "ALTER TABLE executions ADD COLUMN alias_arn TEXT;"
     "ALTER TABLE executions ADD COLUMN trace_header TEXT;",
+    "ALTER TABLE buckets ADD COLUMN versioning INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE objects ADD COLUMN version_id TEXT NOT NULL DEFAULT 'null';"
+    "ALTER TABLE objects ADD COLUMN tags TEXT;"
+    "ALTER TABLE objects ADD COLUMN acl TEXT;"
+    "ALTER TABLE objects ADD COLUMN parts TEXT;"
+    "ALTER TABLE objects ADD COLUMN storage TEXT;"
+    "ALTER TABLE uploads ADD COLUMN tags TEXT;"
+    "ALTER TABLE uploads ADD COLUMN acl TEXT;"
+    "ALTER TABLE uploads ADD COLUMN storage TEXT;",
 };

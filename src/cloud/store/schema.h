@@ -3,19 +3,19 @@
 #define SH_STORE_SCHEMA_H
 /* Each file that owns tables has its CREATE statements in a constant named here; schema.c lists them in
  * order. */
-extern const char sh_schema_settings[];   /* settings.c: server settings, by name */
-extern const char sh_schema_objects[];    /* objects.c: buckets, objects, multipart uploads */
-extern const char sh_schema_buckets[];    /* buckets.c: what is configured of a bucket */
+extern const char sh_schema_settings[];        /* settings.c: server settings, by name */
+extern const char sh_schema_objects[];         /* objects.c: buckets, objects, multipart uploads */
+extern const char sh_schema_buckets[];         /* buckets.c: what is configured of a bucket */
 extern const char sh_schema_object_versions[]; /* object_versions.c: versions that are not current */
-extern const char sh_schema_outbox[];     /* outbox.c: events waiting for delivery, rules, targets */
-extern const char sh_schema_flows[];      /* flows.c: state machines, executions, history */
-extern const char sh_schema_commands[];   /* commands.c: SSM commands and invocations */
-extern const char sh_schema_mcjobs[];     /* mcjobs.c: MediaConvert jobs */
-extern const char sh_schema_mckept[];     /* mckept.c: its queues, presets, job templates */
-extern const char sh_schema_activities[]; /* activities.c: activities of Step Functions */
-extern const char sh_schema_versions[];   /* versions.c: versions and aliases of state machines */
-extern const char sh_schema_express[];    /* express.c: executions of express state machines */
-extern const char sh_schema_maps[];       /* maps.c: runs of distributed Map states */
+extern const char sh_schema_outbox[];          /* outbox.c: events waiting for delivery, rules, targets */
+extern const char sh_schema_flows[];           /* flows.c: state machines, executions, history */
+extern const char sh_schema_commands[];        /* commands.c: SSM commands and invocations */
+extern const char sh_schema_mcjobs[];          /* mcjobs.c: MediaConvert jobs */
+extern const char sh_schema_mckept[];          /* mckept.c: its queues, presets, job templates */
+extern const char sh_schema_activities[];      /* activities.c: activities of Step Functions */
+extern const char sh_schema_versions[];        /* versions.c: versions and aliases of state machines */
+extern const char sh_schema_express[];         /* express.c: executions of express state machines */
+extern const char sh_schema_maps[];            /* maps.c: runs of distributed Map states */
 
 extern const char *const sh_schema_all[]; /* NULL-terminated */
 #define SH_SCHEMA_VERSION 4
