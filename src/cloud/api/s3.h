@@ -103,6 +103,10 @@ void sh_s3_receive_end(sh_s3 *s3); /* removes what was not published */
  */
 bool sh_s3_check_body(sh_s3 *s3);
 
+/* ---- s3_read.c ---- */
+/* Answers GetObject or HeadObject with the object that was found. fd: its file, closed here; -1: HEAD. */
+void sh_s3_answer_object(sh_s3 *s3, const sh_object *object, int fd);
+
 /* ---- s3_meta.c ---- */
 /* JSON object of the fields that belong to the object (Cache-Control, x-amz-meta-* …), in the arena; NULL
  * after having answered. */
