@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cloud/api/front.h"
+#include "cloud/http/listen.h"
 #include "cloud/store/settings.h"
 
 #include <errno.h>
@@ -175,7 +176,7 @@ static int serve(const options *o, sh_err *err)
     sh_cloud *cloud = NULL;
     sh_front *front = NULL;
     sh_http_server *server = NULL;
-    int status = sh_http_check_address(o->listen, err); /* before anything is made */
+    int status = sh_listen_check(o->listen, err); /* before anything is made */
     if (status < 0 || (status = sh_cloud_open(&cloud, &o->cloud, &sh_clock_system, err)) < 0)
         return status;
     warn_of_open_folder(cloud->settings.data);

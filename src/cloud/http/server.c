@@ -4,14 +4,16 @@
  * unescaping is switched off: what it makes of "%2F" and "%00" must not reach a key. */
 #include "cloud/http/server.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/size.h"
 #include "cloud/http/door.h"
+#include "cloud/http/listen.h"
+#include "cloud/http/tls.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -28,7 +30,6 @@ enum {
     CONNECTIONS_MAX = 12800,
     CONNECTION_MEMORY = 64 * 1024, /* request head and read buffer */
     IDLE_SECONDS = 120,
-    BACKLOG = 1024,
     ANSWER_FIELDS_MAX = SH_HTTP_FIELDS_MAX + 64, /* all that a request can have brought, and our own */
 };
 
@@ -36,6 +37,9 @@ struct sh_http_server {
     struct MHD_Daemon *daemon;
     sh_door door;
     sh_http_handler handler;
+    void (*observe)(void *opaque, const sh_http_request *request);
+    void *observer;
+    bool secure; /* TLS */
     char endpoint[128];
     pthread_mutex_t mutex;
     pthread_cond_t ended;
@@ -67,7 +71,7 @@ struct sh_http_request {
     sh_http_field fields[ANSWER_FIELDS_MAX]; /* of the answer */
     size_t field_count;
     struct MHD_Response *response;
-    int status;
+    sh_http_record record;
     bool held;
     bool asked; /* sh_http_hold was called by this finish(); touched by the server's thread only */
     sh_http_request *held_next, **held_link;
@@ -103,6 +107,23 @@ void **sh_http_user(sh_http_request *request)
 int64_t sh_http_content_length(const sh_http_request *request)
 {
     return request->content_length;
+}
+
+bool sh_http_secure(const sh_http_request *request)
+{
+    return request->server->secure;
+}
+
+void sh_http_note(sh_http_request *request, const char *service, const char *operation, const char *resource)
+{
+    request->record.service = service;
+    request->record.operation = operation;
+    request->record.resource = resource;
+}
+
+const sh_http_record *sh_http_request_record(const sh_http_request *request)
+{
+    return &request->record;
 }
 
 bool sh_http_answered(const sh_http_request *request)
@@ -208,7 +229,7 @@ static void set_response(sh_http_request *request, int status, struct MHD_Respon
         sh_log(SH_LOG_ERROR, "http", "no memory for a response");
         return;
     }
-    request->status = status;
+    request->record.status = status;
     request->response = response;
     for (size_t i = 0; i < request->field_count; i++)
         if (request->fields[i].value[0] &&
@@ -220,6 +241,7 @@ void sh_http_answer(sh_http_request *request, int status, const void *bytes, siz
 {
     if (request->response)
         return;
+    request->record.answered = (int64_t)length;
     set_response(request, status,
                  MHD_create_response_from_buffer(length, (void *)(uintptr_t)bytes, MHD_RESPMEM_MUST_COPY));
 }
@@ -235,6 +257,7 @@ void sh_http_answer_file(sh_http_request *request, int status, int fd, int64_t o
         MHD_create_response_from_fd_at_offset64((uint64_t)length, fd, (uint64_t)offset);
     if (!response)
         close(fd);
+    request->record.answered = length;
     set_response(request, status, response);
 }
 
@@ -340,6 +363,7 @@ static void begin(sh_http_request *request, const char *method)
     sh_err err = {0};
     sh_http_head *head = &request->head;
     request->begun = true;
+    request->record.started_us = sh_monotonic_us();
     pthread_mutex_lock(&request->server->mutex);
     request->server->running++;
     pthread_mutex_unlock(&request->server->mutex);
@@ -372,6 +396,7 @@ static void begin(sh_http_request *request, const char *method)
 
 static void take_body(sh_http_request *request, const void *bytes, size_t length)
 {
+    request->record.received += (int64_t)length;
     if (request->response) {
         request->drained += (int64_t)length;
     } else if (request->sink) {
@@ -388,7 +413,7 @@ static enum MHD_Result queue(sh_http_request *request)
     if (!request->response) /* no memory for an answer: the connection is cut, which is no success */
         return MHD_NO;
     enum MHD_Result result =
-        MHD_queue_response(request->connection, (unsigned)request->status, request->response);
+        MHD_queue_response(request->connection, (unsigned)request->record.status, request->response);
     return result;
 }
 
@@ -426,13 +451,16 @@ static void on_completed(void *opaque, struct MHD_Connection *connection, void *
 {
     sh_http_request *request = *slot;
     sh_http_server *server = opaque;
-    (void)connection, (void)how;
+    (void)connection;
     *slot = NULL;
     if (!request)
         return;
     bool begun = request->begun;
+    request->record.complete = how == MHD_REQUEST_TERMINATED_COMPLETED_OK;
     if (request->handled)
         server->handler.end(server->handler.opaque, request);
+    if (begun && server->observe)
+        server->observe(server->observer, request);
     request_free(request);
     if (!begun)
         return;
@@ -457,102 +485,7 @@ static void on_log(void *opaque, const char *format, va_list args)
     sh_log(SH_LOG_DEBUG, "http", "%s", text);
 }
 
-/* ---- listening ---- */
-
-/* Cuts "host:port" or "[host]:port" apart. */
-static int split_address(const char *address, char *host, size_t size, const char **port, sh_err *err)
-{
-    const char *colon = strrchr(address, ':');
-    const char *from = address;
-    if (!colon || !colon[1])
-        return sh_fail(err, SH_E_ARGUMENT, "listen address \"%s\": ADDR:PORT is needed, as 127.0.0.1:9000",
-                       address);
-    size_t length = (size_t)(colon - address);
-    if (length >= 2 && from[0] == '[' && from[length - 1] == ']') {
-        from++;
-        length -= 2;
-    }
-    if (length >= size)
-        return sh_fail(err, SH_E_ARGUMENT, "listen address is too long");
-    memcpy(host, from, length);
-    host[length] = '\0';
-    *port = colon + 1;
-    return 0;
-}
-
-static int bind_first(const struct addrinfo *list, const char *address, sh_err *err)
-{
-    int error = EADDRNOTAVAIL;
-    for (const struct addrinfo *at = list; at; at = at->ai_next) {
-        int on = 1;
-        int fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
-            bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
-            return fd;
-        error = errno;
-        if (fd >= 0)
-            close(fd);
-    }
-    return sh_fail_errno(err, error, "cannot listen on %s", address);
-}
-
-static int read_address(const char *address, char *host, size_t size, const char **port, sh_err *err)
-{
-    int64_t number;
-    int status = split_address(address, host, size, port, err);
-    if (status == 0 && !sh_parse_i64(*port, strlen(*port), 0, 65535, &number))
-        status = sh_fail(err, SH_E_ARGUMENT, "listen address \"%s\": the port is a number from 0 to 65535",
-                         address);
-    return status;
-}
-
-int sh_http_check_address(const char *address, sh_err *err)
-{
-    char host[256];
-    const char *port;
-    return read_address(address, host, sizeof(host), &port, err);
-}
-
-/* Returns a listening socket, or a negative status. */
-static int open_listener(const char *address, sh_err *err)
-{
-    char host[256];
-    const char *port = "";
-    struct addrinfo *list = NULL;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    int status = read_address(address, host, sizeof(host), &port, err);
-    if (status < 0)
-        return status;
-    if (!host[0])
-        hints.ai_family = AF_INET;
-    int code = getaddrinfo(host[0] ? host : NULL, port, &hints, &list);
-    if (code)
-        return sh_fail(err, SH_E_ARGUMENT, "listen address \"%s\": %s", address, gai_strerror(code));
-    int fd = bind_first(list, address, err);
-    freeaddrinfo(list);
-    return fd;
-}
-
-static void name_endpoint(sh_http_server *server, int fd)
-{
-    struct sockaddr_storage address = {0};
-    socklen_t length = sizeof(address);
-    char text[INET6_ADDRSTRLEN] = "127.0.0.1";
-    if (getsockname(fd, (struct sockaddr *)&address, &length) < 0)
-        return;
-    if (address.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&address;
-        bool any = IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr);
-        inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
-        snprintf(server->endpoint, sizeof(server->endpoint), "http://[%s]:%u", any ? "::1" : text,
-                 ntohs(in6->sin6_port));
-        return;
-    }
-    const struct sockaddr_in *in = (const struct sockaddr_in *)&address;
-    if (in->sin_addr.s_addr != htonl(INADDR_ANY))
-        inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
-    snprintf(server->endpoint, sizeof(server->endpoint), "http://%s:%u", text, ntohs(in->sin_port));
-}
+/* ---- the server ---- */
 
 static void server_free(sh_http_server *server)
 {
@@ -570,7 +503,28 @@ static void take_connection(void *opaque, int fd, const struct sockaddr *address
         sh_log(SH_LOG_WARNING, "http", "a connection was refused: %s", strerror(errno));
 }
 
-int sh_http_start(sh_http_server **out, const char *address, const sh_http_handler *handler, sh_err *err)
+/* The options of libmicrohttpd; those of TLS only where there is TLS. */
+static struct MHD_Daemon *start_daemon(sh_http_server *server, const sh_http_options *options)
+{
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG |
+                     MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET;
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, (intptr_t)sh_tls_pair_for, NULL},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)SH_TLS_PRIORITIES},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    return MHD_start_daemon(
+        options->tls ? flags | MHD_USE_TLS : flags, 0, NULL, NULL, on_request, server,
+        MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_THREAD_POOL_SIZE,
+        options->threads ? options->threads : (unsigned)THREADS, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL,
+        MHD_OPTION_ARRAY, options->tls ? tls : tls + 2, MHD_OPTION_END);
+}
+
+int sh_http_open(sh_http_server **out, const sh_http_options *options, const sh_http_handler *handler,
+                 sh_err *err)
 {
     pthread_condattr_t attributes;
     sh_http_server *server = calloc(1, sizeof(*server));
@@ -582,21 +536,16 @@ int sh_http_start(sh_http_server **out, const char *address, const sh_http_handl
     pthread_cond_init(&server->ended, &attributes);
     pthread_condattr_destroy(&attributes);
     server->handler = *handler;
-    int fd = open_listener(address, err);
+    server->observe = options->observe;
+    server->observer = options->observer;
+    server->secure = options->tls;
+    int fd = sh_listen_open(options->address, err);
     if (fd < 0) {
         server_free(server);
         return fd;
     }
-    name_endpoint(server, fd);
-    server->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME |
-            MHD_USE_NO_LISTEN_SOCKET,
-        0, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL,
-        MHD_OPTION_END);
+    sh_listen_name(fd, options->tls ? "https" : "http", server->endpoint, sizeof(server->endpoint));
+    server->daemon = start_daemon(server, options);
     int status = server->daemon ? sh_door_open(&server->door, fd, take_connection, server, err)
                                 : sh_fail(err, SH_E_IO, "the HTTP server could not start its threads");
     if (status < 0) {
@@ -608,6 +557,11 @@ int sh_http_start(sh_http_server **out, const char *address, const sh_http_handl
     }
     *out = server;
     return 0;
+}
+
+int sh_http_start(sh_http_server **out, const char *address, const sh_http_handler *handler, sh_err *err)
+{
+    return sh_http_open(out, &(sh_http_options){.address = address}, handler, err);
 }
 
 const char *sh_http_endpoint(const sh_http_server *server)

@@ -33,9 +33,17 @@ typedef struct sh_http_handler {
     void (*end)(void *opaque, sh_http_request *request);    /* frees what sh_http_user holds */
 } sh_http_handler;
 
-/* Whether `address` has the form that sh_http_start takes: SH_E_ARGUMENT with the reason if not. */
-int sh_http_check_address(const char *address, sh_err *err);
-/* address: "127.0.0.1:9000", "[::1]:0", ":9000" (every address). Port 0 takes a free one. */
+typedef struct sh_http_options {
+    const char *address; /* listen.h */
+    bool tls;            /* with the certificate of tls.h */
+    unsigned threads;    /* 0: 32 */
+    /* Called once for each request whose head came, after end() and whatever became of it. */
+    void (*observe)(void *opaque, const sh_http_request *request);
+    void *observer;
+} sh_http_options;
+
+int sh_http_open(sh_http_server **out, const sh_http_options *options, const sh_http_handler *handler,
+                 sh_err *err);
 int sh_http_start(sh_http_server **out, const char *address, const sh_http_handler *handler, sh_err *err);
 /* "http://127.0.0.1:9000", with the real port and, for "every address", 127.0.0.1. */
 const char *sh_http_endpoint(const sh_http_server *server);
@@ -51,6 +59,22 @@ const char *sh_http_request_client(const sh_http_request *request); /* numeric a
 void **sh_http_user(sh_http_request *request);                      /* a place for the handler's own state */
 int64_t sh_http_content_length(const sh_http_request *request);     /* -1: not announced */
 bool sh_http_answered(const sh_http_request *request);
+bool sh_http_secure(const sh_http_request *request); /* it came over TLS */
+
+/* What a request was, for who watches the server. */
+typedef struct sh_http_record {
+    const char *service, *operation; /* "s3", "PutObject"; NULL until sh_http_note */
+    const char *resource;            /* a bucket; NULL: none */
+    int status;                      /* 0: the connection was cut without an answer */
+    bool complete;                   /* the answer was sent whole */
+    int64_t received, answered;      /* bytes of the body, and of the answer's as announced */
+    int64_t started_us;              /* sh_monotonic_us */
+} sh_http_record;
+
+/* Says what the request is. service and operation are static strings, resource lives as long as the request.
+ */
+void sh_http_note(sh_http_request *request, const char *service, const char *operation, const char *resource);
+const sh_http_record *sh_http_request_record(const sh_http_request *request);
 
 /* In begin(): keep the body in memory, at most `maximum` bytes; a longer one sets *overflow of
  * sh_http_body. Without this or a sink, a body is thrown away. */
