@@ -2,6 +2,7 @@
 /* The object store on a real folder: what is visible after success, failure and a crash. */
 #include "base/file.h"
 #include "cloud/store/multipart.h"
+#include "cloud/store/object_files.h"
 #include "cloud/store/objects.h"
 
 #include <setjmp.h>
@@ -247,22 +248,97 @@ static void events(void **state)
     assert_null(last_event());
 }
 
-static void start_after_a_crash(void **state)
+static void make_file(const char *folder, const char *name)
 {
     char path[300];
+    snprintf(path, sizeof(path), "%s/%s/%s", data, folder, name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+}
+
+static void reopen(void)
+{
+    sh_db_close(store.db);
+    open_store();
+}
+
+static void start_after_a_crash(void **state)
+{
     (void)state;
     assert_int_equal(put("kept", "kept"), 0);
     stage("half an upload");
-    snprintf(path, sizeof(path), "%s/objects/7f/7f000000000000000000000000000000", data);
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    close(fd);
+    make_file("objects/7f", "7f000000000000000000000000000000"); /* killed before the commit */
+    make_file("tmp", "7f000000000000000000000000000000");
+    make_file("tmp", "7f000000000000000000000000000001"); /* before it was in objects/ */
     assert_int_equal(object_files(), 2);
-    sh_db_close(store.db);
-    open_store();
+    reopen();
     assert_int_equal(object_files(), 1);
     assert_int_equal(count_in("tmp"), 0);
     assert_string_equal(content("kept"), "kept");
+}
+
+/* Killed between the commit and the end of the file's name in tmp. */
+static void start_after_a_commit(void **state)
+{
+    sh_object object;
+    (void)state;
+    assert_int_equal(put("kept", "kept"), 0);
+    assert_int_equal(sh_object_get(&store, "bucket", "kept", arena, &object, NULL), 0);
+    make_file("tmp", object.file + 3);
+    reopen();
+    assert_int_equal(count_in("tmp"), 0);
+    assert_string_equal(content("kept"), "kept");
+}
+
+/* Killed between the commit of a deletion and the unlinking of the file. */
+static void start_after_a_deletion(void **state)
+{
+    (void)state;
+    assert_int_equal(put("kept", "kept"), 0);
+    assert_int_equal(put("gone", "gone"), 0);
+    assert_int_equal(sh_db_run(store.db, NULL, "DELETE FROM objects WHERE key = 'gone'", ""), 0);
+    assert_int_equal(object_files(), 2);
+    reopen();
+    assert_int_equal(object_files(), 1);
+    assert_string_equal(content("kept"), "kept");
+}
+
+/* A data folder of a version that staged without names in tmp is looked through once. */
+static void start_after_an_upgrade(void **state)
+{
+    (void)state;
+    assert_int_equal(put("kept", "kept"), 0);
+    make_file("objects/7f", "7f000000000000000000000000000000");
+    reopen();
+    assert_int_equal(object_files(), 2);
+    assert_int_equal(
+        sh_db_run(store.db, NULL, "DELETE FROM settings WHERE name = 'files_staged_by_link'", ""), 0);
+    reopen();
+    assert_int_equal(object_files(), 1);
+    assert_string_equal(content("kept"), "kept");
+}
+
+static void a_pin_keeps_files(void **state)
+{
+    int pin, other;
+    bool more;
+    (void)state;
+    assert_int_equal(put("a", "first"), 0);
+    assert_int_equal(sh_object_files_pin(&store, &pin, NULL), 0);
+    assert_int_equal(sh_object_files_pin(&store, &other, NULL), SH_E_CONFLICT);
+    assert_int_equal(put("a", "second"), 0);
+    assert_int_equal(sh_object_delete(&store, "bucket", "a", NULL, NULL), 0);
+    assert_int_equal(object_files(), 2);
+    assert_int_equal(sh_garbage_sweep(&store, 100, &more, NULL), 0);
+    assert_int_equal(object_files(), 2);
+    sh_object_files_unpin(&store, pin);
+    assert_int_equal(sh_garbage_sweep(&store, 1, &more, NULL), 0);
+    assert_true(more);
+    assert_int_equal(object_files(), 1);
+    assert_int_equal(sh_garbage_sweep(&store, 100, &more, NULL), 0);
+    assert_false(more);
+    assert_int_equal(object_files(), 0);
 }
 
 typedef struct lines {
@@ -387,8 +463,18 @@ static void multipart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(put_get_replace_delete), TEST(many_or_none), TEST(keys_have_limits), TEST(events),
-        TEST(start_after_a_crash),    TEST(listings),     TEST(buckets),          TEST(multipart),
+        TEST(put_get_replace_delete),
+        TEST(many_or_none),
+        TEST(keys_have_limits),
+        TEST(events),
+        TEST(start_after_a_crash),
+        TEST(start_after_a_commit),
+        TEST(start_after_a_deletion),
+        TEST(start_after_an_upgrade),
+        TEST(a_pin_keeps_files),
+        TEST(listings),
+        TEST(buckets),
+        TEST(multipart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

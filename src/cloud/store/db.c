@@ -140,6 +140,7 @@ int sh_db_open(sh_db **out, const char *path, sh_err *err)
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     status = exec(db,
                   "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+                  "PRAGMA recursive_triggers = ON;" /* INSERT OR REPLACE deletes, as triggers see it */
                   "PRAGMA cache_size = -16000;",
                   err);
     if (status < 0 || (status = make_tables(db, err)) < 0 || (status = open_sync(db, path, err)) < 0)

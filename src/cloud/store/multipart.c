@@ -188,6 +188,8 @@ int sh_upload_put_part(const sh_objects *objects, const char *id, const sh_part 
     status = sh_object_folders_sync(objects, &folders, err);
     if (status == 0 && (status = sh_db_begin(objects->db, err)) == 0)
         status = sh_db_end(objects->db, insert_part(objects, id, part, file, old, err), err);
+    if (status == 0)
+        sh_object_file_settle(objects, file);
     sh_object_file_drop(objects, status < 0 ? file : old);
     return status;
 }
@@ -286,6 +288,8 @@ int sh_upload_complete(const sh_objects *objects, const char *id, const sh_objec
         status = sh_db_end(objects->db, status, err);
     }
     sh_object_file_drop(objects, status < 0 ? file : old);
+    if (status == 0)
+        sh_object_file_settle(objects, file);
     if (status == 0)
         drop_parts(objects, &list);
     sh_arena_free(list.arena);

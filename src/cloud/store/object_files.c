@@ -3,13 +3,13 @@
 #include "base/file.h"
 #include "base/log.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -50,22 +50,70 @@ static int sync_file(const char *path, sh_err *err)
     return status;
 }
 
+static bool is_hex(const char *text, size_t length)
+{
+    return strlen(text) == length && strspn(text, "0123456789abcdef") == length;
+}
+
+bool sh_object_file_name(const char *file)
+{
+    return strlen(file) == SH_OBJECT_FILE_LENGTH && file[2] == '/' && is_hex(file + 3, 32) &&
+           memcmp(file, file + 3, 2) == 0;
+}
+
+/* The name that a file keeps in DATA/tmp until its row is committed. */
+static int staged_path(char *path, size_t size, const sh_objects *objects, const char *file, sh_err *err)
+{
+    return path_in(path, size, objects, "tmp", file + 3, err);
+}
+
+/* A file staged by sh_stage_file has its name already; any other gets one. */
+static int name_staged(const sh_objects *objects, const char *path, char file[SH_OBJECT_FILE], char *staged,
+                       sh_err *err)
+{
+    size_t data = strlen(objects->data);
+    bool named = strncmp(path, objects->data, data) == 0 && strncmp(path + data, "/tmp/", 5) == 0 &&
+                 is_hex(path + data + 5, 32);
+    int status = 0;
+    if (named)
+        snprintf(file, SH_OBJECT_FILE, "%.2s/%s", path + data + 5, path + data + 5);
+    else
+        status = new_name(file, err);
+    if (status == 0)
+        status = staged_path(staged, PATH_MAX, objects, file, err);
+    if (status == 0 && !named && rename(path, staged) < 0)
+        status = sh_fail_errno(err, errno, "cannot move %s into the store", path);
+    return status;
+}
+
 int sh_object_file_take(const sh_objects *objects, const char *path, char file[SH_OBJECT_FILE],
                         sh_folder_set *folders, sh_err *err)
 {
-    char to[PATH_MAX], name[SH_OBJECT_FILE];
-    int status = sync_file(path, err);
-    if (status == 0)
-        status = new_name(name, err);
+    char to[PATH_MAX], staged[PATH_MAX], name[SH_OBJECT_FILE];
+    int status = name_staged(objects, path, name, staged, err);
     if (status == 0)
         status = path_in(to, sizeof(to), objects, "objects", name, err);
     if (status < 0)
         return status;
-    if (rename(path, to) < 0)
-        return sh_fail_errno(err, errno, "cannot move %s into the store", path);
+    if (link(staged, to) < 0)
+        status = sh_fail_errno(err, errno, "cannot move %s into the store", staged);
+    else
+        status = sync_file(to, err);
+    if (status < 0) {
+        sh_object_file_drop(objects, name);
+        return status;
+    }
     folders->touched[strtoul(name, NULL, 16) & 255] = true;
     memcpy(file, name, SH_OBJECT_FILE);
     return 0;
+}
+
+void sh_object_file_settle(const sh_objects *objects, const char *file)
+{
+    char path[PATH_MAX];
+    if (file[0] && staged_path(path, sizeof(path), objects, file, NULL) == 0 && unlink(path) < 0 &&
+        errno != ENOENT)
+        sh_log(SH_LOG_WARNING, "store", "cannot remove %s: %s", path, strerror(errno));
 }
 
 int sh_object_folders_sync(const sh_objects *objects, const sh_folder_set *folders, sh_err *err)
@@ -83,13 +131,65 @@ int sh_object_folders_sync(const sh_objects *objects, const sh_folder_set *folde
     return status;
 }
 
+int sh_object_files_pin(const sh_objects *objects, int *fd, sh_err *err)
+{
+    char path[PATH_MAX];
+    int status = path_in(path, sizeof(path), objects, ".", "backup.pin", err);
+    if (status < 0)
+        return status;
+    int made = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (made < 0)
+        return sh_fail_errno(err, errno, "cannot make %s", path);
+    if (flock(made, LOCK_EX | LOCK_NB) < 0) {
+        status = sh_fail(err, SH_E_CONFLICT, "another backup of %s is being made", objects->data);
+        close(made);
+        return status;
+    }
+    *fd = made;
+    return 0;
+}
+
+void sh_object_files_unpin(const sh_objects *objects, int fd)
+{
+    char path[PATH_MAX];
+    if (path_in(path, sizeof(path), objects, ".", "backup.pin", NULL) == 0)
+        unlink(path);
+    close(fd);
+}
+
+bool sh_object_files_pinned(const sh_objects *objects)
+{
+    char path[PATH_MAX];
+    if (path_in(path, sizeof(path), objects, ".", "backup.pin", NULL) < 0)
+        return false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno != ENOENT;
+    bool held = flock(fd, LOCK_SH | LOCK_NB) < 0; /* else of a backup that was killed */
+    close(fd);
+    return held;
+}
+
+int sh_object_file_unlink(const sh_objects *objects, const char *file)
+{
+    char path[PATH_MAX];
+    if (path_in(path, sizeof(path), objects, "objects", file, NULL) < 0)
+        return SH_E_ARGUMENT;
+    if (unlink(path) == 0 || errno == ENOENT)
+        return 0;
+    sh_log(SH_LOG_WARNING, "store", "cannot remove %s: %s", path, strerror(errno));
+    return SH_E_IO;
+}
+
 void sh_object_file_drop(const sh_objects *objects, const char *file)
 {
     char path[PATH_MAX];
-    if (!file[0] || path_in(path, sizeof(path), objects, "objects", file, NULL) < 0)
+    if (!file[0] || staged_path(path, sizeof(path), objects, file, NULL) < 0)
         return;
-    if (unlink(path) < 0)
-        sh_log(SH_LOG_WARNING, "store", "cannot remove %s: %s", path, strerror(errno));
+    bool staged = unlink(path) == 0; /* then no row has ever named it */
+    if (!staged && sh_object_files_pinned(objects))
+        return;
+    sh_object_file_unlink(objects, file);
 }
 
 bool sh_reserve_release(const sh_objects *objects)
@@ -141,10 +241,13 @@ int sh_count_row(void *opaque, const sh_row *row)
 
 int sh_stage_file(const sh_objects *objects, char *path, int *fd, sh_err *err)
 {
-    int status = path_in(path, SH_STAGE_PATH, objects, "tmp", "put-XXXXXX", err);
+    char file[SH_OBJECT_FILE];
+    int status = new_name(file, err);
+    if (status == 0)
+        status = staged_path(path, SH_STAGE_PATH, objects, file, err);
     if (status < 0)
         return status;
-    int made = mkostemp(path, O_CLOEXEC);
+    int made = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (made < 0)
         return sh_fail_errno(err, errno, "cannot make a file in %s/tmp", objects->data);
     *fd = made;
@@ -162,60 +265,4 @@ int sh_stage_folder(const sh_objects *objects, const char *name, char *path, sh_
     if (!mkdtemp(path))
         return sh_fail_errno(err, errno, "cannot make a folder in %s/tmp", objects->data);
     return 0;
-}
-
-/* ---- start ---- */
-
-static int remove_orphans_in(const sh_objects *objects, const char *folder, int *removed, sh_err *err)
-{
-    char path[PATH_MAX], file[SH_OBJECT_FILE];
-    int status = path_in(path, sizeof(path), objects, "objects", folder, err);
-    if (status == 0)
-        status = sh_dir_make(path, 0700, err);
-    if (status < 0)
-        return status;
-    DIR *dir = opendir(path);
-    if (!dir)
-        return sh_fail_errno(err, errno, "cannot read %s", path);
-    for (struct dirent *entry; status == 0 && (entry = readdir(dir));) {
-        int rows = 0;
-        if (entry->d_name[0] == '.' ||
-            (size_t)snprintf(file, sizeof(file), "%s/%s", folder, entry->d_name) >= sizeof(file))
-            continue;
-        status =
-            sh_db_each(objects->db, err,
-                       "SELECT 1 FROM objects WHERE file = ?1 UNION ALL SELECT 1 FROM parts WHERE file = ?1",
-                       sh_count_row, &rows, "s", file);
-        if (status == 0 && rows == 0) {
-            sh_object_file_drop(objects, file);
-            ++*removed;
-        }
-    }
-    closedir(dir);
-    return status;
-}
-
-int sh_objects_recover(const sh_objects *objects, sh_err *err)
-{
-    char path[PATH_MAX];
-    int removed = 0;
-    int status = path_in(path, sizeof(path), objects, "tmp", "", err);
-    if (status < 0)
-        return status;
-    path[strlen(path) - 1] = '\0';
-    if ((status = sh_dir_remove(path, err)) < 0 || (status = sh_dir_make(path, 0700, err)) < 0)
-        return status;
-    for (unsigned i = 0; status == 0 && i < 256; i++) {
-        char folder[4];
-        snprintf(folder, sizeof(folder), "%02x", i & 255);
-        status = remove_orphans_in(objects, folder, &removed, err);
-    }
-    if (status < 0)
-        return status;
-    if (removed)
-        sh_log(SH_LOG_INFO, "store", "removed %d files of writes that had not been committed", removed);
-    snprintf(path, sizeof(path), "%s/objects", objects->data);
-    sh_reserve_keep(objects);
-    status = sh_dir_sync(path, err);
-    return status < 0 ? status : sh_dir_sync(objects->data, err);
 }

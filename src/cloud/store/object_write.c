@@ -205,6 +205,8 @@ int sh_objects_publish_with(const sh_objects *objects, const sh_object_new *item
         status = sh_object_folders_sync(objects, &folders, err);
     if (status == 0)
         status = insert_all(objects, items, m, count, cause, with, opaque, err);
+    for (size_t i = 0; status == 0 && i < count; i++)
+        sh_object_file_settle(objects, m[i].file);
     for (size_t i = 0; i < count; i++)
         sh_object_file_drop(objects, status < 0 ? m[i].file : m[i].old);
     free(m);

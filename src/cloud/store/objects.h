@@ -10,10 +10,10 @@
  * same with versions as without; object_versions has what is not current: older versions, and delete markers
  * (object_versions.c). The latest version of a key is that of the highest sequence of both.
  *
- * The way of a new object: a file under DATA/tmp is written, synced, renamed into objects/, the folder
- * synced, and only then does one transaction make the row and the event row. A crash before the commit leaves
- * a file without a row, which sh_objects_recover removes; after it, everything. All functions are
- * thread-safe.
+ * The way of a new object (object_files.h): a file written under DATA/tmp is linked into objects/, it and its
+ * folder are synced, and only then does one transaction make the row and the event row. A crash before the
+ * commit leaves a file without a row, which sh_objects_recover removes; after it, everything. All functions
+ * are thread-safe.
  *
  * S3's answers are made in cloud/api; here are the store's own errors: SH_E_NOT_FOUND (no such bucket, key or
  * upload), SH_E_CONFLICT (exists, not empty, precondition), SH_E_FULL (no space on the disk). */
@@ -38,7 +38,7 @@ typedef struct sh_objects {
 #define SH_BUCKET_NAME_MAX 63
 
 /* At start, before anything else uses the store: makes the folders, empties DATA/tmp, removes files of
- * objects/ that no row names. */
+ * objects/ that were on their way there or whose row was deleted. */
 int sh_objects_recover(const sh_objects *objects, sh_err *err);
 
 /* ---- buckets ---- */
@@ -217,7 +217,7 @@ int sh_objects_expire_markers(const sh_objects *objects, sh_expiry *expiry, cons
 
 /* ---- staging ---- */
 
-/* A new empty file DATA/tmp/put-…; `path` holds at least SH_STAGE_PATH bytes. Close *fd, and unlink the path
+/* A new empty file DATA/tmp/<32 hex>; `path` holds at least SH_STAGE_PATH bytes. Close *fd, and unlink the path
  * unless it was published. */
 #define SH_STAGE_PATH 4096
 int sh_stage_file(const sh_objects *objects, char *path, int *fd, sh_err *err);
