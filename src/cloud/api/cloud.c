@@ -21,6 +21,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,7 @@ typedef struct server {
     struct sh_wakeups wakeups;
     int lock_fd;
     size_t started;
+    atomic_uint lost; /* runners that ended by themselves */
     pthread_t threads[SH_COUNT(runners)];
     thread_start starts[SH_COUNT(runners)];
 } server;
@@ -73,6 +75,11 @@ void sh_cloud_wake(sh_cloud *cloud, unsigned who)
         if (one->who & who)
             pthread_cond_signal(&one->condition);
     pthread_mutex_unlock(&w->mutex);
+}
+
+unsigned sh_cloud_lost(const sh_cloud *cloud)
+{
+    return atomic_load(&((server *)cloud)->lost);
 }
 
 static void waiter_add(struct sh_wakeups *w, waiter *one, unsigned who)
@@ -239,8 +246,10 @@ static void *thread_main(void *opaque)
 {
     const thread_start *start = opaque;
     int status = start->run(start->cloud);
-    if (status < 0)
+    if (status < 0) {
         sh_log(SH_LOG_ERROR, "cloud", "a runner ended: %s", sh_status_name(status));
+        atomic_fetch_add(&((server *)start->cloud)->lost, 1);
+    }
     return NULL;
 }
 

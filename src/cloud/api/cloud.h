@@ -61,6 +61,7 @@ void sh_cloud_wake(sh_cloud *cloud, unsigned who);
  * server. False: end. */
 bool sh_cloud_wait(sh_cloud *cloud, unsigned who, int64_t until_ms);
 bool sh_cloud_stopping(const sh_cloud *cloud);
+unsigned sh_cloud_lost(const sh_cloud *cloud); /* runners that ended although the server goes on */
 
 /* An AWS error: code as AWS has it, HTTP status, message in words. */
 typedef struct sh_aws_error {

@@ -109,6 +109,11 @@ int64_t sh_http_content_length(const sh_http_request *request)
     return request->content_length;
 }
 
+bool sh_http_handled(const sh_http_request *request)
+{
+    return request->handled;
+}
+
 bool sh_http_secure(const sh_http_request *request)
 {
     return request->server->secure;

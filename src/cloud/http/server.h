@@ -59,6 +59,7 @@ const char *sh_http_request_client(const sh_http_request *request); /* numeric a
 void **sh_http_user(sh_http_request *request);                      /* a place for the handler's own state */
 int64_t sh_http_content_length(const sh_http_request *request);     /* -1: not announced */
 bool sh_http_answered(const sh_http_request *request);
+bool sh_http_handled(const sh_http_request *request); /* its handler has heard of it */
 bool sh_http_secure(const sh_http_request *request); /* it came over TLS */
 
 /* What a request was, for who watches the server. */

@@ -472,3 +472,9 @@ int sh_row_is_null(const sh_row *row, int column)
 {
     return sqlite3_column_type(row->statement, column) == SQLITE_NULL;
 }
+
+void sh_db_counts(sh_db *db, uint64_t *commits, uint64_t *syncs)
+{
+    *commits = db->sync ? sh_sync_last(db->sync) : 0;
+    *syncs = db->sync ? sh_sync_count(db->sync) : 0;
+}

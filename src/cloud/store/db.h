@@ -49,6 +49,8 @@ int sh_db_run(sh_db *db, sh_err *err, const char *sql, const char *types, ...);
 typedef int (*sh_row_fn)(void *opaque, const sh_row *row);
 int sh_db_each(sh_db *db, sh_err *err, const char *sql, sh_row_fn fn, void *opaque, const char *types, ...);
 int64_t sh_db_changes(const sh_db *db); /* rows that this thread's last sh_db_run changed */
+/* Commits, and syncs of the disk for them, since the database was opened. */
+void sh_db_counts(sh_db *db, uint64_t *commits, uint64_t *syncs);
 int64_t sh_db_last_id(const sh_db *db); /* rowid of this thread's last insert */
 
 /* Borrowed until the row function returns. Text of SQL NULL is NULL, its number 0. */

@@ -17,7 +17,10 @@ extern const char sh_schema_versions[];        /* versions.c: versions and alias
 extern const char sh_schema_express[];         /* express.c: executions of express state machines */
 extern const char sh_schema_maps[];            /* maps.c: runs of distributed Map states */
 extern const char sh_schema_iam[];             /* iam.c: users, groups, roles, policies, access keys */
-extern const char sh_schema_files[];      /* recover.c: files to unlink; after all that name files */
+extern const char sh_schema_files[];           /* recover.c: files to unlink; after all that name files */
+
+extern const char sh_schema_gauges[]; /* gauges.c: indexes for counting; after flows */
+extern const char sh_schema_shares[]; /* shares.c: folders of buckets shared by a token */
 
 extern const char *const sh_schema_all[]; /* NULL-terminated */
 #define SH_SCHEMA_VERSION 4

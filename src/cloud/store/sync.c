@@ -30,6 +30,7 @@ struct sh_sync {
     pthread_mutex_t mutex;
     pthread_cond_t synced_more, work;
     atomic_uint_fast64_t synced; /* changed with the mutex held */
+    uint64_t count; /* of syncs; with the mutex held */
     bool syncing, soon, ending, started;
     pthread_t thread;
 };
@@ -48,6 +49,14 @@ void sh_sync_committed(sh_sync *sync, int pages)
 uint64_t sh_sync_last(const sh_sync *sync)
 {
     return atomic_load(&((sh_sync *)sync)->committed);
+}
+
+uint64_t sh_sync_count(sh_sync *sync)
+{
+    pthread_mutex_lock(&sync->mutex);
+    uint64_t count = sync->count;
+    pthread_mutex_unlock(&sync->mutex);
+    return count;
 }
 
 static void sync_file(sh_sync *sync)
@@ -77,6 +86,7 @@ static void wait_for(sh_sync *sync, uint64_t number)
         sync_file(sync);
         pthread_mutex_lock(&sync->mutex);
         sync->syncing = false;
+        sync->count++;
         atomic_store(&sync->synced, target);
         pthread_cond_broadcast(&sync->synced_more);
     }

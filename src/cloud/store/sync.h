@@ -25,6 +25,7 @@ void sh_sync_close(sh_sync *sync); /* NULL is fine */
 /* After each commit, one at a time: the log now has that many pages. */
 void sh_sync_committed(sh_sync *sync, int pages);
 uint64_t sh_sync_last(const sh_sync *sync); /* number of the last commit */
+uint64_t sh_sync_count(sh_sync *sync);      /* how often the log was synced */
 void sh_sync_wait(sh_sync *sync, uint64_t number);
 /* Somebody commits without waiting: to be synced all the same. */
 void sh_sync_soon(sh_sync *sync);
