@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Distributed Map states with real clients: readers, batches, thresholds, writers, map runs, and kill -9."""
+import gzip
 import json
 import time
 import unittest
@@ -152,6 +153,15 @@ class Maps(StatesCase):
         manifest = reader("manifest", InputType="JSON", ManifestType="ATHENA_DATA")
         self.assertEqual(self.run_map(map_machine(ItemReader=manifest)), [ord("b"), ord("c")])
 
+    def test_packed_inventory(self):
+        lines = "".join("%s,key-%d,%d\n" % (self.bucket, n, n) for n in range(30000)).encode()
+        members = gzip.compress(b"Bucket,Key,Size\n" + lines[:70000]) + gzip.compress(lines[70000:])
+        self.put("part-1.csv.gz", members)
+        self.put("part-2.csv", b"Bucket,Key,Size\n" + b"".join(lines.splitlines(True)[:4]))
+        self.put("files", '{"files": [{"key": "part-2.csv"}, {"key": "part-1.csv.gz"}]}')
+        items = self.run_map(map_machine(ItemReader=reader("files", InputType="MANIFEST", MaxItems=40)))
+        self.assertEqual([i["Key"] for i in items], ["key-%d" % n for n in [*range(4), *range(36)]])
+
     def test_unreadable(self):
         error, cause = self.fail_map(map_machine(ItemReader=reader("none", InputType="JSON")))
         self.assertEqual(error, "States.ItemReaderFailed")
@@ -165,7 +175,13 @@ class Maps(StatesCase):
         self.assertEqual(error, "States.ItemReaderFailed")
         self.assertIn("not the name of an object", cause)
         self.put("files", '{"files": [{"key": "a.csv.gz"}]}')
-        self.assertIn(".gz", self.fail_map(map_machine(ItemReader=reader("files", InputType="MANIFEST")))[1])
+        for damaged, reason in ((b"no gzip", "not a gzip file"), (gzip.compress(b"a,b\n1,2\n")[:-4], "ends too early"),
+                                (b"", "ends too early")):
+            self.put("a.csv.gz", damaged)
+            error, cause = self.fail_map(map_machine(ItemReader=reader("files", InputType="MANIFEST")))
+            self.assertEqual(error, "States.ItemReaderFailed")
+            self.assertIn("a.csv.gz cannot be read: ", cause)
+            self.assertIn(reason, cause)
         definition = map_machine(ItemReader=reader("none", InputType="JSON"), Next="Caught",
                                  Catch=[{"ErrorEquals": ["States.ItemReaderFailed"], "Next": "Caught"}])
         del definition["States"]["Map"]["End"]

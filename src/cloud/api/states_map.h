@@ -7,6 +7,7 @@
  *   states_map_runner.c  what is not done in the transactions of executions: reading, many starts, aborting
  *   states_map_read.c    items from the state's input or from objects; items to children
  *   states_map_csv.c     records of CSV text
+ *   states_map_gunzip.c  compressed files of an inventory
  *   states_map_write.c   results, as the state's result or as objects
  *   states_map_api.c     DescribeMapRun and its like
  *
@@ -15,6 +16,7 @@
  * counts itself in its last transaction and starts the next in line there. */
 #include "cloud/api/states.h"
 #include "cloud/store/maps.h"
+#include "cloud/store/objects.h"
 
 #define SH_MAP_SERVICE "mapRun" /* of sh_wait_notify */
 
@@ -56,6 +58,11 @@ int sh_map_read(sh_cloud *cloud, sh_arena *arena, const sh_map_run *run, int64_t
  * strings. */
 json_t *sh_csv_record(const char **text, const char *end, char delimiter);
 char sh_csv_delimiter(const char *name); /* "PIPE" -> '|'; ',' for NULL */
+
+/* ---- states_map_gunzip.c ---- */
+/* Unpacks the gzip file fd into *out, a file without a name at its start, for the caller to close.
+ * SH_E_FORMAT, SH_E_LIMIT (1 GiB unpacked): the message says what is wrong with it. */
+int sh_map_gunzip(const sh_objects *objects, int fd, int *out, int64_t *size, sh_err *err);
 
 /* ---- states_map_write.c ---- */
 /* The run's result as JSON text, of at most `most` bytes: SH_E_LIMIT when it is longer. */

@@ -412,9 +412,7 @@ static int read_inventory(reading *r, const content *c, int depth, sh_err *err)
     json_array_foreach(json_object_get(manifest, "files"), index, file)
     {
         const char *key = json_string_value(json_object_get(file, "key"));
-        if (key && strlen(key) > 3 && strcmp(key + strlen(key) - 3, ".gz") == 0)
-            status = unreadable(r, "This server does not read compressed inventory files (.gz).");
-        else if (key)
+        if (key)
             status = read_object(r, c->bucket, key, depth + 1, err);
         if (status)
             break;
@@ -454,6 +452,31 @@ static int read_mapped(reading *r, int fd, size_t size, content *c, int depth, s
     return status;
 }
 
+/* An inventory's file in place of its packed form. */
+static int unpack(reading *r, const char *key, int *fd, int64_t *size, sh_err *err)
+{
+    sh_objects objects = sh_cloud_objects(r->cloud);
+    sh_err why = {0};
+    char cause[SH_OBJECT_KEY_MAX + 600];
+    int unpacked;
+    int status = sh_map_gunzip(&objects, *fd, &unpacked, size, &why);
+    if (status == SH_E_FORMAT || status == SH_E_LIMIT) {
+        snprintf(cause, sizeof(cause), "The inventory's file %s cannot be read: %s.", key, why.message);
+        return unreadable(r, cause);
+    }
+    if (status < 0)
+        return sh_fail(err, status, "%s", why.message);
+    close(*fd);
+    *fd = unpacked;
+    return 0;
+}
+
+static bool is_packed(const char *key)
+{
+    size_t length = strlen(key);
+    return length > 3 && strcmp(key + length - 3, ".gz") == 0;
+}
+
 static int read_object(reading *r, const char *bucket, const char *key, int depth, sh_err *err)
 {
     sh_objects objects = sh_cloud_objects(r->cloud);
@@ -475,8 +498,13 @@ static int read_object(reading *r, const char *bucket, const char *key, int dept
     else if (status < 0)
         sh_fail(err, status, "%s", why.message);
     if (fd >= 0) {
+        int64_t size = object.size;
         c.source = sh_arena_printf(arena, "S3://%s/%s", bucket, key);
-        status = c.source ? read_mapped(r, fd, (size_t)object.size, &c, depth, err) : SH_E_MEMORY;
+        status = c.source ? 0 : SH_E_MEMORY;
+        if (status == 0 && depth > 0 && is_packed(key))
+            status = unpack(r, key, &fd, &size, err);
+        if (status == 0)
+            status = read_mapped(r, fd, (size_t)size, &c, depth, err);
         close(fd);
     }
     sh_arena_free(arena);
