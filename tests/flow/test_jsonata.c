@@ -157,6 +157,10 @@ static const struct {
      "Stack overflow error: Check for non-terminating recursive function. Consider rewriting as "
      "tail-recursive."},
     {"($f := function() { $f() }; $f())", NULL, "Expression evaluation timeout: Check for infinite loop"},
+    {"($a := [1..9999]; [1..2000].{'a': $a})", NULL,
+     "Expression evaluation timeout: Check for infinite loop"},
+    {"($s := $pad('x', 1000000); [1..99].{'s': $s})", NULL,
+     "Expression evaluation timeout: Check for infinite loop"},
     {"($f := $reduce([1..2000], function($a, $b) { [[$a]] }); $string($f))", NULL, "value nested too deeply"},
     {"$reduce([1..2000], function($a, $b) { [[$a]] })", NULL, "result nested too deeply"},
     {"$match($pad('', 40, 'a') & 'b', /(a+)+$/)", NULL, NULL},

@@ -317,10 +317,24 @@ static json_t *object_to_json(jv_eval *e, jv *object, int depth, const char **wh
     return json;
 }
 
+/* Values may be shared a thousand times, JSON made of them is not: each costs work, a string as much as it is
+ * long. Without jv_work, which would not come back to free what was made. */
+static bool may_make(jv_eval *e, const jv *value)
+{
+    size_t cost = value && value->kind == JV_STRING ? 1 + value->string.length / 16 : 1;
+
+    if (cost > e->most || e->steps > e->most - cost)
+        return false;
+    e->steps += cost;
+    return true;
+}
+
 static json_t *to_json(jv_eval *e, jv *value, int depth, const char **why)
 {
     if (value && value->json)
         return json_incref(value->json);
+    if (!*why && !may_make(e, value))
+        *why = "Expression evaluation timeout: Check for infinite loop";
     if (depth > SH_FLOW_DEPTH_MAX)
         *why = "result nested too deeply";
     if (jv_is(value, JV_FUNCTION)) {
