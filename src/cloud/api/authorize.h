@@ -8,12 +8,19 @@
 #include "cloud/api/caller.h"
 #include "cloud/policy/policy.h"
 
+struct sh_context; /* authorize_context.h */
+
 typedef struct sh_asked {
     const char *action;   /* "s3:GetObject" */
     const char *resource; /* ARN, or "*" */
     const sh_policy *resource_policy;
     const sh_policy_key *keys; /* of this action: s3:prefix, iam:PassedToService ... */
     size_t key_count;
+    /* keys that cost something to find: asked for only when a policy has a condition on a key that begins
+     * so ("s3:ExistingObjectTag/"). NULL: none. late() says false when there is no room for them. */
+    const char *late_prefix;
+    bool (*late)(void *opaque, struct sh_context *context);
+    void *opaque;
 } sh_asked;
 
 /* 0: allowed. SH_E_DENIED: not, and *sentence (in the arena) is AWS's: "User: arn:... is not authorized to

@@ -19,8 +19,31 @@ int sh_s3_may(sh_s3 *s3, const char *action, const char *key, const char *versio
 /* Whether a missing key may be said to be missing (s3:ListBucket); else it is 403 AccessDenied. */
 bool sh_s3_may_know(sh_s3 *s3);
 
+/* May the caller read the source of a copy? (version NULL: the latest.) False after having answered. */
+bool sh_s3_may_read(sh_s3 *s3, const char *bucket, const char *key, const char *version);
+
 /* The same question without a request: for tasks, jobs and commands. action: "s3:GetObject". */
 int sh_s3_permit(sh_cloud *cloud, const sh_caller *caller, const char *action, const char *bucket,
                  const char *key, sh_arena *arena, const char **sentence, sh_err *err);
+
+/* ---- s3_authorize_table.c ---- */
+
+typedef enum sh_s3_tells {
+    SH_S3_TELLS_ACL = 1,     /* the request may bring an ACL: s3:PutObjectAcl, s3:PutBucketAcl */
+    SH_S3_TELLS_TAGS = 2,    /* the request may bring tags: s3:PutObjectTagging */
+    SH_S3_TELLS_NOTHING = 4, /* nothing is asked here: the operation asks for itself */
+} sh_s3_tells;
+
+typedef struct sh_s3_permission {
+    const char *operation; /* as in sh_s3_operation */
+    const char *action;    /* of IAM, without "s3:" */
+    const char *versioned; /* with versionId in the request; NULL: the same */
+    const char *second;    /* another one that is needed, too; NULL: none */
+    const char *second_versioned;
+    unsigned tells;
+} sh_s3_permission;
+
+/* NULL: the action is "s3:" and the operation's name. */
+const sh_s3_permission *sh_s3_permission_find(const char *operation);
 
 #endif

@@ -286,3 +286,14 @@ int sh_states_task_heartbeat(sh_call *call)
     int status = need_token(call, &t);
     return status < 0 ? status : tell(call, t, "beat", json_true());
 }
+
+const char *sh_token_machine(sh_cloud *cloud, const char *text, sh_arena *arena)
+{
+    token t;
+    sh_execution execution;
+    sh_err err = {0};
+    if (!read_token(cloud, text, &t))
+        return NULL;
+    int status = sh_execution_by_id(cloud->db, arena, t.execution, &execution, &err);
+    return status == 0 ? execution.machine_arn : NULL;
+}

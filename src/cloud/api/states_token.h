@@ -16,6 +16,8 @@ int sh_token_key_load(sh_cloud *cloud, sh_err *err);
 /* activity: the name of the one whose task it is, or NULL. text holds SH_TOKEN_TEXT bytes. */
 void sh_token_write(const sh_cloud *cloud, int64_t execution, int64_t started_ms, int64_t task,
                     const char *activity, char *text);
+/* The state machine whose execution a token names, in the arena; NULL: it is no good token. */
+const char *sh_token_machine(sh_cloud *cloud, const char *text, sh_arena *arena);
 
 /* Adds a member to what has come for a task (value is taken) and wakes its execution. SH_E_NOT_FOUND: nobody
  * waits for the task any more, or it has its answer already. Within a transaction. */

@@ -169,6 +169,32 @@ sh_policy_reason sh_policy_decide(const sh_policy_set *set, const sh_policy_requ
     return bounded(set, &w);
 }
 
+/* ---- which keys a policy is about ---- */
+
+static bool any_mentions(const sh_patterns *patterns, const char *prefix, size_t length)
+{
+    for (size_t i = 0; i < patterns->count; i++)
+        for (const char *at = strstr(patterns->list[i], "${"); at; at = strstr(at + 2, "${"))
+            if (strncasecmp(at + 2, prefix, length) == 0)
+                return true;
+    return false;
+}
+
+bool sh_policy_mentions(const sh_policy *policy, const char *prefix)
+{
+    const size_t length = strlen(prefix);
+    for (size_t i = 0; policy && i < policy->count; i++) {
+        const sh_statement *s = &policy->statements[i];
+        if (any_mentions(&s->resources, prefix, length))
+            return true;
+        for (size_t k = 0; k < s->condition_count; k++)
+            if (strncasecmp(s->conditions[k].key, prefix, length) == 0 ||
+                any_mentions(&s->conditions[k].values, prefix, length))
+                return true;
+    }
+    return false;
+}
+
 /* ---- words ---- */
 
 int sh_policy_sentence(char *text, size_t size, sh_policy_reason reason, const sh_policy_request *request)

@@ -89,6 +89,10 @@ sh_policy_effect sh_policy_says(const sh_policy *policy, const sh_policy_request
  * policy allows the s3:GetObject action Returns the length, or what it would have needed, as snprintf. */
 int sh_policy_sentence(char *text, size_t size, sh_policy_reason reason, const sh_policy_request *request);
 
+/* Whether a condition or variable of the policy may be about a key that begins with `prefix` ("s3:Exis…").
+ * NULL is no policy. */
+bool sh_policy_mentions(const sh_policy *policy, const char *prefix);
+
 /* Whether `text` is matched by a pattern with * and ?. */
 bool sh_policy_glob(const char *pattern, const char *text, bool any_case);
 
