@@ -2,7 +2,7 @@
 /* Listing walks the index of (bucket, key). When keys roll up into a common prefix, the walk starts again
  * behind the last key that could have that prefix (no UTF-8 text has the byte 0xFF), so a page costs a step
  * for each line of it, however many keys hide behind a prefix. */
-#include "cloud/store/objects.h"
+#include "cloud/store/object_rows.h"
 
 #include <string.h>
 
@@ -44,15 +44,8 @@ static int on_row(void *opaque, const sh_row *row)
 {
     walk *w = opaque;
     const sh_list_query *q = w->query;
-    sh_object object = {.key = sh_row_text(row, 0),
-                        .file = sh_row_text(row, 1),
-                        .etag = sh_row_text(row, 2),
-                        .content_type = sh_row_text(row, 3),
-                        .headers = sh_row_text(row, 4),
-                        .checksum = sh_row_text(row, 5),
-                        .size = sh_row_int(row, 6),
-                        .modified_ms = sh_row_int(row, 7),
-                        .sequence = sh_row_int(row, 8)};
+    sh_object object;
+    sh_object_read(row, NULL, &object);
     size_t prefix = strlen(q->prefix);
     w->again = false;
     if (strncmp(object.key, q->prefix, prefix) != 0)
@@ -67,17 +60,16 @@ static int on_row(void *opaque, const sh_row *row)
     return mark ? roll_up(w, object.key, rolled) : give(w, &object, NULL);
 }
 
-#define COLUMNS                                                                                              \
-    "SELECT key, file, etag, content_type, headers, checksum, size, modified_ms, sequence FROM objects"
-
 static int walk_on(const sh_objects *objects, walk *w, bool inclusive, sh_err *err)
 {
     int64_t limit = (int64_t)w->query->max - w->given + 1;
     if (inclusive)
-        return sh_db_each(objects->db, err, COLUMNS " WHERE bucket = ?1 AND key >= ?2 ORDER BY key LIMIT ?3",
-                          on_row, w, "ssi", w->query->bucket, w->cursor, limit);
-    return sh_db_each(objects->db, err, COLUMNS " WHERE bucket = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
-                      on_row, w, "ssi", w->query->bucket, w->cursor, limit);
+        return sh_db_each(objects->db, err,
+                          SH_OBJECT_CURRENT " WHERE bucket = ?1 AND key >= ?2 ORDER BY key LIMIT ?3", on_row,
+                          w, "ssi", w->query->bucket, w->cursor, limit);
+    return sh_db_each(objects->db, err,
+                      SH_OBJECT_CURRENT " WHERE bucket = ?1 AND key > ?2 ORDER BY key LIMIT ?3", on_row, w,
+                      "ssi", w->query->bucket, w->cursor, limit);
 }
 
 int sh_objects_list(const sh_objects *objects, const sh_list_query *query, sh_list_fn fn, void *opaque,

@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Making and deleting objects. Files are moved in first, then one transaction makes rows and events; what a
  * failure leaves behind has no row and is unlinked here, or by the next start after a crash. */
-#include "cloud/store/object_files.h"
-#include "cloud/store/objects.h"
-#include "cloud/store/outbox.h"
+#include "cloud/store/object_rows.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -72,101 +68,150 @@ static int check_item(const sh_object_new *item, moved *m, sh_err *err)
     return item->etag ? 0 : hash_file(item->path, m->etag, err);
 }
 
-/* ---- events ---- */
+/* ---- what is there, and what is to be ---- */
 
-static void random_id(char id[37])
+static int take_present(void *opaque, const sh_row *row)
 {
-    unsigned char b[16] = {0};
-    if (getrandom(b, sizeof(b), 0) != sizeof(b))
-        abort(); /* an event id must not occur twice */
-    b[6] = (unsigned char)((b[6] & 0x0F) | 0x40);
-    b[8] = (unsigned char)((b[8] & 0x3F) | 0x80);
-    for (int i = 0, at = 0; i < 16; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            id[at++] = '-';
-        at += snprintf(id + at, 3, "%02x", b[i]);
+    sh_present *p = opaque;
+    p->found = true;
+    snprintf(p->file, sizeof(p->file), "%s", sh_row_text(row, 0));
+    snprintf(p->version_id, sizeof(p->version_id), "%s", sh_row_text(row, 1));
+    snprintf(p->etag, sizeof(p->etag), "%s", sh_row_text(row, 2));
+    p->size = sh_row_int(row, 3);
+    p->modified_ms = sh_row_int(row, 4);
+    p->sequence = sh_row_int(row, 5);
+    return 1;
+}
+
+int sh_present_get(const sh_objects *objects, const char *bucket, const char *key, sh_present *out,
+                   sh_err *err)
+{
+    *out = (sh_present){0};
+    return sh_db_each(objects->db, err,
+                      "SELECT file, version_id, etag, size, modified_ms, sequence FROM objects"
+                      " WHERE bucket = ?1 AND key = ?2",
+                      take_present, out, "ss", bucket, key);
+}
+
+/* Whether one of the entity tags of a list is `etag`; "*" is any. */
+static bool names_tag(const char *list, const char *etag)
+{
+    size_t length = strlen(etag);
+    for (const char *at = list; *(at += strspn(at, ", \t"));) {
+        size_t part = strcspn(at, ", \t");
+        const char *tag = at;
+        at += part;
+        if (part == 1 && *tag == '*')
+            return true;
+        if (part >= 2 && tag[0] == '"' && tag[part - 1] == '"') {
+            tag++;
+            part -= 2;
+        }
+        if (part == length && memcmp(tag, etag, length) == 0)
+            return true;
     }
+    return false;
 }
 
-typedef struct change {
-    const char *bucket;
-    const char *key;
-    const char *etag; /* NULL: deleted */
-    int64_t size;
-    int64_t sequence;
-    int64_t now_ms;
-} change;
-
-static json_t *event_object(const change *c)
+/* There is no current object, and one was to match. */
+static int match_nothing(const sh_objects *objects, const char *bucket, const char *key, bool deleting,
+                         sh_err *err)
 {
-    char sequencer[32];
-    snprintf(sequencer, sizeof(sequencer), "%018llX", (unsigned long long)c->sequence);
-    if (!c->etag)
-        return json_pack("{s:s, s:s}", "key", c->key, "sequencer", sequencer);
-    return json_pack("{s:s, s:I, s:s, s:s}", "key", c->key, "size", (json_int_t)c->size, "etag", c->etag,
-                     "sequencer", sequencer);
+    int rows = 0;
+    int status = !deleting
+                     ? 0
+                     : sh_db_each(objects->db, err,
+                                  "SELECT 1 FROM object_versions WHERE bucket = ?1 AND key = ?2 LIMIT 1",
+                                  sh_count_row, &rows, "ss", bucket, key);
+    if (status < 0)
+        return status;
+    return sh_fail(err, rows ? SH_E_CONFLICT : SH_E_NOT_FOUND, "there is no object s3://%s/%s to match",
+                   bucket, key);
 }
 
-static int add_event(const sh_objects *objects, const change *c, const sh_object_cause *cause, sh_err *err)
+int sh_present_check(const sh_objects *objects, const char *bucket, const char *key,
+                     const sh_present *present, const sh_object_if *condition, bool deleting, sh_err *err)
 {
-    static const sh_object_cause nobody = {0};
-    char id[37], request[37], time[SH_TIME_TEXT], arn[SH_BUCKET_NAME_MAX + 32];
-    char *text = NULL;
-    const sh_object_cause *who = cause ? cause : &nobody;
-    random_id(id);
-    random_id(request);
-    sh_time_iso_s(c->now_ms, time);
-    snprintf(arn, sizeof(arn), "arn:aws:s3:::%s", c->bucket);
-    json_t *detail =
-        json_pack("{s:s, s:{s:s}, s:o, s:s, s:s, s:s, s:s}", "version", "0", "bucket", "name", c->bucket,
-                  "object", event_object(c), "request-id", who->request_id ? who->request_id : request,
-                  "requester", who->requester ? who->requester : objects->account, "source-ip-address",
-                  who->source_ip ? who->source_ip : "127.0.0.1", "reason",
-                  who->reason ? who->reason : (c->etag ? "PutObject" : "DeleteObject"));
-    if (detail && !c->etag)
-        json_object_set_new(detail, "deletion-type", json_string("Permanently Deleted"));
-    json_t *event = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:[s], s:o}", "version", "0", "id", id,
-                              "detail-type", c->etag ? "Object Created" : "Object Deleted", "source",
-                              "aws.s3", "account", objects->account, "time", time, "region", objects->region,
-                              "resources", arn, "detail", detail);
-    if (event)
-        text = json_dumps(event, JSON_COMPACT);
-    int status = text ? sh_outbox_add(objects->db, text, err)
-                      : sh_fail(err, SH_E_MEMORY, "no memory for the event of s3://%s/%s", c->bucket, c->key);
-    free(text);
-    json_decref(event);
-    return status;
+    if (condition->absent && present->found)
+        return sh_fail(err, SH_E_CONFLICT, "s3://%s/%s exists already", bucket, key);
+    if (condition->match && !present->found)
+        return match_nothing(objects, bucket, key, deleting, err);
+    if (condition->match && !names_tag(condition->match, present->etag))
+        return sh_fail(err, SH_E_CONFLICT, "s3://%s/%s has another entity tag", bucket, key);
+    if (present->found && condition->has_size && condition->size != present->size)
+        return sh_fail(err, SH_E_CONFLICT, "s3://%s/%s has another size", bucket, key);
+    if (present->found && condition->has_modified &&
+        condition->modified_ms / 1000 != present->modified_ms / 1000)
+        return sh_fail(err, SH_E_CONFLICT, "s3://%s/%s was modified at another time", bucket, key);
+    return 0;
+}
+
+int sh_object_check(const sh_objects *objects, const char *bucket, const char *key,
+                    const sh_object_if *condition, sh_err *err)
+{
+    sh_present present;
+    int status = sh_present_get(objects, bucket, key, &present, err);
+    return status < 0 ? status : sh_present_check(objects, bucket, key, &present, condition, false, err);
 }
 
 /* ---- rows ---- */
+
+static int insert_row(const sh_objects *objects, const sh_object_new *item, const char *file, int64_t size,
+                      const char *etag, const char *version, int64_t sequence, sh_err *err)
+{
+    static const char with_sequence[] =
+        "INSERT INTO objects (bucket, key, file, size, etag, content_type, headers, checksum, modified_ms,"
+        " version_id, tags, acl, parts, storage, sequence)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+    static const char without[] =
+        "INSERT INTO objects (bucket, key, file, size, etag, content_type, headers, checksum, modified_ms,"
+        " version_id, tags, acl, parts, storage)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+    const char *type = item->content_type ? item->content_type : "binary/octet-stream";
+    const char *headers = item->headers ? item->headers : "{}";
+    int64_t now = sh_now_ms(objects->clock);
+    if (sequence)
+        return sh_db_run(objects->db, err, with_sequence, "sssissssisssssi", item->bucket, item->key, file,
+                         size, etag, type, headers, item->checksum, now, version, item->tags, item->acl,
+                         item->parts, item->storage, sequence);
+    return sh_db_run(objects->db, err, without, "sssissssisssss", item->bucket, item->key, file, size, etag,
+                     type, headers, item->checksum, now, version, item->tags, item->acl, item->parts,
+                     item->storage);
+}
 
 int sh_object_insert(const sh_objects *objects, const sh_object_new *item, const char *file, int64_t size,
                      const char *etag, const sh_object_cause *cause, char old[SH_OBJECT_FILE], sh_err *err)
 {
     sh_bucket bucket;
-    int64_t now = sh_now_ms(objects->clock);
+    sh_present present;
+    char version[SH_VERSION_ID] = "null";
+    int64_t sequence = 0;
     int status = sh_bucket_get(objects, item->bucket, &bucket, err);
+    if (status == 0)
+        status = sh_present_get(objects, item->bucket, item->key, &present, err);
+    if (status == 0)
+        status = sh_present_check(objects, item->bucket, item->key, &present, &item->condition, false, err);
+    if (status == 0)
+        status = sh_version_make_way(objects, &bucket, item->key, &present, old, err);
+    if (status == 0 && bucket.versioning == SH_VERSIONING_ENABLED) {
+        status = sh_sequence_take(objects, &sequence, err);
+        if (status == 0)
+            status = sh_version_id_make(sequence, version, err);
+    }
+    if (status == 0)
+        status = insert_row(objects, item, file, size, etag, version, sequence, err);
     if (status < 0)
         return status;
-    status = sh_db_each(objects->db, err, "SELECT file FROM objects WHERE bucket = ?1 AND key = ?2",
-                        sh_take_file, old, "ss", item->bucket, item->key);
-    if (status == 0 && item->condition.absent && old[0])
-        status = sh_fail(err, SH_E_CONFLICT, "s3://%s/%s exists already", item->bucket, item->key);
-    if (status == 0 && old[0])
-        status = sh_db_run(objects->db, err, "DELETE FROM objects WHERE bucket = ?1 AND key = ?2", "ss",
-                           item->bucket, item->key);
-    if (status == 0)
-        status = sh_db_run(objects->db, err,
-                           "INSERT INTO objects (bucket, key, file, size, etag, content_type, headers,"
-                           " checksum, modified_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-                           "sssissssi", item->bucket, item->key, file, size, etag,
-                           item->content_type ? item->content_type : "binary/octet-stream",
-                           item->headers ? item->headers : "{}", item->checksum, now);
-    if (status == 0 && bucket.eventbridge) {
-        change c = {item->bucket, item->key, etag, size, sh_db_last_id(objects->db), now};
-        status = add_event(objects, &c, cause, err);
-    }
-    return status;
+    if (item->version_id)
+        memcpy(item->version_id, version, sizeof(version));
+    sh_object_change change = {.kind = SH_CHANGE_CREATED,
+                               .key = item->key,
+                               .version_id = bucket.versioning == SH_VERSIONING_NEVER ? NULL : version,
+                               .etag = etag,
+                               .size = size,
+                               .sequence = sequence ? sequence : sh_db_last_id(objects->db),
+                               .now_ms = sh_now_ms(objects->clock)};
+    return sh_object_changed(objects, &bucket, &change, cause, err);
 }
 
 static int insert_all(const sh_objects *objects, const sh_object_new *items, moved *m, size_t count,
@@ -213,62 +258,109 @@ int sh_objects_publish_with(const sh_objects *objects, const sh_object_new *item
     return status;
 }
 
-static int take_number(void *opaque, const sh_row *row)
+/* ---- deleting ---- */
+
+/* What a deletion changed, for its event. */
+static int tell_deleted(const sh_objects *objects, const sh_bucket *bucket, const sh_object_doomed *d,
+                        sh_change_kind kind, int64_t sequence, const sh_object_cause *cause, sh_err *err)
 {
-    *(int64_t *)opaque = sh_row_int(row, 0);
-    return 0;
+    sh_object_change change = {.kind = kind,
+                               .key = d->key,
+                               .version_id = bucket->versioning == SH_VERSIONING_NEVER ? NULL : d->version_id,
+                               .sequence = sequence,
+                               .now_ms = sh_now_ms(objects->clock)};
+    return sh_object_changed(objects, bucket, &change, cause, err);
 }
 
-static int delete_row(const sh_objects *objects, const char *bucket, const char *key,
+static int delete_version(const sh_objects *objects, const sh_bucket *bucket, sh_object_doomed *d,
+                          const sh_object_cause *cause, char old[SH_OBJECT_FILE], sh_err *err)
+{
+    bool found = false;
+    snprintf(d->version_id, sizeof(d->version_id), "%s", d->version);
+    int status = sh_version_remove(objects, bucket->name, d->key, d->version, old, &found, &d->marker, err);
+    if (status < 0 || !found)
+        return status;
+    return tell_deleted(objects, bucket, d, SH_CHANGE_REMOVED, 0, cause, err);
+}
+
+static int delete_current(const sh_objects *objects, const sh_bucket *bucket, sh_object_doomed *d,
+                          const sh_present *present, const sh_object_cause *cause, char old[SH_OBJECT_FILE],
+                          sh_err *err)
+{
+    int64_t sequence = 0;
+    int status = sh_version_make_way(objects, bucket, d->key, present, old, err);
+    if (status == 0 && bucket->versioning != SH_VERSIONING_NEVER) {
+        d->marker = true;
+        status = sh_version_add_marker(objects, bucket, d->key, d->version_id, &sequence, err);
+    }
+    if (status < 0 || (!present->found && !d->marker))
+        return status;
+    return tell_deleted(objects, bucket, d, d->marker ? SH_CHANGE_MARKED : SH_CHANGE_REMOVED, sequence, cause,
+                        err);
+}
+
+static int delete_row(const sh_objects *objects, const sh_bucket *bucket, sh_object_doomed *d,
                       const sh_object_cause *cause, char old[SH_OBJECT_FILE], sh_err *err)
 {
-    sh_bucket row;
-    int status = sh_bucket_get(objects, bucket, &row, err);
+    sh_present present;
+    d->status = 0;
+    d->marker = false;
+    d->version_id[0] = old[0] = '\0';
+    int status = sh_present_get(objects, bucket->name, d->key, &present, err);
     if (status == 0)
-        status = sh_db_each(objects->db, err, "SELECT file FROM objects WHERE bucket = ?1 AND key = ?2",
-                            sh_take_file, old, "ss", bucket, key);
-    if (status < 0 || !old[0])
+        status = sh_present_check(objects, bucket->name, d->key, &present, &d->condition, true, err);
+    if (status == SH_E_CONFLICT || status == SH_E_NOT_FOUND) {
+        d->status = status;
+        return 0;
+    }
+    if (status < 0)
         return status;
-    status =
-        sh_db_run(objects->db, err, "DELETE FROM objects WHERE bucket = ?1 AND key = ?2", "ss", bucket, key);
-    if (status < 0 || !row.eventbridge)
-        return status;
-    /* A number of its own, above that of every write so far. */
-    change c = {bucket, key, NULL, 0, 0, sh_now_ms(objects->clock)};
-    status =
-        sh_db_run(objects->db, err, "UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'objects'", "");
-    if (status == 0)
-        status = sh_db_each(objects->db, err, "SELECT seq FROM sqlite_sequence WHERE name = 'objects'",
-                            take_number, &c.sequence, "");
-    return status < 0 ? status : add_event(objects, &c, cause, err);
+    return d->version ? delete_version(objects, bucket, d, cause, old, err)
+                      : delete_current(objects, bucket, d, &present, cause, old, err);
 }
 
-static int delete_rows(const sh_objects *objects, const char *bucket, const char *const *keys, size_t count,
-                       const sh_object_cause *cause, char (*old)[SH_OBJECT_FILE], sh_err *err)
+int sh_objects_delete_rows(const sh_objects *objects, const char *name, sh_object_doomed *doomed,
+                           size_t count, const sh_object_cause *cause, char (*old)[SH_OBJECT_FILE],
+                           sh_err *err)
 {
+    sh_bucket bucket;
     int status = sh_db_begin(objects->db, err);
     if (status < 0)
         return status;
     memset(old, 0, count * sizeof(*old));
+    status = sh_bucket_get(objects, name, &bucket, err);
     for (size_t i = 0; status == 0 && i < count; i++)
-        status = delete_row(objects, bucket, keys[i], cause, old[i], err);
+        status = delete_row(objects, &bucket, &doomed[i], cause, old[i], err);
     return sh_db_end(objects->db, status, err);
 }
 
-int sh_objects_delete(const sh_objects *objects, const char *bucket, const char *const *keys, size_t count,
-                      const sh_object_cause *cause, sh_err *err)
+int sh_objects_delete_each(const sh_objects *objects, const char *bucket, sh_object_doomed *doomed,
+                           size_t count, const sh_object_cause *cause, sh_err *err)
 {
     char(*old)[SH_OBJECT_FILE] = calloc(count ? count : 1, sizeof(*old));
     if (!old)
         return sh_fail(err, SH_E_MEMORY, "no memory to delete %zu objects", count);
-    int status = delete_rows(objects, bucket, keys, count, cause, old, err);
+    int status = sh_objects_delete_rows(objects, bucket, doomed, count, cause, old, err);
     if (status == SH_E_FULL && sh_reserve_release(objects))
-        status = delete_rows(objects, bucket, keys, count, cause, old, err);
+        status = sh_objects_delete_rows(objects, bucket, doomed, count, cause, old, err);
     for (size_t i = 0; status == 0 && i < count; i++)
         sh_object_file_drop(objects, old[i]);
     if (status == 0)
         sh_reserve_keep(objects);
     free(old);
+    return status;
+}
+
+int sh_objects_delete(const sh_objects *objects, const char *bucket, const char *const *keys, size_t count,
+                      const sh_object_cause *cause, sh_err *err)
+{
+    sh_object_doomed *doomed = calloc(count ? count : 1, sizeof(*doomed));
+    if (!doomed)
+        return sh_fail(err, SH_E_MEMORY, "no memory to delete %zu objects", count);
+    for (size_t i = 0; i < count; i++)
+        doomed[i].key = keys[i];
+    int status = sh_objects_delete_each(objects, bucket, doomed, count, cause, err);
+    free(doomed);
     return status;
 }
 

@@ -156,6 +156,10 @@ typedef int (*sh_object_with_fn)(void *opaque, sh_err *err);
 int sh_objects_publish_with(const sh_objects *objects, const sh_object_new *items, size_t count,
                             const sh_object_cause *cause, sh_object_with_fn with, void *opaque, sh_err *err);
 
+/* Whether the condition of a write holds now, before its bytes are received. */
+int sh_object_check(const sh_objects *objects, const char *bucket, const char *key,
+                    const sh_object_if *condition, sh_err *err);
+
 /* One to delete, and what became of it. */
 typedef struct sh_object_doomed {
     const char *key;
@@ -217,8 +221,8 @@ int sh_objects_expire_markers(const sh_objects *objects, sh_expiry *expiry, cons
 
 /* ---- staging ---- */
 
-/* A new empty file DATA/tmp/<32 hex>; `path` holds at least SH_STAGE_PATH bytes. Close *fd, and unlink the path
- * unless it was published. */
+/* A new empty file DATA/tmp/<32 hex>; `path` holds at least SH_STAGE_PATH bytes. Close *fd, and unlink the
+ * path unless it was published. */
 #define SH_STAGE_PATH 4096
 int sh_stage_file(const sh_objects *objects, char *path, int *fd, sh_err *err);
 /* A new empty folder DATA/tmp/<name>-…, for a stream that is to be published. Remove with sh_dir_remove. */
