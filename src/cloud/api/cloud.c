@@ -180,7 +180,8 @@ static int copy_settings(sh_cloud_settings *to, const sh_cloud_settings *from, s
         (status = copy_setting(&to->account, from->account, "000000000000", err)) < 0 ||
         (status = copy_setting(&to->instance_id, from->instance_id, "i-00000000000000001", err)) < 0 ||
         (status = copy_setting(&to->program, from->program, NULL, err)) < 0 ||
-        (status = copy_setting(&to->models, from->models, NULL, err)) < 0)
+        (status = copy_setting(&to->models, from->models, NULL, err)) < 0 ||
+        (status = copy_setting(&to->domains, from->domains, NULL, err)) < 0)
         return status;
     if (!is_account(to->account))
         return sh_fail(err, SH_E_ARGUMENT, "account '%s' is not 12 digits", to->account);
@@ -288,6 +289,7 @@ void sh_cloud_close(sh_cloud *cloud)
     if (s->lock_fd >= 0)
         close(s->lock_fd);
     free(cloud->endpoint);
+    free(cloud->node_endpoint);
     free(cloud->access_key);
     free(cloud->secret_key);
     free((char *)cloud->settings.data);
@@ -296,6 +298,7 @@ void sh_cloud_close(sh_cloud *cloud)
     free((char *)cloud->settings.instance_id);
     free((char *)cloud->settings.program);
     free((char *)cloud->settings.models);
+    free((char *)cloud->settings.domains);
     pthread_mutex_destroy(&s->wakeups.mutex);
     free(s);
 }

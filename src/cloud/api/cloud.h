@@ -36,6 +36,7 @@ typedef struct sh_cloud_settings {
     const char *instance_id; /* of the built-in node, "i-…" */
     const char *program;     /* absolute path of the spyhop program, for children */
     const char *models;      /* folder of models or NULL */
+    const char *domains;     /* "example.com,example.org": names below which hosts are buckets, or NULL */
 } sh_cloud_settings;
 
 typedef struct sh_cloud {
@@ -43,6 +44,7 @@ typedef struct sh_cloud {
     const sh_clock *clock;
     sh_cloud_settings settings; /* strings owned by the sh_cloud */
     char *endpoint;             /* "http://127.0.0.1:9000", set before runners start */
+    char *node_endpoint;        /* what commands of the built-in node call; NULL: the same */
     char *access_key;           /* the root key pair; the secret is never logged */
     char *secret_key;
     int64_t steady_base_ms, steady_offset_ms; /* steady.c */

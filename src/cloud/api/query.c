@@ -164,7 +164,7 @@ static int read_pair(reader *r, const char *text, size_t length, sh_err *err)
     const char *equals = memchr(text, '=', length);
     size_t name_length = equals ? (size_t)(equals - text) : length;
     char *name = sh_http_decode(r->arena, text, name_length, true);
-    char *value = equals ? sh_http_decode(r->arena, equals + 1, length - name_length - 1, true) : "";
+    const char *value = equals ? sh_http_decode(r->arena, equals + 1, length - name_length - 1, true) : "";
     if (!name || !value || !sh_utf8_valid(name, strlen(name)) || !sh_utf8_valid(value, strlen(value)))
         return sh_fail(err, SH_E_FORMAT, "a parameter is not percent-encoded UTF-8 text: %.*s",
                        (int)(length < 60 ? length : 60), text);
@@ -271,8 +271,8 @@ void sh_query_write(sh_buf *out, const sh_query_service *service, const char *ac
     sh_buf_printf(out, "</%sResponse>", action);
 }
 
-void sh_query_refuse(sh_http_request *http, const sh_query_service *service, int status, const char *code,
-                     const char *message)
+void sh_query_fail_with(sh_http_request *http, const sh_query_service *service, int status, const char *code,
+                        const char *message)
 {
     sh_buf out;
     char *said = sh_arena_strdup(sh_http_request_arena(http), message ? message : "");

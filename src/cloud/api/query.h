@@ -50,7 +50,7 @@ int sh_query_read(const sh_query_service *service, const char *form, size_t leng
 void sh_query_write(sh_buf *out, const sh_query_service *service, const char *action, const json_t *output,
                     const char *request_id);
 /* Answers an error. service NULL: STS's namespace. */
-void sh_query_refuse(sh_http_request *http, const sh_query_service *service, int status, const char *code,
-                     const char *message);
+void sh_query_fail_with(sh_http_request *http, const sh_query_service *service, int status, const char *code,
+                        const char *message);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The table of S3's operations, and the way from a request to its row: bucket from the host
- * ("bucket.localhost") or the path, key from the path, decoded once and never normalised, so that a key may
- * hold "//" and "..". */
+/* The table of S3's operations, and the way from a request to its row: by method, by what the request is
+ * about (s3_target.h) and by the parameter that names a subresource. */
 #include "cloud/api/s3.h"
 
 #include <string.h>
@@ -110,42 +109,6 @@ static const sh_s3_operation *find_operation(sh_s3 *s3)
     return NULL;
 }
 
-/* The bucket that the host names ("videos.localhost:9000"), or NULL. */
-static const char *bucket_of_host(const sh_s3 *s3)
-{
-    static const char suffix[] = ".localhost";
-    const char *host = sh_http_field_get(s3->head, "host");
-    size_t length = host ? strcspn(host, ":") : 0;
-    size_t tail = sizeof(suffix) - 1;
-    if (length <= tail || strncasecmp(host + length - tail, suffix, tail) != 0)
-        return NULL;
-    return sh_arena_strndup(s3->arena, host, length - tail);
-}
-
-static bool split_path(sh_s3 *s3)
-{
-    const char *at = s3->head->path + 1;
-    s3->bucket = bucket_of_host(s3);
-    if (!s3->bucket && *at) {
-        size_t length = strcspn(at, "/");
-        s3->bucket = sh_http_decode(s3->arena, at, length, false);
-        at += length + (at[length] == '/');
-        if (!s3->bucket)
-            goto bad;
-    }
-    if (s3->bucket && *at) {
-        s3->key = sh_http_decode(s3->arena, at, strlen(at), false);
-        if (!s3->key || !sh_utf8_valid(s3->key, strlen(s3->key)))
-            goto bad;
-    }
-    return true;
-bad:
-    s3->bucket = s3->key = NULL;
-    sh_s3_fail(s3, 400, "InvalidURI",
-               "Couldn't parse the specified URI: a key is UTF-8 without NUL, percent-encoded");
-    return false;
-}
-
 static bool names_valid(sh_s3 *s3)
 {
     const char *owner = sh_http_field_get(s3->head, "x-amz-expected-bucket-owner");
@@ -181,8 +144,8 @@ static bool version_valid(sh_s3 *s3)
     return true;
 }
 
-void sh_s3_begin(sh_s3 **out, sh_cloud *cloud, sh_http_request *http, const sh_sigv4 *claim,
-                 const sh_caller *caller)
+void sh_s3_begin(sh_s3 **out, sh_cloud *cloud, sh_http_request *http, const sh_s3_target *target,
+                 const sh_sigv4 *claim, const sh_caller *caller)
 {
     sh_s3 *s3 = sh_arena_alloc(sh_http_request_arena(http), sizeof(*s3));
     if (!s3)
@@ -194,10 +157,16 @@ void sh_s3_begin(sh_s3 **out, sh_cloud *cloud, sh_http_request *http, const sh_s
                   .arena = sh_http_request_arena(http),
                   .claim = claim,
                   .caller = caller,
+                  .bucket = target->bucket,
+                  .key = target->key,
                   .receiver = {.fd = -1}};
     *out = s3;
-    if (!split_path(s3) || !names_valid(s3) || !version_valid(s3))
+    if (!names_valid(s3) || !version_valid(s3))
         return;
+    if (!caller->arn) {
+        sh_s3_fail(s3, 403, "AccessDenied", "Access Denied");
+        return;
+    }
     s3->operation = find_operation(s3);
     if (s3->operation && s3->operation->begin)
         s3->operation->begin(s3);

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "cloud/api/caller.h"
 #include "cloud/api/front.h"
+#include "cloud/api/s3_target.h"
 #include "cloud/http/server.h"
 #include "cloud/http/sigv4.h"
 #include "cloud/http/xml.h"
@@ -48,8 +49,8 @@ struct sh_s3 {
     sh_http_request *http;
     const sh_http_head *head;
     sh_arena *arena;
-    const sh_sigv4 *claim; /* checked */
-    const sh_caller *caller;
+    const sh_sigv4 *claim;            /* checked; version 0: nobody signed */
+    const sh_caller *caller;          /* arn NULL: anonymous */
     const sh_s3_operation *operation; /* NULL: answered already */
     const char *bucket;               /* decoded; NULL: service level */
     const char *key;                  /* decoded; NULL: bucket level */
@@ -59,13 +60,23 @@ struct sh_s3 {
 };
 
 /* Called by front.c. *out is in the request's arena and valid until sh_s3_end. */
-void sh_s3_begin(sh_s3 **out, sh_cloud *cloud, sh_http_request *http, const sh_sigv4 *claim,
-                 const sh_caller *caller);
+void sh_s3_begin(sh_s3 **out, sh_cloud *cloud, sh_http_request *http, const sh_s3_target *target,
+                 const sh_sigv4 *claim, const sh_caller *caller);
 void sh_s3_finish(sh_s3 *s3);
 void sh_s3_end(sh_s3 *s3);
 /* An S3 error before there is an sh_s3: signature faults. */
 void sh_s3_refuse(sh_http_request *http, int status, const char *code, const char *message,
                   const char *extra_name, const char *extra_value);
+/* The same with any number of elements beside code and message; those whose value is NULL are left out. */
+typedef struct sh_s3_detail {
+    const char *name;
+    const char *value;
+} sh_s3_detail;
+void sh_s3_refuse_with(sh_http_request *http, int status, const char *code, const char *message,
+                       const sh_s3_detail *details, size_t count);
+/* As sh_s3_fail, with elements of its own. */
+void sh_s3_fail_with(sh_s3 *s3, int status, const char *code, const sh_s3_detail *details, size_t count,
+                     const char *format, ...) __attribute__((format(printf, 6, 7)));
 
 /* ---- s3_answer.c ---- */
 /* Error with code, printf-style message, and what it is about (bucket, key). */

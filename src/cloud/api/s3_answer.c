@@ -15,16 +15,13 @@ static void common_fields(sh_http_request *http)
     sh_http_add_field(http, "Server", "Spyhop");
 }
 
-typedef struct detail {
-    const char *name;
-    const char *value;
-} detail;
+enum { REFUSAL_MAX = 512 * 1024, FAIL_DETAILS_MAX = 8, MESSAGE_MAX = 1024 };
 
 static void refuse(sh_http_request *http, int status, const char *code, const char *message,
-                   const detail *details, size_t count)
+                   const sh_s3_detail *details, size_t count)
 {
     sh_buf out;
-    sh_buf_init(&out, 64 * 1024);
+    sh_buf_init(&out, REFUSAL_MAX);
     sh_xml_begin(&out);
     sh_xml_open(&out, "Error");
     sh_xml_put(&out, "Code", code);
@@ -44,20 +41,57 @@ static void refuse(sh_http_request *http, int status, const char *code, const ch
 void sh_s3_refuse(sh_http_request *http, int status, const char *code, const char *message,
                   const char *extra_name, const char *extra_value)
 {
-    detail details[] = {{extra_name, extra_name ? extra_value : NULL},
-                        {"Resource", sh_http_request_head(http)->path}};
-    refuse(http, status, code, message, details, 2);
+    sh_s3_detail detail = {extra_name, extra_value};
+    sh_s3_refuse_with(http, status, code, message, &detail, extra_name ? 1 : 0);
+}
+
+static void fill(sh_s3_detail *to, size_t *used, size_t max, const sh_s3_detail *from, size_t count)
+{
+    for (size_t i = 0; i < count && *used < max; i++)
+        to[(*used)++] = from[i];
+}
+
+void sh_s3_refuse_with(sh_http_request *http, int status, const char *code, const char *message,
+                       const sh_s3_detail *details, size_t count)
+{
+    sh_s3_detail all[FAIL_DETAILS_MAX * 2];
+    sh_s3_detail resource = {"Resource", sh_http_request_head(http)->path};
+    size_t used = 0;
+    fill(all, &used, SH_COUNT(all), details, count);
+    fill(all, &used, SH_COUNT(all), &resource, 1);
+    refuse(http, status, code, message, all, used);
+}
+
+static void fail(sh_s3 *s3, int status, const char *code, const char *message, const sh_s3_detail *details,
+                 size_t count)
+{
+    sh_s3_detail all[FAIL_DETAILS_MAX * 2];
+    sh_s3_detail own[] = {{"BucketName", s3->bucket}, {"Key", s3->key}, {"Resource", s3->head->path}};
+    size_t used = 0;
+    fill(all, &used, FAIL_DETAILS_MAX, details, count);
+    fill(all, &used, SH_COUNT(all), own, SH_COUNT(own));
+    refuse(s3->http, status, code, message, all, used);
 }
 
 void sh_s3_fail(sh_s3 *s3, int status, const char *code, const char *format, ...)
 {
-    char message[1024];
+    char message[MESSAGE_MAX];
     va_list args;
     va_start(args, format);
     vsnprintf(message, sizeof(message), format, args);
     va_end(args);
-    detail details[] = {{"BucketName", s3->bucket}, {"Key", s3->key}, {"Resource", s3->head->path}};
-    refuse(s3->http, status, code, message, details, 3);
+    fail(s3, status, code, message, NULL, 0);
+}
+
+void sh_s3_fail_with(sh_s3 *s3, int status, const char *code, const sh_s3_detail *details, size_t count,
+                     const char *format, ...)
+{
+    char message[MESSAGE_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+    fail(s3, status, code, message, details, count);
 }
 
 void sh_s3_fail_not_found(sh_s3 *s3)

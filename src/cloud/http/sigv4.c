@@ -18,11 +18,11 @@
 #include <strings.h>
 
 #define ALGORITHM "AWS4-HMAC-SHA256"
-enum { CANONICAL_MAX = 256 * 1024 };
+enum { CANONICAL_MAX = 256 * 1024, EXPIRES_MAX = 604800 };
 
 /* ---- reading the claim ---- */
 
-static bool parse_stamp(const char *text, int64_t *ms)
+bool sh_sigv4_stamp_parse(const char *text, int64_t *ms)
 {
     char iso[] = "0000-00-00T00:00:00Z";
     if (strlen(text) != 16 || text[8] != 'T' || text[15] != 'Z')
@@ -36,7 +36,7 @@ static bool parse_stamp(const char *text, int64_t *ms)
     return sh_time_parse_iso(iso, sizeof(iso) - 1, ms);
 }
 
-static void read_payload(sh_sigv4 *out)
+void sh_sigv4_payload_parse(sh_sigv4 *out)
 {
     const char *text = out->payload;
     if (!text) {
@@ -57,7 +57,7 @@ static void read_payload(sh_sigv4 *out)
 }
 
 /* <key>/<date>/<region>/<service>/aws4_request, where the key may hold slashes. */
-static bool read_credential(sh_sigv4 *out, sh_arena *arena, const char *text)
+bool sh_sigv4_credential_parse(sh_sigv4 *out, sh_arena *arena, const char *text)
 {
     char *copy = sh_arena_strdup(arena, text);
     char *parts[4];
@@ -92,7 +92,7 @@ static sh_auth_fault read_component(sh_sigv4 *out, sh_arena *arena, const char *
                    "The authorization header is malformed; a component is not of the form Name=Value");
     size_t name = (size_t)(value++ - text);
     if (name == 10 && memcmp(text, "Credential", name) == 0) {
-        if (!read_credential(out, arena, value))
+        if (!sh_sigv4_credential_parse(out, arena, value))
             return bad(SH_AUTH_MALFORMED, message,
                        "The authorization header is malformed; the Credential is mal-formed; expecting "
                        "\"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".");
@@ -120,13 +120,18 @@ static sh_auth_fault read_date(sh_sigv4 *out, const sh_http_head *head, sh_arena
         sh_time_iso_s(out->time_ms, iso);
         stamp = sh_arena_printf(arena, "%.4s%.2s%.2sT%.2s%.2s%.2sZ", iso, iso + 5, iso + 8, iso + 11,
                                 iso + 14, iso + 17);
-    } else if (!parse_stamp(stamp, &out->time_ms)) {
+    } else if (!sh_sigv4_stamp_parse(stamp, &out->time_ms)) {
         return bad(SH_AUTH_DATE, message, "AWS authentication requires a valid Date or x-amz-date header");
     }
     if (!stamp)
         return bad(SH_AUTH_MEMORY, message, "no memory");
-    if (strncmp(stamp, out->date, 8) != 0)
-        return bad(SH_AUTH_DATE, message, "Date in Credential scope does not match the date of the request");
+    if (strncmp(stamp, out->date, 8) != 0) {
+        char *text = sh_arena_printf(arena,
+                                     "The authorization header is malformed; Invalid credential date \"%s\". "
+                                     "This date is not the same as X-Amz-Date: \"%.8s\".",
+                                     out->date, stamp);
+        return bad(SH_AUTH_MALFORMED, message, text ? text : "no memory");
+    }
     out->stamp = stamp;
     return SH_AUTH_OK;
 }
@@ -150,13 +155,28 @@ static sh_auth_fault parse_field(const sh_http_head *head, const char *field, sh
         at += length;
     }
     if (!out->access_key || !out->signed_fields || !out->signature)
-        return bad(
-            SH_AUTH_MALFORMED, message,
-            "The authorization header is malformed; Credential, SignedHeaders and Signature are needed");
+        return bad(SH_AUTH_MALFORMED, message,
+                   "The authorization header is malformed; the authorization header requires three "
+                   "components: Credential, SignedHeaders, and Signature.");
     out->payload = sh_http_field_get(head, "x-amz-content-sha256");
     out->token = sh_http_field_get(head, "x-amz-security-token");
-    read_payload(out);
+    sh_sigv4_payload_parse(out);
     return read_date(out, head, arena, message);
+}
+
+static sh_auth_fault read_expires(const char *text, int64_t *seconds, const char **message)
+{
+    size_t length = strlen(text);
+    if (!sh_parse_i64(text, length, INT64_MIN, INT64_MAX, seconds) &&
+        strspn(text, "0123456789") != (length ? length : 1))
+        return bad(SH_AUTH_QUERY, message, "X-Amz-Expires should be a number");
+    if (text[0] == '-')
+        return bad(SH_AUTH_QUERY, message, "X-Amz-Expires must be non-negative");
+    if (!sh_parse_i64(text, length, 0, EXPIRES_MAX, seconds))
+        return bad(SH_AUTH_QUERY, message,
+                   "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires "
+                   "must be less than 604800 seconds");
+    return SH_AUTH_OK;
 }
 
 static sh_auth_fault parse_query(const sh_http_head *head, sh_arena *arena, sh_sigv4 *out,
@@ -175,14 +195,16 @@ static sh_auth_fault parse_query(const sh_http_head *head, sh_arena *arena, sh_s
                    "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, "
                    "X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.");
     if (strcmp(algorithm, ALGORITHM) != 0)
-        return bad(SH_AUTH_QUERY, message, "X-Amz-Algorithm only supports \"" ALGORITHM "\"");
-    if (!read_credential(out, arena, credential))
+        return bad(SH_AUTH_QUERY, message,
+                   "X-Amz-Algorithm only supports \"" ALGORITHM " and AWS4-ECDSA-P256-SHA256\"");
+    if (!sh_sigv4_credential_parse(out, arena, credential))
         return bad(SH_AUTH_QUERY, message,
                    "Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; expecting "
                    "\"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".");
-    if (!sh_parse_i64(expires, strlen(expires), 1, 604800, &out->expires_s))
-        return bad(SH_AUTH_QUERY, message, "X-Amz-Expires must be a number of seconds between 1 and 604800");
-    if (!parse_stamp(out->stamp, &out->time_ms))
+    sh_auth_fault fault = read_expires(expires, &out->expires_s, message);
+    if (fault)
+        return fault;
+    if (!sh_sigv4_stamp_parse(out->stamp, &out->time_ms))
         return bad(SH_AUTH_QUERY, message,
                    "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"");
     if (strncmp(out->stamp, out->date, 8) != 0)
@@ -192,22 +214,23 @@ static sh_auth_fault parse_query(const sh_http_head *head, sh_arena *arena, sh_s
         out->payload = sh_http_field_get(head, "x-amz-content-sha256");
     if (!out->payload)
         out->payload = "UNSIGNED-PAYLOAD";
-    read_payload(out);
+    sh_sigv4_payload_parse(out);
     return SH_AUTH_OK;
 }
 
 sh_auth_fault sh_sigv4_parse(const sh_http_head *head, sh_arena *arena, sh_sigv4 *out, const char **message)
 {
     const char *field = sh_http_field_get(head, "authorization");
-    bool query = sh_http_param_has(head, "X-Amz-Algorithm") || sh_http_param_has(head, "X-Amz-Signature");
-    *out = (sh_sigv4){0};
-    if (field && query)
-        return bad(SH_AUTH_QUERY, message,
-                   "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter or the "
-                   "Authorization header should be specified");
+    bool query = sh_http_param_has(head, "X-Amz-Algorithm") || sh_http_param_has(head, "X-Amz-Signature") ||
+                 sh_http_param_has(head, "X-Amz-Credential");
+    *out = (sh_sigv4){.version = 4};
+    if (field && *field && (query || sh_http_param_has(head, "AWSAccessKeyId")))
+        return bad(SH_AUTH_ARGUMENT, message,
+                   "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature "
+                   "query string parameter or the Authorization header should be specified");
     if (field && sh_http_field_total(head, "authorization") > 1)
         return bad(SH_AUTH_MALFORMED, message, "The authorization header is malformed; there are two");
-    if (field)
+    if (field && *field)
         return parse_field(head, field, arena, out, message);
     if (query)
         return parse_query(head, arena, out, message);
@@ -427,16 +450,24 @@ static bool listed(const char *list, const char *name)
     return false;
 }
 
-static bool all_signed(const sh_sigv4 *claim, const sh_http_head *head)
+const char *sh_sigv4_unsigned(const sh_sigv4 *claim, const sh_http_head *head, sh_arena *arena)
 {
+    sh_buf names;
+    const char *text = NULL;
+    sh_buf_init(&names, 16 * 1024);
     if (!listed(claim->signed_fields, "host"))
-        return false;
-    for (size_t i = 0; i < head->field_count; i++)
-        if (strncasecmp(head->fields[i].name, "x-amz-", 6) == 0 &&
-            strcasecmp(head->fields[i].name, "x-amz-content-sha256") != 0 &&
-            !listed(claim->signed_fields, head->fields[i].name))
-            return false;
-    return true;
+        sh_buf_puts(&names, "host");
+    for (size_t i = 0; i < head->field_count; i++) {
+        const char *name = head->fields[i].name;
+        if (strncasecmp(name, "x-amz-", 6) == 0 && strcasecmp(name, "x-amz-content-sha256") != 0 &&
+            !listed(claim->signed_fields, name))
+            sh_buf_printf(&names, "%s%s", names.length ? ", " : "", name);
+    }
+    if (names.length || names.failed)
+        text = sh_arena_strdup(arena, sh_buf_cstr(&names));
+    bool any = names.length || names.failed;
+    sh_buf_free(&names);
+    return any && !text ? "x-amz-" : text; /* never fewer for want of memory */
 }
 
 sh_auth_fault sh_sigv4_check(sh_sigv4 *claim, const sh_http_head *head, const char *secret,
@@ -449,11 +480,8 @@ sh_auth_fault sh_sigv4_check(sh_sigv4 *claim, const sh_http_head *head, const ch
         !sh_sigv4_sign(claim->key, text, strlen(text), expected))
         return bad(SH_AUTH_MEMORY, message, "The request is too large to verify");
     if (strlen(claim->signature) != 64 || CRYPTO_memcmp(expected, claim->signature, 64) != 0)
-        return bad(
-            SH_AUTH_MISMATCH, message,
-            "The request signature we calculated does not match the signature you provided. Check your "
-            "key and signing method.");
-    if (!all_signed(claim, head))
+        return bad(SH_AUTH_MISMATCH, message, SH_SIGV4_MISMATCH);
+    if (sh_sigv4_unsigned(claim, head, arena))
         return bad(SH_AUTH_UNSIGNED_FIELD, message,
                    "There were headers present in the request which were not signed");
     return SH_AUTH_OK;

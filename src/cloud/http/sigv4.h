@@ -29,6 +29,8 @@ typedef enum sh_auth_fault {
     SH_AUTH_EXPIRED_TOKEN,  /* a temporary key whose time is over */
     SH_AUTH_MISMATCH,       /* the signature is another one */
     SH_AUTH_UNSIGNED_FIELD, /* an x-amz-* field or Host is not signed */
+    SH_AUTH_ARGUMENT,       /* the Authorization field is of no known kind */
+    SH_AUTH_INCOMPLETE,     /* a query of Signature Version 2 that lacks something */
     SH_AUTH_MEMORY,
 } sh_auth_fault;
 
@@ -42,8 +44,12 @@ typedef enum sh_payload {
     SH_PAYLOAD_INVALID,          /* it says something else */
 } sh_payload;
 
+/* Who signs and what. S3 also takes requests that are signed another way or not at all: front.c fills this
+ * for them, too, and `version` says which way it was. */
 typedef struct sh_sigv4 {
+    int version; /* 4; 2: Signature Version 2; 0: nobody signed */
     bool presigned;
+    bool form; /* the fields of a browser's form are what is signed */
     const char *access_key;
     const char *date;    /* 20260131 */
     const char *region;  /* of the scope */
@@ -60,6 +66,9 @@ typedef struct sh_sigv4 {
 } sh_sigv4;
 
 #define SH_SIGV4_SKEW_MS ((int64_t)15 * 60 * 1000)
+#define SH_SIGV4_MISMATCH                                                                                    \
+    "The request signature we calculated does not match the signature you provided. Check your key and "     \
+    "signing method."
 
 /* Reads the claim. On a fault *message is a sentence for the client, static or in the arena. */
 sh_auth_fault sh_sigv4_parse(const sh_http_head *head, sh_arena *arena, sh_sigv4 *out, const char **message);
@@ -69,6 +78,16 @@ sh_auth_fault sh_sigv4_check_time(const sh_sigv4 *claim, int64_t now_ms, const c
  * s3: the path is taken as it is; else it is normalised and encoded once more. */
 sh_auth_fault sh_sigv4_check(sh_sigv4 *claim, const sh_http_head *head, const char *secret,
                              const char *payload_hash, bool s3, sh_arena *arena, const char **message);
+
+/* The x-amz-* fields of the head that are not signed, and "host" if that is not: "a, b" in the arena; NULL:
+ * there are none. */
+const char *sh_sigv4_unsigned(const sh_sigv4 *claim, const sh_http_head *head, sh_arena *arena);
+/* "20260131T120000Z". */
+bool sh_sigv4_stamp_parse(const char *text, int64_t *ms);
+/* <key>/<date>/<region>/<service>/aws4_request into *out, as copies in the arena. */
+bool sh_sigv4_credential_parse(sh_sigv4 *out, sh_arena *arena, const char *text);
+/* Fills payload_kind from payload. */
+void sh_sigv4_payload_parse(sh_sigv4 *claim);
 
 /* The steps, for tests and for error answers that show what the server signed. */
 char *sh_sigv4_canonical(const sh_sigv4 *claim, const sh_http_head *head, const char *payload_hash, bool s3,
