@@ -172,7 +172,7 @@ const char *const *sh_node_environment(const sh_node *node, const char *id, sh_a
     add(&v, "HOME", or_else(getenv("HOME"), node->work));
     add(&v, "LANG", or_else(getenv("LANG"), "C.UTF-8"));
     add(&v, "TMPDIR", getenv("TMPDIR"));
-    add(&v, "AWS_ENDPOINT_URL", cloud->endpoint);
+    add(&v, "AWS_ENDPOINT_URL", cloud->node_endpoint ? cloud->node_endpoint : cloud->endpoint);
     add(&v, "AWS_ACCESS_KEY_ID", cloud->access_key);
     add(&v, "AWS_SECRET_ACCESS_KEY", cloud->secret_key);
     add(&v, "AWS_DEFAULT_REGION", cloud->settings.region);

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef SH_CLI_SERVE_OPTIONS_H
+#define SH_CLI_SERVE_OPTIONS_H
+/* The options of `spyhop serve`: a row each. */
+#include "cloud/api/cloud.h"
+
+typedef struct sh_serve_options {
+    sh_cloud_settings cloud;
+    const char *listen;
+    const char *tls_certificate, *tls_key; /* both or neither */
+    bool json_log;
+    const char *access_log; /* path, "-", or NULL */
+    int64_t stop_wait_ms;
+} sh_serve_options;
+
+/* -1: go on; else the exit code, after having said why. */
+int sh_serve_options_read(int argc, char **argv, sh_serve_options *out);
+
+#endif
