@@ -114,6 +114,7 @@ extern const sh_service sh_service_states;       /* states*.c */
 extern const sh_service sh_service_events;       /* events.c */
 extern const sh_service sh_service_ssm;          /* ssm.c */
 extern const sh_service sh_service_mediaconvert; /* mediaconvert.c */
+extern const sh_service sh_service_logs;         /* logs.c */
 /* Routes of MediaConvert: finds the action of a REST call and merges path and query values into *in (an
  * object): "POST /2017-08-29/jobs" -> CreateJob. NULL when there is no such route. */
 const sh_action *sh_mediaconvert_route(const char *method, const char *path, const char *query, json_t *in);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 const sh_service *const sh_services[] = {
-    &sh_service_states, &sh_service_events, &sh_service_ssm, &sh_service_mediaconvert, NULL,
+    &sh_service_states, &sh_service_events, &sh_service_ssm, &sh_service_mediaconvert, &sh_service_logs, NULL,
 };
 
 const sh_service *sh_service_find(const char *name)
@@ -17,6 +17,8 @@ const sh_service *sh_service_find(const char *name)
         name = "states";
     if (strcmp(name, "eventbridge") == 0)
         name = "events";
+    if (strcmp(name, "cloudwatchlogs") == 0)
+        name = "logs";
     for (size_t i = 0; sh_services[i]; i++) {
         if (strcmp(sh_services[i]->name, name) == 0)
             return sh_services[i];

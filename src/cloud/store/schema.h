@@ -7,6 +7,7 @@ extern const char sh_schema_settings[];        /* settings.c: server settings, b
 extern const char sh_schema_objects[];         /* objects.c: buckets, objects, multipart uploads */
 extern const char sh_schema_buckets[];         /* buckets.c: what is configured of a bucket */
 extern const char sh_schema_object_versions[]; /* object_versions.c: versions that are not current */
+extern const char sh_schema_notices[];         /* notices.c: notifications of buckets to functions */
 extern const char sh_schema_outbox[];          /* outbox.c: events waiting for delivery, rules, targets */
 extern const char sh_schema_flows[];           /* flows.c: state machines, executions, history */
 extern const char sh_schema_commands[];        /* commands.c: SSM commands and invocations */
@@ -15,6 +16,7 @@ extern const char sh_schema_mckept[];          /* mckept.c: its queues, presets,
 extern const char sh_schema_activities[];      /* activities.c: activities of Step Functions */
 extern const char sh_schema_versions[];        /* versions.c: versions and aliases of state machines */
 extern const char sh_schema_express[];         /* express.c: executions of express state machines */
+extern const char sh_schema_logs[];            /* logs.c: groups, streams and events of CloudWatch Logs */
 extern const char sh_schema_maps[];            /* maps.c: runs of distributed Map states */
 extern const char sh_schema_iam[];             /* iam.c: users, groups, roles, policies, access keys */
 extern const char sh_schema_files[];           /* recover.c: files to unlink; after all that name files */
