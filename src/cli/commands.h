@@ -22,6 +22,9 @@ int sh_cmd_watch(int argc, char **argv);
 int sh_cmd_transcode(int argc, char **argv);
 int sh_cmd_serve(int argc, char **argv);
 int sh_cmd_share(int argc, char **argv);
+int sh_cmd_fsck(int argc, char **argv);
+int sh_cmd_backup(int argc, char **argv);
+int sh_cmd_restore(int argc, char **argv);
 int sh_cmd_states(int argc, char **argv);
 int sh_cmd_agent_exec(int argc, char **argv);          /* child: supervisor of one SSM command */
 int sh_cmd_mediaconvert_worker(int argc, char **argv); /* child: makes one MediaConvert job's stream */
