@@ -5,6 +5,7 @@
  * be read once more, which costs a query. */
 #include "cloud/store/buckets.h"
 #include "cloud/store/multipart.h"
+#include "cloud/store/notices.h"
 #include "cloud/store/object_files.h"
 #include "cloud/store/schema.h"
 
@@ -17,6 +18,12 @@ const char sh_schema_buckets[] =
     "CREATE TABLE IF NOT EXISTS bucket_config (bucket TEXT NOT NULL REFERENCES buckets (name)"
     " ON DELETE CASCADE, kind TEXT NOT NULL, value TEXT NOT NULL, modified_ms INTEGER NOT NULL,"
     " PRIMARY KEY (bucket, kind)) WITHOUT ROWID;";
+
+const sh_bucket_config sh_bucket_defaults[] = {
+    {"block", SH_BUCKET_BLOCK_ALL}, {"ownership", SH_BUCKET_OWNER_ENFORCED}, {NULL, NULL}};
+
+/* Bits of the column eventbridge. */
+enum { TO_EVENTBRIDGE = 1, TO_FUNCTIONS = 2 };
 
 static _Atomic uint64_t generation = 1;
 
@@ -64,10 +71,34 @@ bool sh_bucket_name_valid(const char *name)
 
 int sh_bucket_create(const sh_objects *objects, const char *name, const char *region, sh_err *err)
 {
+    return sh_bucket_create_with(objects, name, region, sh_bucket_defaults, err);
+}
+
+static int insert_bucket(const sh_objects *objects, const char *name, const char *region,
+                         const sh_bucket_config *configs, sh_err *err)
+{
+    int64_t now = sh_now_ms(objects->clock);
     int status =
         sh_db_run(objects->db, err, "INSERT INTO buckets (name, region, created_ms) VALUES (?1, ?2, ?3)",
-                  "ssi", name, region, sh_now_ms(objects->clock));
-    return status == SH_E_CONFLICT ? sh_fail(err, status, "bucket %s exists already", name) : changed(status);
+                  "ssi", name, region, now);
+    if (status == SH_E_CONFLICT)
+        return sh_fail(err, status, "bucket %s exists already", name);
+    for (; status == 0 && configs->kind; configs++)
+        if (configs->value)
+            status = sh_db_run(objects->db, err,
+                               "INSERT INTO bucket_config (bucket, kind, value, modified_ms)"
+                               " VALUES (?1, ?2, ?3, ?4)",
+                               "sssi", name, configs->kind, configs->value, now);
+    return status;
+}
+
+int sh_bucket_create_with(const sh_objects *objects, const char *name, const char *region,
+                          const sh_bucket_config *configs, sh_err *err)
+{
+    int status = sh_db_begin(objects->db, err);
+    if (status < 0)
+        return status;
+    return changed(sh_db_end(objects->db, insert_bucket(objects, name, region, configs, err), err));
 }
 
 static void read_bucket(const sh_row *row, sh_bucket *out)
@@ -75,7 +106,8 @@ static void read_bucket(const sh_row *row, sh_bucket *out)
     snprintf(out->name, sizeof(out->name), "%s", sh_row_text(row, 0));
     snprintf(out->region, sizeof(out->region), "%s", sh_row_text(row, 1));
     out->created_ms = sh_row_int(row, 2);
-    out->eventbridge = sh_row_int(row, 3) != 0;
+    out->eventbridge = (sh_row_int(row, 3) & TO_EVENTBRIDGE) != 0;
+    out->functions = (sh_row_int(row, 3) & TO_FUNCTIONS) != 0;
     out->versioning = (sh_versioning)sh_row_int(row, 4);
 }
 
@@ -121,16 +153,47 @@ int sh_bucket_each(const sh_objects *objects, sh_bucket_fn fn, void *opaque, sh_
                       walk_bucket, &walk, "");
 }
 
-int sh_bucket_set_eventbridge(const sh_objects *objects, const char *name, bool on, sh_err *err)
+static int set_rows(const sh_objects *objects, const char *bucket, const char *kind, const char *value,
+                    sh_err *err)
+{
+    sh_bucket found;
+    int status = sh_bucket_get(objects, bucket, &found, err);
+    if (status < 0)
+        return status;
+    if (!value)
+        return sh_db_run(objects->db, err, "DELETE FROM bucket_config WHERE bucket = ?1 AND kind = ?2", "ss",
+                         bucket, kind);
+    return sh_db_run(objects->db, err,
+                     "INSERT INTO bucket_config (bucket, kind, value, modified_ms) VALUES (?1, ?2, ?3, ?4)"
+                     " ON CONFLICT (bucket, kind) DO UPDATE SET value = ?3, modified_ms = ?4",
+                     "sssi", bucket, kind, value, sh_now_ms(objects->clock));
+}
+
+static int set_targets(const sh_objects *objects, const char *name, int64_t targets, sh_err *err)
+{
+    int status = sh_db_run(objects->db, err, "UPDATE buckets SET eventbridge = ?2 WHERE name = ?1", "si",
+                           name, targets);
+    if (status == 0 && sh_db_changes(objects->db) == 0)
+        status = sh_fail(err, SH_E_NOT_FOUND, "there is no bucket %s", name);
+    return status;
+}
+
+int sh_bucket_set_notification(const sh_objects *objects, const char *bucket, bool eventbridge,
+                               bool functions, const char *text, sh_err *err)
 {
     int status = sh_db_begin(objects->db, err);
     if (status < 0)
         return status;
-    status = sh_db_run(objects->db, err, "UPDATE buckets SET eventbridge = ?2 WHERE name = ?1", "si", name,
-                       (int64_t)on);
-    if (status == 0 && sh_db_changes(objects->db) == 0)
-        status = sh_fail(err, SH_E_NOT_FOUND, "there is no bucket %s", name);
+    status = set_targets(objects, bucket, (eventbridge ? TO_EVENTBRIDGE : 0) | (functions ? TO_FUNCTIONS : 0),
+                         err);
+    if (status == 0)
+        status = set_rows(objects, bucket, "notification", text, err);
     return changed(sh_db_end(objects->db, status, err));
+}
+
+int sh_bucket_set_eventbridge(const sh_objects *objects, const char *name, bool on, sh_err *err)
+{
+    return sh_bucket_set_notification(objects, name, on, false, NULL, err);
 }
 
 int sh_bucket_set_versioning(const sh_objects *objects, const char *name, sh_versioning versioning,
@@ -192,22 +255,6 @@ int sh_bucket_delete(const sh_objects *objects, const char *name, sh_err *err)
 }
 
 /* ---- configuration ---- */
-
-static int set_rows(const sh_objects *objects, const char *bucket, const char *kind, const char *value,
-                    sh_err *err)
-{
-    sh_bucket found;
-    int status = sh_bucket_get(objects, bucket, &found, err);
-    if (status < 0)
-        return status;
-    if (!value)
-        return sh_db_run(objects->db, err, "DELETE FROM bucket_config WHERE bucket = ?1 AND kind = ?2", "ss",
-                         bucket, kind);
-    return sh_db_run(objects->db, err,
-                     "INSERT INTO bucket_config (bucket, kind, value, modified_ms) VALUES (?1, ?2, ?3, ?4)"
-                     " ON CONFLICT (bucket, kind) DO UPDATE SET value = ?3, modified_ms = ?4",
-                     "sssi", bucket, kind, value, sh_now_ms(objects->clock));
-}
 
 int sh_bucket_config_set(const sh_objects *objects, const char *bucket, const char *kind, const char *value,
                          sh_err *err)

@@ -10,6 +10,26 @@
  * bucket. */
 int sh_bucket_config_set(const sh_objects *objects, const char *bucket, const char *kind, const char *value,
                          sh_err *err);
+
+typedef struct sh_bucket_config {
+    const char *kind;  /* NULL: the end of the list */
+    const char *value; /* NULL: left out */
+} sh_bucket_config;
+
+/* What a new bucket has unless its maker says otherwise: all public access is blocked, ACLs are disabled. */
+#define SH_BUCKET_BLOCK_ALL                                                                                  \
+    "<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls>"                                \
+    "<IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>true</BlockPublicPolicy>"                   \
+    "<RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>"
+#define SH_BUCKET_OWNER_ENFORCED                                                                             \
+    "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule>"                 \
+    "</OwnershipControls>"
+extern const sh_bucket_config sh_bucket_defaults[];
+
+/* As sh_bucket_create, with other configurations than the defaults. */
+int sh_bucket_create_with(const sh_objects *objects, const char *name, const char *region,
+                          const sh_bucket_config *configs, sh_err *err);
+
 /* name: the kind, or the bucket for sh_bucket_config_with. Strings live until fn returns; non-zero ends. */
 typedef int (*sh_bucket_config_fn)(void *opaque, const char *name, const char *value, int64_t modified_ms);
 int sh_bucket_config_each(const sh_objects *objects, const char *bucket, sh_bucket_config_fn fn, void *opaque,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Events of objects, as EventBridge has them from S3. They are written to the outbox in the transaction of
  * the change, so that neither is without the other. */
+#include "cloud/store/notices.h"
 #include "cloud/store/object_rows.h"
 #include "cloud/store/outbox.h"
 
@@ -97,9 +98,13 @@ int sh_object_changed(const sh_objects *objects, const sh_bucket *bucket, const 
     static const sh_object_cause nobody = {0};
     sh_object_change told = *change;
     int status = 0;
-    if (!bucket->eventbridge)
+    if (!bucket->eventbridge && !bucket->functions)
         return 0;
     if (told.kind == SH_CHANGE_REMOVED) /* a number above that of every write so far */
         status = sh_sequence_take(objects, &told.sequence, err);
-    return status < 0 ? status : to_eventbridge(objects, bucket, &told, cause ? cause : &nobody, err);
+    if (status == 0 && bucket->functions)
+        status = sh_notices_add(objects, bucket, &told, cause, err);
+    if (status == 0 && bucket->eventbridge)
+        status = to_eventbridge(objects, bucket, &told, cause ? cause : &nobody, err);
+    return status;
 }

@@ -53,7 +53,8 @@ typedef struct sh_bucket {
     char name[SH_BUCKET_NAME_MAX + 1];
     char region[32];
     int64_t created_ms;
-    bool eventbridge; /* "Object Created" and "Object Deleted" go to EventBridge */
+    bool eventbridge; /* events of its objects go to EventBridge */
+    bool functions;   /* and to functions of Lambda: notices.h */
     sh_versioning versioning;
 } sh_bucket;
 
