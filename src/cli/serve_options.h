@@ -13,6 +13,11 @@ typedef struct sh_serve_options {
     int64_t stop_wait_ms;
 } sh_serve_options;
 
+/* The server itself: everything behind `spyhop serve`, in a program of its own (spyhop-serve), which is not
+ * linked to the libraries of media: they alone would take more memory than all of the server does. `program`
+ * is the path of spyhop, for children. argv[0] is "serve". Returns the exit code. */
+int sh_serve_main(const char *program, int argc, char **argv);
+
 /* -1: go on; else the exit code, after having said why. */
 int sh_serve_options_read(int argc, char **argv, sh_serve_options *out);
 

@@ -514,7 +514,7 @@ static struct MHD_Daemon *start_daemon(sh_http_server *server, const sh_http_opt
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG |
                      MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET;
     struct MHD_OptionItem tls[] = {
-        {MHD_OPTION_HTTPS_CERT_CALLBACK, (intptr_t)sh_tls_pair_for, NULL},
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)sh_tls_pair_for},
         {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)SH_TLS_PRIORITIES},
         {MHD_OPTION_END, 0, NULL},
     };
