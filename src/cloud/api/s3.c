@@ -13,6 +13,8 @@ static const sh_s3_operation operations[] = {
     {"DELETE", 'b', NULL, "DeleteBucket", sh_s3_delete_bucket, NULL},
     {"GET", 'b', "location", "GetBucketLocation", sh_s3_get_location, NULL},
     {"GET", 'b', "versioning", "GetBucketVersioning", sh_s3_get_versioning, NULL},
+    {"PUT", 'b', "versioning", "PutBucketVersioning", sh_s3_put_versioning, NULL},
+    {"GET", 'b', "versions", "ListObjectVersions", sh_s3_list_versions, NULL},
     {"GET", 'b', "notification", "GetBucketNotificationConfiguration", sh_s3_get_notification, NULL},
     {"PUT", 'b', "notification", "PutBucketNotificationConfiguration", sh_s3_put_notification, NULL},
     {"GET", 'b', "uploads", "ListMultipartUploads", sh_s3_list_uploads, NULL},
@@ -23,6 +25,8 @@ static const sh_s3_operation operations[] = {
     {"HEAD", 'o', NULL, "HeadObject", sh_s3_get_object, NULL},
     {"DELETE", 'o', NULL, "DeleteObject", sh_s3_delete_object, NULL},
     {"GET", 'o', "tagging", "GetObjectTagging", sh_s3_get_tagging, NULL},
+    {"PUT", 'o', "tagging", "PutObjectTagging", sh_s3_put_tagging, NULL},
+    {"DELETE", 'o', "tagging", "DeleteObjectTagging", sh_s3_delete_tagging, NULL},
     {"POST", 'o', "uploads", "CreateMultipartUpload", sh_s3_create_upload, NULL},
     {"PUT", 'o', "uploadId", "UploadPart", sh_s3_upload_part, sh_s3_upload_part_begin},
     {"POST", 'o', "uploadId", "CompleteMultipartUpload", sh_s3_complete_upload, NULL},
@@ -132,11 +136,8 @@ static bool names_valid(sh_s3 *s3)
 
 static bool version_valid(sh_s3 *s3)
 {
-    const char *version = sh_http_param_get(s3->head, "versionId");
-    if (version && strcmp(version, "null") != 0) {
-        sh_s3_fail(s3, 400, "InvalidArgument", "Invalid version id specified");
+    if (s3->key && !sh_s3_version_good(s3, "versionId", sh_s3_version(s3)))
         return false;
-    }
     if (s3->key && sh_http_param_has(s3->head, "partNumber") && strcmp(s3->head->method, "PUT") != 0) {
         sh_s3_fail(s3, 501, "NotImplemented", "Reading an object by partNumber is not implemented");
         return false;

@@ -17,6 +17,8 @@
 
 enum { SH_S3_BODY_MAX = 8 << 20, SH_S3_ANSWER_MAX = 32 << 20 };
 #define SH_S3_OBJECT_MAX ((int64_t)5 << 30) /* of one PUT or part */
+#define SH_S3_MALFORMED                                                                                      \
+    "The XML you provided was not well-formed or did not validate against our published schema"
 #define SH_S3_XMLNS "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\""
 
 typedef struct sh_s3 sh_s3;
@@ -105,6 +107,10 @@ bool sh_s3_int_param(sh_s3 *s3, const char *name, int64_t min, int64_t max, int6
 /* Takes the request's body: stages a file and sets the sink, or answers. wanted: SH_DIGEST_* of the checksum
  * to keep when the request brings none, or 0. */
 void sh_s3_receive_begin(sh_s3 *s3, unsigned wanted);
+/* For bytes that are a part of the body (the file of a form): stages a file for at most `most` bytes, takes a
+ * piece. False after having answered. The end of it sets receiver.expected to what came. */
+bool sh_s3_receive_open(sh_s3 *s3, int64_t most);
+bool sh_s3_receive_bytes(sh_s3 *s3, const void *bytes, size_t length);
 /* The body is complete: checks length, signature, MD5 and checksums. False after having answered. */
 bool sh_s3_receive_finish(sh_s3 *s3);
 /* Takes bytes offset..offset+length of fd instead of a body. False after having answered. */
@@ -141,6 +147,35 @@ bool sh_s3_store_part(sh_s3 *s3, int64_t number, const sh_upload *upload);
 bool sh_s3_publish(sh_s3 *s3, const char *reason, const char *content_type, const char *headers,
                    bool only_if_absent);
 
+/* ---- s3_write.c ---- */
+/* If-Match and If-None-Match of a request that writes its key: what they ask of the transaction of the write;
+ * looked at now, too. False after having answered. */
+bool sh_s3_write_conditions(sh_s3 *s3, sh_object_if *out);
+/* Publishes the received file as the request's key. `more`: type, headers, condition, tags, acl, parts,
+ * storage; the rest is taken from the request. On success the field x-amz-version-id is there. False after
+ * having answered. */
+bool sh_s3_write(sh_s3 *s3, const char *reason, const sh_object_new *more);
+/* For who publishes by himself: the answer to a failure, and the field of the version that was made ("":
+ * none). */
+void sh_s3_fail_write(sh_s3 *s3, const sh_object_if *condition, const sh_err *err);
+void sh_s3_wrote_version(sh_s3 *s3, const char *version);
+
+/* ---- s3_version.c ---- */
+const char *sh_s3_version(const sh_s3 *s3); /* versionId of the request, checked to be one; NULL: none */
+/* False after having answered InvalidArgument about the parameter `name`. version: NULL is good. */
+bool sh_s3_version_good(sh_s3 *s3, const char *name, const char *version);
+/* The object or version that the request names; fd not NULL: opened. False after having answered: NoSuchKey,
+ * NoSuchVersion, or what a delete marker is told by (404; 405 when it was named by its id). */
+bool sh_s3_find(sh_s3 *s3, sh_object *out, int *fd);
+void sh_s3_fail_marker(sh_s3 *s3, const sh_object *marker, bool named);
+void sh_s3_fail_version(sh_s3 *s3, const char *version);
+void sh_s3_version_field(sh_s3 *s3, const sh_object *object); /* x-amz-version-id */
+
+/* ---- s3_tagging.c ---- */
+/* Tags of x-amz-tagging as the store keeps them; NULL: none. False after having answered. */
+bool sh_s3_tags_asked(sh_s3 *s3, const char **tags);
+void sh_s3_tagging_count(sh_s3 *s3, const sh_object *object); /* x-amz-tagging-count */
+
 sh_object_cause sh_s3_cause(const sh_s3 *s3, const char *reason);
 
 /* ---- operations ---- */
@@ -149,15 +184,19 @@ void sh_s3_create_bucket(sh_s3 *s3);
 void sh_s3_head_bucket(sh_s3 *s3);
 void sh_s3_delete_bucket(sh_s3 *s3);
 void sh_s3_get_location(sh_s3 *s3);
-void sh_s3_get_versioning(sh_s3 *s3);
-void sh_s3_get_tagging(sh_s3 *s3);
+void sh_s3_get_versioning(sh_s3 *s3); /* s3_version.c */
+void sh_s3_put_versioning(sh_s3 *s3);
+void sh_s3_list_versions(sh_s3 *s3);
+void sh_s3_get_tagging(sh_s3 *s3); /* s3_tagging.c */
+void sh_s3_put_tagging(sh_s3 *s3);
+void sh_s3_delete_tagging(sh_s3 *s3);
 void sh_s3_get_notification(sh_s3 *s3);
 void sh_s3_put_notification(sh_s3 *s3);
 void sh_s3_list_v1(sh_s3 *s3);          /* s3_list.c; also ListObjectsV2 by list-type=2 */
 void sh_s3_put_object_begin(sh_s3 *s3); /* s3_object.c */
 void sh_s3_put_object(sh_s3 *s3);
-void sh_s3_get_object(sh_s3 *s3); /* GetObject and HeadObject */
-void sh_s3_delete_object(sh_s3 *s3);
+void sh_s3_get_object(sh_s3 *s3);    /* GetObject and HeadObject */
+void sh_s3_delete_object(sh_s3 *s3); /* s3_delete.c */
 void sh_s3_delete_objects(sh_s3 *s3);
 void sh_s3_copy_object(sh_s3 *s3);   /* s3_copy.c */
 void sh_s3_create_upload(sh_s3 *s3); /* s3_multipart.c */

@@ -125,18 +125,6 @@ void sh_s3_get_location(sh_s3 *s3)
     sh_s3_answer_xml(s3, &out);
 }
 
-/* Versioning cannot be turned on, so it never was: an empty configuration. */
-void sh_s3_get_versioning(sh_s3 *s3)
-{
-    sh_buf out;
-    sh_bucket bucket;
-    if (!sh_s3_need_bucket(s3, &bucket))
-        return;
-    sh_s3_begin_xml(&out, "VersioningConfiguration");
-    sh_xml_close(&out, "VersioningConfiguration");
-    sh_s3_answer_xml(s3, &out);
-}
-
 void sh_s3_get_notification(sh_s3 *s3)
 {
     sh_buf out;

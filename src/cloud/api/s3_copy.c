@@ -102,17 +102,14 @@ static void answer_copy(sh_s3 *s3, const char *root)
 static void copy_object(sh_s3 *s3, source *from, bool replace)
 {
     unsigned wanted;
-    const char *none = sh_http_field_get(s3->head, "if-none-match");
-    bool absent = none != NULL;
-    const char *headers = replace ? sh_s3_meta_json(s3) : from->object.headers;
-    const char *type = replace ? sh_http_field_get(s3->head, "content-type") : from->object.content_type;
-    if (none && strcmp(none, "*") != 0) {
-        sh_s3_fail(s3, 501, "NotImplemented",
-                   "A header you provided implies functionality that is not implemented: If-None-Match other "
-                   "than *");
-        return;
-    }
-    if (!headers || !wanted_checksum(s3, from, &wanted))
+    const char *tags = sh_http_field_get(s3->head, "x-amz-tagging-directive");
+    sh_object_new more = {.content_type = replace ? sh_http_field_get(s3->head, "content-type")
+                                                  : from->object.content_type,
+                          .headers = replace ? sh_s3_meta_json(s3) : from->object.headers,
+                          .tags = from->object.tags};
+    if (!more.headers || !wanted_checksum(s3, from, &wanted) ||
+        !sh_s3_write_conditions(s3, &more.condition) ||
+        (tags && strcmp(tags, "REPLACE") == 0 && !sh_s3_tags_asked(s3, &more.tags)))
         return;
     if (from->object.size > SH_S3_OBJECT_MAX) {
         sh_s3_fail(
@@ -121,7 +118,7 @@ static void copy_object(sh_s3 *s3, source *from, bool replace)
         return;
     }
     if (sh_s3_receive_copy(s3, from->fd, 0, from->object.size, wanted) &&
-        sh_s3_publish(s3, "CopyObject", type, headers, absent))
+        sh_s3_write(s3, "CopyObject", &more))
         answer_copy(s3, "CopyObjectResult");
 }
 

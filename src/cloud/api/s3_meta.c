@@ -85,10 +85,8 @@ const char *sh_s3_meta_json(sh_s3 *s3)
 bool sh_s3_meta_supported(sh_s3 *s3)
 {
     static const char *const refused[] = {
-        "x-amz-tagging",
         "x-amz-website-redirect-location",
         "x-amz-write-offset-bytes",
-        "if-match",
         "x-amz-server-side-encryption-aws-kms-key-id",
         "x-amz-server-side-encryption-context",
     };

@@ -203,7 +203,8 @@ int sh_object_insert(const sh_objects *objects, const sh_object_new *item, const
     if (status < 0)
         return status;
     if (item->version_id)
-        memcpy(item->version_id, version, sizeof(version));
+        snprintf(item->version_id, sizeof(version), "%s",
+                 bucket.versioning == SH_VERSIONING_NEVER ? "" : version);
     sh_object_change change = {.kind = SH_CHANGE_CREATED,
                                .key = item->key,
                                .version_id = bucket.versioning == SH_VERSIONING_NEVER ? NULL : version,
