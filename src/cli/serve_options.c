@@ -62,6 +62,8 @@ static const row rows[] = {
      offsetof(sh_serve_options, cloud.region), NULL},
     {"account", "ID", "account of 12 digits (000000000000)", offsetof(sh_serve_options, cloud.account), NULL},
     {"instance-id", "ID", "id of the built-in node; made once and kept when not given", 0, read_instance_id},
+    {"domain", "NAME,...", "domains of which a subdomain is a bucket, beside localhost",
+     offsetof(sh_serve_options, cloud.domains), NULL},
     {"tls-cert", "FILE", "chain of certificates (PEM), the server's own first: HTTPS",
      offsetof(sh_serve_options, tls_certificate), NULL},
     {"tls-key", "FILE", "its private key (PEM); SIGHUP reads both files again",

@@ -200,6 +200,7 @@ static void begin_action(front_call *call, const sh_service *service, const sh_a
 {
     call->service = service;
     call->action = action;
+    sh_http_note(call->http, service->name, action->name, NULL);
     call->in = json_incref(in);
     call->hold = (sh_hold){.release = release, .opaque = call->http};
     call->later = (sh_call){.cloud = call->front->cloud,

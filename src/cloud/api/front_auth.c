@@ -68,6 +68,7 @@ void sh_front_read_claim(front_call *call)
 void sh_front_fill_caller(front_call *call)
 {
     call->caller.source_ip = sh_http_request_client(call->http);
+    call->caller.secure = sh_http_secure(call->http);
     call->caller.user_agent = sh_http_field_get(call->head, "user-agent");
     call->caller.referer = sh_http_field_get(call->head, "referer");
 }

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cloud/api/caller.h"
+#include "cloud/api/s3_target.h"
 #include "cloud/api/share.h"
 #include "cloud/http/digest.h"
 #include "cloud/http/sigv4.h"
@@ -261,18 +262,14 @@ static void serve(sh_own *own, sh_http_request *http)
         found->serve(own, http);
 }
 
-/* "bucket.s3.localhost": then the path is a key. */
-static bool host_is_bucket(const sh_http_head *head)
-{
-    const char *host = sh_http_field_get(head, "host");
-    size_t length = host ? strcspn(host, ":") : 0;
-    return length > 10 && strncasecmp(host + length - 10, ".localhost", 10) == 0;
-}
-
-static bool is_own(const sh_http_request *http)
+/* Where the host names a bucket the path is a key. */
+static bool is_own(const sh_own *own, sh_http_request *http)
 {
     const sh_http_head *head = sh_http_request_head(http);
-    return strncmp(head->path, ROOT, sizeof(ROOT) - 1) == 0 && !host_is_bucket(head);
+    const sh_cloud_settings *settings = &own->cloud->settings;
+    return strncmp(head->path, ROOT, sizeof(ROOT) - 1) == 0 &&
+           !sh_s3_host_bucket(sh_http_field_get(head, "host"), settings->domains, settings->region,
+                              sh_http_request_arena(http));
 }
 
 /* ---- handler ---- */
@@ -285,7 +282,7 @@ static void on_begin(void *opaque, sh_http_request *http)
         sh_http_add_field(http, "Connection", "close");
         sh_http_add_field(http, "Retry-After", "5");
         sh_s3_refuse(http, 503, "ServiceUnavailable", "The server is being stopped: try again.", NULL, NULL);
-    } else if (is_own(http)) {
+    } else if (is_own(own, http)) {
         sh_http_keep_body(http, BODY_MAX);
     } else {
         own->behind.begin(own->behind.opaque, http);
@@ -295,7 +292,7 @@ static void on_begin(void *opaque, sh_http_request *http)
 static void on_finish(void *opaque, sh_http_request *http)
 {
     sh_own *own = opaque;
-    if (is_own(http))
+    if (is_own(own, http))
         serve(own, http);
     else
         own->behind.finish(own->behind.opaque, http);
@@ -304,7 +301,7 @@ static void on_finish(void *opaque, sh_http_request *http)
 static void on_end(void *opaque, sh_http_request *http)
 {
     sh_own *own = opaque;
-    if (!is_own(http))
+    if (!is_own(own, http))
         own->behind.end(own->behind.opaque, http);
 }
 

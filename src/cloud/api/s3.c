@@ -169,6 +169,8 @@ void sh_s3_begin(sh_s3 **out, sh_cloud *cloud, sh_http_request *http, const sh_s
         return;
     }
     s3->operation = find_operation(s3);
+    if (s3->operation)
+        sh_http_note(http, "s3", s3->operation->name, s3->bucket);
     if (s3->operation && s3->operation->begin)
         s3->operation->begin(s3);
     else if (s3->operation)
