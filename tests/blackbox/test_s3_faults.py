@@ -53,8 +53,8 @@ class Authentication(S3Case):
                       "AWS4-HMAC-SHA256 nonsense"]:
             self.refused(send(self.server, "GET", "/", headers={"Host": "x", "Authorization": value}), 400,
                          "AuthorizationHeaderMalformed")
-        self.refused(send(self.server, "GET", "/", headers={"Host": "x", "Authorization": "AWS a:b"}), 400,
-                     "InvalidRequest")
+        self.refused(send(self.server, "GET", "/", headers={"Host": "x", "Authorization": "AWS a:b"}), 403,
+                     "AccessDenied")
         self.fails("AuthorizationHeaderMalformed", 400, self.server.client("s3", region="eu-west-1").list_buckets)
         self.fails("InvalidToken", 400, self.s3_with_token().list_buckets)
         self.assertEqual(self.keys(), [])

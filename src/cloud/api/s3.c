@@ -2,6 +2,7 @@
 /* The table of S3's operations, and the way from a request to its row: by method, by what the request is
  * about (s3_target.h) and by the parameter that names a subresource. */
 #include "cloud/api/s3.h"
+#include "cloud/api/s3_form.h"
 
 #include <string.h>
 #include <strings.h>
@@ -18,6 +19,7 @@ static const sh_s3_operation operations[] = {
     {"GET", 'b', "notification", "GetBucketNotificationConfiguration", sh_s3_get_notification, NULL},
     {"PUT", 'b', "notification", "PutBucketNotificationConfiguration", sh_s3_put_notification, NULL},
     {"GET", 'b', "uploads", "ListMultipartUploads", sh_s3_list_uploads, NULL},
+    {"POST", 'b', NULL, "PostObject", sh_s3_post_object, sh_s3_post_object_begin},
     {"POST", 'b', "delete", "DeleteObjects", sh_s3_delete_objects, NULL},
     {"GET", 'b', NULL, "ListObjects", sh_s3_list_v1, NULL},
     {"PUT", 'o', NULL, "PutObject", sh_s3_put_object, sh_s3_put_object_begin},
@@ -105,9 +107,6 @@ static const sh_s3_operation *find_operation(sh_s3 *s3)
             s3, 501, "NotImplemented",
             "A header or query you provided implies functionality that is not implemented: %s with \"%s\"",
             method, subresource);
-    else if (strcmp(method, "POST") == 0 && level == 'b')
-        sh_s3_fail(s3, 501, "NotImplemented",
-                   "Uploads from an HTML form (POST to a bucket) are not implemented");
     else
         sh_s3_fail(s3, 405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
     return NULL;
@@ -164,11 +163,11 @@ void sh_s3_begin(sh_s3 **out, sh_cloud *cloud, sh_http_request *http, const sh_s
     *out = s3;
     if (!names_valid(s3) || !version_valid(s3))
         return;
-    if (!caller->arn) {
-        sh_s3_fail(s3, 403, "AccessDenied", "Access Denied");
-        return;
-    }
     s3->operation = find_operation(s3);
+    if (!caller->arn && s3->operation && s3->operation->run != sh_s3_post_object) {
+        s3->operation = NULL;
+        sh_s3_fail(s3, 403, "AccessDenied", "Access Denied");
+    }
     if (s3->operation)
         sh_http_note(http, "s3", s3->operation->name, s3->bucket);
     if (s3->operation && s3->operation->begin)
@@ -196,8 +195,10 @@ void sh_s3_finish(sh_s3 *s3)
 
 void sh_s3_end(sh_s3 *s3)
 {
-    if (s3)
-        sh_s3_receive_end(s3);
+    if (!s3)
+        return;
+    sh_s3_receive_end(s3);
+    sh_s3_form_end(s3->form);
 }
 
 sh_object_cause sh_s3_cause(const sh_s3 *s3, const char *reason)

@@ -59,6 +59,7 @@ struct sh_s3 {
     const char *body;                 /* of operations that do not stream */
     size_t body_length;
     sh_s3_receiver receiver;
+    struct sh_s3_form *form; /* of PostObject */
 };
 
 /* Called by front.c. *out is in the request's arena and valid until sh_s3_end. */
@@ -192,6 +193,8 @@ void sh_s3_put_tagging(sh_s3 *s3);
 void sh_s3_delete_tagging(sh_s3 *s3);
 void sh_s3_get_notification(sh_s3 *s3);
 void sh_s3_put_notification(sh_s3 *s3);
+void sh_s3_post_object_begin(sh_s3 *s3); /* s3_form.c */
+void sh_s3_post_object(sh_s3 *s3);
 void sh_s3_list_v1(sh_s3 *s3);          /* s3_list.c; also ListObjectsV2 by list-type=2 */
 void sh_s3_put_object_begin(sh_s3 *s3); /* s3_object.c */
 void sh_s3_put_object(sh_s3 *s3);

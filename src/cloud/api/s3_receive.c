@@ -316,6 +316,22 @@ void sh_s3_receive_begin(sh_s3 *s3, unsigned wanted)
     sh_http_sink_body(s3->http, on_body, s3);
 }
 
+bool sh_s3_receive_open(sh_s3 *s3, int64_t most)
+{
+    unsigned algorithm;
+    unsigned char md5[16];
+    bool given;
+    if (!claimed_algorithm(s3, &algorithm) || !claimed_md5(s3, md5, &given))
+        return false;
+    s3->receiver.algorithm = algorithm;
+    return open_stage(s3, most, algorithm);
+}
+
+bool sh_s3_receive_bytes(sh_s3 *s3, const void *bytes, size_t length)
+{
+    return on_chunk(s3, bytes, length) == 0;
+}
+
 static void close_stage(sh_s3 *s3)
 {
     if (s3->receiver.fd >= 0)
