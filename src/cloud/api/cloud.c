@@ -11,6 +11,8 @@
 #include "base/size.h"
 #include "cloud/api/hold.h"
 #include "cloud/api/keys.h"
+#include "cloud/api/s3_lifecycle.h"
+#include "cloud/api/s3_rules.h"
 #include "cloud/api/states_api.h"
 #include "cloud/api/states_effect.h"
 #include "cloud/api/states_map.h"
@@ -33,7 +35,7 @@ typedef int (*runner_fn)(sh_cloud *cloud);
 
 static const runner_fn runners[] = {
     sh_flows_run,      sh_events_run,     sh_commands_run, sh_mcjobs_run, sh_holds_run,
-    sh_express_runner, sh_express_runner, sh_effects_run,  sh_maps_run,
+    sh_express_runner, sh_express_runner, sh_effects_run,  sh_maps_run, sh_lifecycle_run,
 };
 
 /* A thread in sh_cloud_wait. */
@@ -228,6 +230,7 @@ int sh_cloud_open(sh_cloud **out, const sh_cloud_settings *settings, const sh_cl
         (status = sh_dir_make(s->cloud.settings.data, 0700, err)) < 0 || (status = lock_folder(s, err)) < 0 ||
         (status = open_database(s, err)) < 0 || (status = sh_keys_load(&s->cloud, err)) < 0 ||
         (status = sh_token_key_load(&s->cloud, err)) < 0 || (status = sh_steady_open(&s->cloud, err)) < 0 ||
+        (status = sh_rules_open(&s->cloud, err)) < 0 ||
         (status = sh_flow_cache_new(&s->cloud.flows, err)) < 0)
         goto fail;
     s->cloud.holds = sh_holds_new();
@@ -283,6 +286,7 @@ void sh_cloud_close(sh_cloud *cloud)
     for (size_t i = 0; i < s->started; i++)
         pthread_join(s->threads[i], NULL);
     sh_express_free(cloud->express);
+    sh_rules_close(cloud);
     sh_flow_cache_free(cloud->flows);
     sh_holds_free(cloud->holds);
     sh_db_close(cloud->db);

@@ -27,6 +27,7 @@ enum {
     SH_WAKE_MCJOBS = 1 << 3,   /* runner of MediaConvert jobs */
     SH_WAKE_EFFECTS = 1 << 4,  /* calls of tasks that are more than a change of the database */
     SH_WAKE_MAPS = 1 << 10,    /* runs of distributed Map states */
+    SH_WAKE_LIFECYCLE = 1 << 11, /* s3_expire.c */
 };
 
 typedef struct sh_cloud_settings {
@@ -54,6 +55,7 @@ typedef struct sh_cloud {
     struct sh_holds *holds;           /* hold.c: calls whose answer comes later */
     struct sh_express_table *express; /* states_express.c */
     struct sh_iam *iam;               /* iam.h */
+    struct sh_rules_cache *rules;     /* s3_rules.h */
 } sh_cloud;
 
 /* Tells the runners named by SH_WAKE_* bits that there may be work. Call after the transaction has committed,

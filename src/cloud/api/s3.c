@@ -2,6 +2,7 @@
 /* The table of S3's operations, and the way from a request to its row: by method, by what the request is
  * about (s3_target.h) and by the parameter that names a subresource. */
 #include "cloud/api/s3.h"
+#include "cloud/api/s3_config.h"
 #include "cloud/api/s3_form.h"
 
 #include <string.h>
@@ -18,6 +19,47 @@ static const sh_s3_operation operations[] = {
     {"GET", 'b', "versions", "ListObjectVersions", sh_s3_list_versions, NULL},
     {"GET", 'b', "notification", "GetBucketNotificationConfiguration", sh_s3_get_notification, NULL},
     {"PUT", 'b', "notification", "PutBucketNotificationConfiguration", sh_s3_put_notification, NULL},
+    {"GET", 'b', "acl", "GetBucketAcl", sh_s3_get_bucket_acl, NULL},
+    {"PUT", 'b', "acl", "PutBucketAcl", sh_s3_put_bucket_acl, NULL},
+    {"GET", 'o', "acl", "GetObjectAcl", sh_s3_get_object_acl, NULL},
+    {"PUT", 'o', "acl", "PutObjectAcl", sh_s3_put_object_acl, NULL},
+    {"GET", 'b', "cors", "GetBucketCors", sh_s3_get_cors, NULL},
+    {"PUT", 'b', "cors", "PutBucketCors", sh_s3_put_cors, NULL},
+    {"DELETE", 'b', "cors", "DeleteBucketCors", sh_s3_delete_cors, NULL},
+    {"GET", 'b', "policy", "GetBucketPolicy", sh_s3_get_policy, NULL},
+    {"PUT", 'b', "policy", "PutBucketPolicy", sh_s3_put_policy, NULL},
+    {"DELETE", 'b', "policy", "DeleteBucketPolicy", sh_s3_delete_policy, NULL},
+    {"GET", 'b', "policyStatus", "GetBucketPolicyStatus", sh_s3_get_policy_status, NULL},
+    {"GET", 'b', "publicAccessBlock", "GetPublicAccessBlock", sh_s3_get_public_block, NULL},
+    {"PUT", 'b', "publicAccessBlock", "PutPublicAccessBlock", sh_s3_put_public_block, NULL},
+    {"DELETE", 'b', "publicAccessBlock", "DeletePublicAccessBlock", sh_s3_delete_public_block, NULL},
+    {"GET", 'b', "ownershipControls", "GetBucketOwnershipControls", sh_s3_get_ownership, NULL},
+    {"PUT", 'b', "ownershipControls", "PutBucketOwnershipControls", sh_s3_put_ownership, NULL},
+    {"DELETE", 'b', "ownershipControls", "DeleteBucketOwnershipControls", sh_s3_delete_ownership, NULL},
+    {"GET", 'b', "tagging", "GetBucketTagging", sh_s3_get_bucket_tagging, NULL},
+    {"PUT", 'b', "tagging", "PutBucketTagging", sh_s3_put_bucket_tagging, NULL},
+    {"DELETE", 'b', "tagging", "DeleteBucketTagging", sh_s3_delete_bucket_tagging, NULL},
+    {"GET", 'b', "lifecycle", "GetBucketLifecycleConfiguration", sh_s3_get_lifecycle, NULL},
+    {"PUT", 'b', "lifecycle", "PutBucketLifecycleConfiguration", sh_s3_put_lifecycle, NULL},
+    {"DELETE", 'b', "lifecycle", "DeleteBucketLifecycle", sh_s3_delete_lifecycle, NULL},
+    {"GET", 'b', "encryption", "GetBucketEncryption", sh_s3_get_encryption, NULL},
+    {"PUT", 'b', "encryption", "PutBucketEncryption", sh_s3_put_encryption, NULL},
+    {"DELETE", 'b', "encryption", "DeleteBucketEncryption", sh_s3_delete_encryption, NULL},
+    {"GET", 'b', "requestPayment", "GetBucketRequestPayment", sh_s3_get_absent, NULL},
+    {"PUT", 'b', "requestPayment", "PutBucketRequestPayment", sh_s3_put_absent, NULL},
+    {"GET", 'b', "logging", "GetBucketLogging", sh_s3_get_absent, NULL},
+    {"PUT", 'b', "logging", "PutBucketLogging", sh_s3_put_absent, NULL},
+    {"GET", 'b', "accelerate", "GetBucketAccelerateConfiguration", sh_s3_get_absent, NULL},
+    {"PUT", 'b', "accelerate", "PutBucketAccelerateConfiguration", sh_s3_put_absent, NULL},
+    {"GET", 'b', "website", "GetBucketWebsite", sh_s3_get_absent, NULL},
+    {"DELETE", 'b', "website", "DeleteBucketWebsite", sh_s3_delete_absent, NULL},
+    {"GET", 'b', "replication", "GetBucketReplication", sh_s3_get_absent, NULL},
+    {"DELETE", 'b', "replication", "DeleteBucketReplication", sh_s3_delete_absent, NULL},
+    {"GET", 'b', "object-lock", "GetObjectLockConfiguration", sh_s3_get_absent, NULL},
+    {"GET", 'b', "analytics", "GetAnalyticsConfiguration", sh_s3_get_absent, NULL},
+    {"GET", 'b', "inventory", "GetInventoryConfiguration", sh_s3_get_absent, NULL},
+    {"GET", 'b', "metrics", "GetMetricsConfiguration", sh_s3_get_absent, NULL},
+    {"GET", 'b', "intelligent-tiering", "GetIntelligentTieringConfiguration", sh_s3_get_absent, NULL},
     {"GET", 'b', "uploads", "ListMultipartUploads", sh_s3_list_uploads, NULL},
     {"POST", 'b', NULL, "PostObject", sh_s3_post_object, sh_s3_post_object_begin},
     {"POST", 'b', "delete", "DeleteObjects", sh_s3_delete_objects, NULL},
@@ -198,6 +240,8 @@ void sh_s3_end(sh_s3 *s3)
     if (!s3)
         return;
     sh_s3_receive_end(s3);
+    sh_bucket_rules_release(s3->rules);
+    s3->rules = NULL;
     sh_s3_form_end(s3->form);
 }
 

@@ -53,6 +53,7 @@ struct sh_s3 {
     sh_arena *arena;
     const sh_sigv4 *claim;            /* checked; version 0: nobody signed */
     const sh_caller *caller;          /* arn NULL: anonymous */
+    const struct sh_bucket_rules *rules; /* s3_rules.h: looked up once, by sh_s3_rules */
     const sh_s3_operation *operation; /* NULL: answered already */
     const char *bucket;               /* decoded; NULL: service level */
     const char *key;                  /* decoded; NULL: bucket level */
@@ -91,6 +92,8 @@ void sh_s3_fail_not_found(sh_s3 *s3); /* NoSuchBucket or NoSuchKey, whichever it
 /* Answers 200 with a document made in `out` (freed here); a failed buffer is an InternalError. */
 void sh_s3_answer_xml(sh_s3 *s3, sh_buf *out);
 void sh_s3_answer_empty(sh_s3 *s3, int status);
+/* Content-Type is the caller's. */
+void sh_s3_answer_bytes(sh_s3 *s3, int status, const void *bytes, size_t length);
 void sh_s3_begin_xml(sh_buf *out, const char *root);                     /* declaration, <root xmlns=…> */
 void sh_s3_field_quoted(sh_s3 *s3, const char *name, const char *value); /* name: "value" */
 void sh_s3_put_time(sh_buf *out, const char *name, int64_t ms);

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/size.h"
 #include "cloud/api/s3.h"
+#include "cloud/api/s3_acl.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -144,6 +145,12 @@ void sh_s3_answer_empty(sh_s3 *s3, int status)
     sh_http_answer(s3->http, status, "", 0);
 }
 
+void sh_s3_answer_bytes(sh_s3 *s3, int status, const void *bytes, size_t length)
+{
+    common_fields(s3->http);
+    sh_http_answer(s3->http, status, bytes, length);
+}
+
 void sh_s3_begin_xml(sh_buf *out, const char *root)
 {
     sh_buf_init(out, SH_S3_ANSWER_MAX);
@@ -172,19 +179,20 @@ void sh_s3_put_etag(sh_buf *out, const char *etag)
 
 void sh_s3_put_owner(sh_buf *out, const sh_s3 *s3, const char *name)
 {
+    char id[SH_CANONICAL_ID];
+    sh_canonical_id(s3->objects.account, id);
     sh_xml_open(out, name);
-    sh_xml_put(out, "ID", s3->objects.account);
+    sh_xml_put(out, "ID", id);
     sh_xml_put(out, "DisplayName", s3->objects.account);
     sh_xml_close(out, name);
 }
 
 bool sh_s3_need_bucket(sh_s3 *s3, sh_bucket *bucket)
 {
-    sh_err err = {0};
-    int status = sh_bucket_get(&s3->objects, s3->bucket, bucket, &err);
-    if (status < 0)
-        sh_s3_fail_store(s3, &err);
-    return status == 0;
+    const sh_bucket_rules *rules = sh_s3_need_rules(s3);
+    if (rules)
+        *bucket = rules->bucket;
+    return rules != NULL;
 }
 
 const sh_xml *sh_s3_need_xml(sh_s3 *s3, const char *root)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* ListObjects and ListObjectsV2. A continuation token is the last line of the page before, in base64:
+/* ListObjects and ListObjectsV2. A continuation token is the last line of the page before,
+ * behind a CRC, in base64:
  * nothing is kept for it on the server. */
+#include "base/size.h"
 #include "cloud/api/s3.h"
+#include "cloud/api/s3_config.h"
 #include "cloud/http/digest.h"
 
 #include <string.h>
@@ -60,7 +63,7 @@ static int on_entry(void *opaque, const sh_object *object, const char *common_pr
     sh_xml_put_int(out, "Size", object->size);
     if (l->owner)
         sh_s3_put_owner(out, l->s3, "Owner");
-    sh_xml_put(out, "StorageClass", "STANDARD");
+    sh_xml_put(out, "StorageClass", object->storage ? object->storage : "STANDARD");
     sh_xml_close(out, "Contents");
     return out->failed ? SH_E_MEMORY : 0;
 }
@@ -69,6 +72,62 @@ static const char *param(const sh_s3 *s3, const char *name)
 {
     const char *value = sh_http_param_get(s3->head, name);
     return value ? value : "";
+}
+
+/* ---- tokens ---- */
+
+/* The CRC before the text tells what this server made from what a client made up. */
+const char *sh_s3_token_read(sh_s3 *s3, const char *token)
+{
+    size_t length = strlen(token);
+    unsigned char *bytes = sh_arena_alloc(s3->arena, length + 4);
+    int decoded = bytes ? sh_base64_decode(token, length, bytes, length + 1) : -1;
+    if (decoded < 5)
+        return NULL;
+    bytes[decoded] = '\0';
+    uint32_t crc = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+    const char *text = (const char *)bytes + 4;
+    return crc == sh_crc(SH_DIGEST_CRC32C, 0, text, (size_t)decoded - 4) ? text : NULL;
+}
+
+void sh_s3_put_token(sh_s3 *s3, sh_buf *out, const char *name, const char *text)
+{
+    size_t length = strlen(text);
+    unsigned char *bytes = sh_arena_alloc(s3->arena, length + 4);
+    char *token = sh_arena_alloc(s3->arena, (length + 6) / 3 * 4 + 1);
+    if (!bytes || !token) {
+        out->failed = true;
+        return;
+    }
+    uint64_t crc = sh_crc(SH_DIGEST_CRC32C, 0, text, length);
+    for (int i = 0; i < 4; i++)
+        bytes[i] = (unsigned char)(crc >> (24 - 8 * i));
+    memcpy(bytes + 4, text, length);
+    sh_base64(bytes, length + 4, token);
+    sh_xml_put(out, name, token);
+}
+
+/* ---- the request ---- */
+
+static bool read_max(listing *l)
+{
+    sh_s3 *s3 = l->s3;
+    const char *text = param(s3, "max-keys");
+    int64_t value;
+    l->max = PAGE;
+    if (!*text)
+        return true;
+    if (!sh_parse_i64(text, strlen(text), INT32_MIN, INT32_MAX, &value)) {
+        sh_s3_bad_argument(s3, "max-keys", text, "Provided max-keys not an integer or within integer range");
+        return false;
+    }
+    if (value < 0) {
+        sh_s3_bad_argument(s3, "maxKeys", text,
+                           "Argument maxKeys must be an integer between 0 and 2147483647");
+        return false;
+    }
+    l->max = value < PAGE ? value : PAGE;
+    return true;
 }
 
 static bool read_query(listing *l)
@@ -83,47 +142,31 @@ static bool read_query(listing *l)
     l->marker = param(s3, "marker");
     l->after = l->v2 ? param(s3, "start-after") : l->marker;
     l->owner = !l->v2 || strcmp(param(s3, "fetch-owner"), "true") == 0;
-    if ((*encoding && !l->url) || (*type && !l->v2)) {
-        sh_s3_fail(s3, 400, "InvalidArgument", "Invalid %s specified in Request",
-                   *type && !l->v2 ? "List Type" : "Encoding Method");
+    if (*encoding && !l->url) {
+        sh_s3_bad_argument(s3, "encoding-type", encoding, "Invalid Encoding Method specified in Request");
         return false;
     }
-    if (!sh_s3_int_param(s3, "max-keys", 0, INT32_MAX, PAGE, &l->max))
+    if (*type && !l->v2 && strcmp(type, "1") != 0) {
+        sh_s3_bad_argument(s3, "list-type", type, "Invalid List Type specified in Request");
         return false;
-    if (l->max > PAGE)
-        l->max = PAGE;
+    }
     l->token = l->v2 ? sh_http_param_get(s3->head, "continuation-token") : NULL;
-    if (!l->token)
-        return true;
-    size_t length = strlen(l->token);
-    char *after = sh_arena_alloc(s3->arena, length + 4);
-    int decoded = after ? sh_base64_decode(l->token, length, (unsigned char *)after, length + 1) : -1;
-    if (decoded < 0 || !*l->token) {
-        sh_s3_fail(s3, 400, "InvalidArgument", "The continuation token provided is incorrect");
+    if (l->token && *l->token && !(l->after = sh_s3_token_read(s3, l->token))) {
+        sh_s3_bad_argument(s3, "continuation-token", l->token,
+                           "The continuation token provided is incorrect");
         return false;
     }
-    after[decoded] = '\0';
-    l->after = after;
-    return true;
+    return read_max(l);
 }
+
+/* ---- the answer ---- */
 
 static void put_next(listing *l, sh_buf *out, const char *next)
 {
-    if (!next)
-        return;
-    if (!l->v2) {
-        if (*l->delimiter)
-            put_name(l, out, "NextMarker", next);
-        return;
-    }
-    size_t length = strlen(next);
-    char *token = sh_arena_alloc(l->s3->arena, (length + 2) / 3 * 4 + 1);
-    if (!token) {
-        out->failed = true;
-        return;
-    }
-    sh_base64((const unsigned char *)next, length, token);
-    sh_xml_put(out, "NextContinuationToken", token);
+    if (next && l->v2)
+        sh_s3_put_token(l->s3, out, "NextContinuationToken", next);
+    else if (next && *l->delimiter)
+        put_name(l, out, "NextMarker", next);
 }
 
 static void put_page(listing *l, sh_buf *out, const char *next)

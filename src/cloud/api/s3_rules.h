@@ -17,10 +17,10 @@ typedef enum sh_ownership {
 
 /* Public access block: all four are on for a new bucket. */
 typedef struct sh_public_block {
-    bool acls;      /* BlockPublicAcls: no public ACL is taken */
-    bool ignore;    /* IgnorePublicAcls: public grants of ACLs count for nothing */
-    bool policy;    /* BlockPublicPolicy: no public policy is taken */
-    bool restrict_; /* RestrictPublicBuckets: a public policy lets in only the own account and services */
+    bool acls;             /* BlockPublicAcls: no public ACL is taken */
+    bool ignore;           /* IgnorePublicAcls: public grants of ACLs count for nothing */
+    bool policy;           /* BlockPublicPolicy: no public policy is taken */
+    bool restrict_buckets; /* RestrictPublicBuckets: a public policy lets in only the own account */
 } sh_public_block;
 
 struct sh_cors;
