@@ -1,0 +1,26 @@
+-- What the tables were in version 1.
+CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE buckets (name TEXT PRIMARY KEY, region TEXT NOT NULL, created_ms INTEGER NOT NULL, eventbridge INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+CREATE TABLE objects (sequence INTEGER PRIMARY KEY AUTOINCREMENT, bucket TEXT NOT NULL REFERENCES buckets (name), key TEXT NOT NULL, file TEXT NOT NULL UNIQUE, size INTEGER NOT NULL, etag TEXT NOT NULL, content_type TEXT NOT NULL, headers TEXT NOT NULL, checksum TEXT, modified_ms INTEGER NOT NULL, UNIQUE (bucket, key));
+CREATE TABLE uploads (id TEXT PRIMARY KEY, bucket TEXT NOT NULL REFERENCES buckets (name), key TEXT NOT NULL, content_type TEXT, headers TEXT NOT NULL, checksum TEXT, created_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX uploads_by_key ON uploads (bucket, key, id);
+CREATE TABLE parts (upload TEXT NOT NULL REFERENCES uploads (id), number INTEGER NOT NULL, file TEXT NOT NULL UNIQUE, size INTEGER NOT NULL, etag TEXT NOT NULL, checksum TEXT, modified_ms INTEGER NOT NULL, PRIMARY KEY (upload, number)) WITHOUT ROWID;
+CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL);
+CREATE TABLE rules (  name TEXT PRIMARY KEY, pattern TEXT NOT NULL, description TEXT, role_arn TEXT, tags TEXT NOT NULL,  enabled INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE targets (  rule TEXT NOT NULL REFERENCES rules (name), id TEXT NOT NULL, arn TEXT NOT NULL, target TEXT NOT NULL,  PRIMARY KEY (rule, id)) WITHOUT ROWID;
+CREATE INDEX targets_arn ON targets (arn);
+CREATE TABLE deliveries (  id INTEGER PRIMARY KEY, event TEXT NOT NULL, rule TEXT NOT NULL, target_id TEXT NOT NULL,  target TEXT NOT NULL, reason TEXT, attempts INTEGER NOT NULL, first_ms INTEGER NOT NULL,  due_ms INTEGER NOT NULL);
+CREATE INDEX deliveries_due ON deliveries (due_ms);
+CREATE TABLE revisions (  row INTEGER PRIMARY KEY, arn TEXT NOT NULL, name TEXT NOT NULL, type TEXT NOT NULL,  definition TEXT NOT NULL, role_arn TEXT NOT NULL, revision TEXT NOT NULL, logging TEXT, tracing TEXT,  created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL);
+CREATE TABLE machines (  arn TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, revision_row INTEGER NOT NULL REFERENCES revisions,  tags TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE executions (  id INTEGER PRIMARY KEY, arn TEXT NOT NULL UNIQUE, name TEXT NOT NULL, machine_arn TEXT NOT NULL,  revision_row INTEGER NOT NULL REFERENCES revisions, status TEXT NOT NULL, input TEXT NOT NULL,  output TEXT, error TEXT, cause TEXT, state TEXT, started_ms INTEGER NOT NULL,  stopped_ms INTEGER NOT NULL, timer_ms INTEGER NOT NULL, due_ms INTEGER,  turn INTEGER NOT NULL);
+CREATE INDEX executions_due ON executions (turn, due_ms) WHERE due_ms IS NOT NULL;
+CREATE INDEX executions_machine ON executions (machine_arn, id);
+CREATE TABLE history (  execution INTEGER NOT NULL, id INTEGER NOT NULL, event TEXT NOT NULL, PRIMARY KEY (execution, id))  WITHOUT ROWID;
+CREATE TABLE waits (  execution INTEGER NOT NULL, task INTEGER NOT NULL, stage INTEGER NOT NULL, state_name TEXT NOT NULL,  service TEXT, subject TEXT, parameters TEXT, scheduled_event INTEGER NOT NULL,  PRIMARY KEY (execution, task)) WITHOUT ROWID;
+CREATE INDEX waits_subject ON waits (subject, service) WHERE subject IS NOT NULL;
+CREATE TABLE invocations ( sequence INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, instance TEXT NOT NULL, document TEXT NOT NULL, comment TEXT NOT NULL, request TEXT NOT NULL, requested_ms INTEGER NOT NULL, deliver_by_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, status TEXT NOT NULL, details TEXT NOT NULL, code INTEGER NOT NULL, start_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL, out TEXT NOT NULL, err TEXT NOT NULL, UNIQUE (id, instance));
+CREATE INDEX invocations_open ON invocations (instance, sequence) WHERE status IN ('Pending', 'InProgress', 'Cancelling');
+CREATE INDEX invocations_ended ON invocations (end_ms);
+CREATE TABLE mcjobs ( sequence INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, status TEXT NOT NULL, request TEXT NOT NULL, token TEXT UNIQUE, priority INTEGER NOT NULL, created_ms INTEGER NOT NULL, started_ms INTEGER NOT NULL, finished_ms INTEGER NOT NULL, percent INTEGER NOT NULL, phase TEXT NOT NULL, error_code INTEGER NOT NULL, error TEXT NOT NULL, details TEXT NOT NULL);
+CREATE INDEX mcjobs_queue ON mcjobs (status, priority DESC, sequence);
