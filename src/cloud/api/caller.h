@@ -20,7 +20,8 @@ typedef struct sh_caller {
     const char *access_key; /* that signed; NULL: a service that acts under a role, or anonymous */
     const char *service;    /* "states.amazonaws.com": acts for the caller; NULL: none */
     bool root;
-    const char *session_policy; /* JSON text of a session's own policy; NULL: none */
+    const char *session_policy; /* what limits and tags the session: JSON text of {Policy, PolicyArns, Tags
+                                   …}; NULL: nothing */
     int64_t session_ms;         /* when the session began; 0: no session */
     /* of the request, for conditions */
     const char *source_ip; /* NULL: inside the server */

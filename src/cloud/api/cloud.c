@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/size.h"
 #include "cloud/api/hold.h"
+#include "cloud/api/iam.h"
 #include "cloud/api/keys.h"
 #include "cloud/api/s3_lifecycle.h"
 #include "cloud/api/s3_rules.h"
@@ -231,7 +232,7 @@ int sh_cloud_open(sh_cloud **out, const sh_cloud_settings *settings, const sh_cl
         (status = open_database(s, err)) < 0 || (status = sh_keys_load(&s->cloud, err)) < 0 ||
         (status = sh_token_key_load(&s->cloud, err)) < 0 || (status = sh_steady_open(&s->cloud, err)) < 0 ||
         (status = sh_rules_open(&s->cloud, err)) < 0 ||
-        (status = sh_flow_cache_new(&s->cloud.flows, err)) < 0)
+        (status = sh_flow_cache_new(&s->cloud.flows, err)) < 0 || (status = sh_iam_open(&s->cloud, err)) < 0)
         goto fail;
     s->cloud.holds = sh_holds_new();
     s->cloud.express = sh_express_new();
@@ -289,6 +290,7 @@ void sh_cloud_close(sh_cloud *cloud)
     sh_rules_close(cloud);
     sh_flow_cache_free(cloud->flows);
     sh_holds_free(cloud->holds);
+    sh_iam_close(cloud);
     sh_db_close(cloud->db);
     if (s->lock_fd >= 0)
         close(s->lock_fd);

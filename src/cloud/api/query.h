@@ -39,6 +39,7 @@ typedef struct sh_query_service {
 
 /* NULL-terminated, in query_services.c: a service that speaks this protocol is a row there. */
 extern const sh_query_service *const sh_query_services[];
+extern const sh_query_service sh_query_iam, sh_query_sts;   /* iam.c, sts.c */
 const sh_query_service *sh_query_find(const char *service); /* by the name in the scope, or NULL */
 
 /* Reads the form into *out (an object, owned) and *action (in the arena), NULL when it names none.

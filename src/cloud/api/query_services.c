@@ -5,6 +5,8 @@
 #include <string.h>
 
 const sh_query_service *const sh_query_services[] = {
+    &sh_query_iam,
+    &sh_query_sts,
     NULL,
 };
 

@@ -308,6 +308,14 @@ bool sh_db_wanted(sh_db *db)
     return sh_turn_wanted(&db->turn);
 }
 
+bool sh_db_inside(sh_db *db)
+{
+    sh_turn_take(&db->turn);
+    bool inside = db->depth > 0;
+    sh_turn_give(&db->turn);
+    return inside;
+}
+
 static void roll_back(sh_db *db)
 {
     sh_err ignored = {0};

@@ -33,6 +33,7 @@ int sh_db_end(sh_db *db, int status, sh_err *err);
  * commit is. */
 int sh_db_begin_politely(sh_db *db, sh_err *err);
 bool sh_db_wanted(sh_db *db);
+bool sh_db_inside(sh_db *db); /* whether this thread is inside a transaction */
 int sh_db_end_later(sh_db *db, int status, sh_err *err);
 
 /* Between the two, this thread's calls do not wait for the disk; the second waits once for all of them. For

@@ -118,6 +118,14 @@ int sh_iam_get_id(sh_db *db, sh_arena *arena, const char *id, sh_iam_entity *out
     return sh_take_end(&t.take, status, "an identity", err, "no such identity: %s", id);
 }
 
+int sh_iam_get_row(sh_db *db, sh_arena *arena, int64_t row, sh_iam_entity *out, sh_err *err)
+{
+    entity_taker t = {.take = {.arena = arena}, .one = out};
+    int status = sh_db_each(db, err, "SELECT " COLUMNS "FROM iam_entities WHERE entity = ?1", take_entity, &t,
+                            "i", row);
+    return sh_take_end(&t.take, status, "an identity", err, "no such identity");
+}
+
 int sh_iam_list(sh_db *db, sh_iam_kind kind, const char *path, const char *after, int64_t limit,
                 sh_iam_entity_fn fn, void *opaque, sh_err *err)
 {
@@ -243,12 +251,11 @@ static int take_load(void *opaque, const sh_row *row)
 {
     *(sh_iam_load *)opaque = (sh_iam_load){
         .inlines = sh_row_int(row, 0),
-        .inline_bytes = sh_row_int(row, 1),
-        .attached = sh_row_int(row, 2),
-        .members = sh_row_int(row, 3),
-        .parents = sh_row_int(row, 4),
-        .keys = sh_row_int(row, 5),
-        .versions = sh_row_int(row, 6),
+        .attached = sh_row_int(row, 1),
+        .members = sh_row_int(row, 2),
+        .parents = sh_row_int(row, 3),
+        .keys = sh_row_int(row, 4),
+        .versions = sh_row_int(row, 5),
     };
     return 1;
 }
@@ -257,7 +264,6 @@ int sh_iam_load_of(sh_db *db, int64_t row, sh_iam_load *out, sh_err *err)
 {
     return sh_db_each(db, err,
                       "SELECT (SELECT count(*) FROM iam_inline WHERE entity = ?1),"
-                      " (SELECT ifnull(sum(length(document)), 0) FROM iam_inline WHERE entity = ?1),"
                       " (SELECT count(*) FROM iam_attached WHERE entity = ?1),"
                       " (SELECT count(*) FROM iam_members WHERE parent = ?1),"
                       " (SELECT count(*) FROM iam_members WHERE child = ?1),"

@@ -45,6 +45,7 @@ int sh_iam_delete(sh_db *db, int64_t row, sh_err *err);
 /* SH_E_NOT_FOUND. */
 int sh_iam_get(sh_db *db, sh_arena *arena, sh_iam_kind kind, const char *name, sh_iam_entity *out,
                sh_err *err);
+int sh_iam_get_row(sh_db *db, sh_arena *arena, int64_t row, sh_iam_entity *out, sh_err *err);
 int sh_iam_get_id(sh_db *db, sh_arena *arena, const char *id, sh_iam_entity *out, sh_err *err);
 /* path: what theirs has to begin with. */
 int sh_iam_list(sh_db *db, sh_iam_kind kind, const char *path, const char *after, int64_t limit,
@@ -90,7 +91,7 @@ int sh_iam_parents(sh_db *db, int64_t child, const char *after, int64_t limit, s
 
 /* What hangs on an entity. */
 typedef struct sh_iam_load {
-    int64_t inlines, inline_bytes, attached, members, parents, keys, versions;
+    int64_t inlines, attached, members, parents, keys, versions;
 } sh_iam_load;
 int sh_iam_load_of(sh_db *db, int64_t row, sh_iam_load *out, sh_err *err);
 
