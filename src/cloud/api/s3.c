@@ -68,6 +68,7 @@ static const sh_s3_operation operations[] = {
     {"GET", 'o', NULL, "GetObject", sh_s3_get_object, NULL},
     {"HEAD", 'o', NULL, "HeadObject", sh_s3_get_object, NULL},
     {"DELETE", 'o', NULL, "DeleteObject", sh_s3_delete_object, NULL},
+    {"GET", 'o', "attributes", "GetObjectAttributes", sh_s3_get_attributes, NULL},
     {"GET", 'o', "tagging", "GetObjectTagging", sh_s3_get_tagging, NULL},
     {"PUT", 'o', "tagging", "PutObjectTagging", sh_s3_put_tagging, NULL},
     {"DELETE", 'o', "tagging", "DeleteObjectTagging", sh_s3_delete_tagging, NULL},
@@ -177,13 +178,7 @@ static bool names_valid(sh_s3 *s3)
 
 static bool version_valid(sh_s3 *s3)
 {
-    if (s3->key && !sh_s3_version_good(s3, "versionId", sh_s3_version(s3)))
-        return false;
-    if (s3->key && sh_http_param_has(s3->head, "partNumber") && strcmp(s3->head->method, "PUT") != 0) {
-        sh_s3_fail(s3, 501, "NotImplemented", "Reading an object by partNumber is not implemented");
-        return false;
-    }
-    return true;
+    return !s3->key || sh_s3_version_good(s3, "versionId", sh_s3_version(s3));
 }
 
 void sh_s3_begin(sh_s3 **out, sh_cloud *cloud, sh_http_request *http, const sh_s3_target *target,

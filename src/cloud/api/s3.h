@@ -32,6 +32,13 @@ typedef struct sh_s3_operation {
     void (*begin)(sh_s3 *s3); /* head complete; may answer. NULL: the body is kept for run() */
 } sh_s3_operation;
 
+/* Which checksum of a body is kept with it, and which ones its sender may or must bring (SH_DIGEST_*). */
+typedef struct sh_s3_checksum_rule {
+    unsigned keep; /* 0: the one the request brings, CRC64NVME when it brings none */
+    bool only;     /* the request may bring no other than `keep` */
+    bool demanded; /* and has to bring it */
+} sh_s3_checksum_rule;
+
 /* A body on its way into a staged file. */
 typedef struct sh_s3_receiver {
     int fd; /* -1: none */
@@ -39,11 +46,19 @@ typedef struct sh_s3_receiver {
     int64_t size;         /* received */
     int64_t expected;     /* announced */
     const char *etag;     /* MD5 in hex, once complete */
-    const char *checksum; /* "crc32=…" of the algorithm the client uses, or NULL */
-    unsigned algorithm;   /* SH_DIGEST_* of the checksum to keep, 0: none */
+    const char *checksum; /* "crc32=…": the one that is kept */
+    const char *brought;  /* the same of the one that the request brought; NULL: none */
+    unsigned algorithm;   /* SH_DIGEST_* of `checksum` */
+    unsigned claimed;     /* SH_DIGEST_* of `brought`, 0: none */
     struct sh_digest *digest;
     struct sh_chunked *chunked;
 } sh_s3_receiver;
+
+enum { SH_S3_DETAILS_MAX = 6 };
+typedef struct sh_s3_detail {
+    const char *name;
+    const char *value;
+} sh_s3_detail;
 
 struct sh_s3 {
     sh_cloud *cloud;
@@ -60,7 +75,9 @@ struct sh_s3 {
     const char *body;                 /* of operations that do not stream */
     size_t body_length;
     sh_s3_receiver receiver;
-    struct sh_s3_form *form; /* of PostObject */
+    struct sh_s3_form *form;                 /* of PostObject */
+    sh_s3_detail details[SH_S3_DETAILS_MAX]; /* of the error that is to be answered: sh_s3_about */
+    size_t detail_count;
 };
 
 /* Called by front.c. *out is in the request's arena and valid until sh_s3_end. */
@@ -72,10 +89,6 @@ void sh_s3_end(sh_s3 *s3);
 void sh_s3_refuse(sh_http_request *http, int status, const char *code, const char *message,
                   const char *extra_name, const char *extra_value);
 /* The same with any number of elements beside code and message; those whose value is NULL are left out. */
-typedef struct sh_s3_detail {
-    const char *name;
-    const char *value;
-} sh_s3_detail;
 void sh_s3_refuse_with(sh_http_request *http, int status, const char *code, const char *message,
                        const sh_s3_detail *details, size_t count);
 /* As sh_s3_fail, with elements of its own. */
@@ -86,6 +99,13 @@ void sh_s3_fail_with(sh_s3 *s3, int status, const char *code, const sh_s3_detail
 /* Error with code, printf-style message, and what it is about (bucket, key). */
 void sh_s3_fail(sh_s3 *s3, int status, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* A field of the error that is answered next, as <ArgumentName>; the strings are borrowed until then. */
+void sh_s3_about(sh_s3 *s3, const char *name, const char *value);
+/* 400 InvalidArgument with <ArgumentName> and <ArgumentValue>. */
+void sh_s3_fail_argument(sh_s3 *s3, const char *name, const char *value, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* 501 NotImplemented with the name of the header that asks for it. */
+void sh_s3_fail_header(sh_s3 *s3, const char *name);
 /* The answer to a failure of the store: NoSuchBucket, NoSuchKey, a full disk, else InternalError. */
 void sh_s3_fail_store(sh_s3 *s3, const sh_err *err);
 void sh_s3_fail_not_found(sh_s3 *s3); /* NoSuchBucket or NoSuchKey, whichever it is */
@@ -108,9 +128,8 @@ const sh_xml *sh_s3_need_xml(sh_s3 *s3, const char *root);
 bool sh_s3_int_param(sh_s3 *s3, const char *name, int64_t min, int64_t max, int64_t otherwise, int64_t *out);
 
 /* ---- s3_receive.c ---- */
-/* Takes the request's body: stages a file and sets the sink, or answers. wanted: SH_DIGEST_* of the checksum
- * to keep when the request brings none, or 0. */
-void sh_s3_receive_begin(sh_s3 *s3, unsigned wanted);
+/* Takes the request's body: stages a file and sets the sink, or answers. */
+void sh_s3_receive_begin(sh_s3 *s3, sh_s3_checksum_rule rule);
 /* For bytes that are a part of the body (the file of a form): stages a file for at most `most` bytes, takes a
  * piece. False after having answered. The end of it sets receiver.expected to what came. */
 bool sh_s3_receive_open(sh_s3 *s3, int64_t most);
@@ -120,9 +139,22 @@ bool sh_s3_receive_finish(sh_s3 *s3);
 /* Takes bytes offset..offset+length of fd instead of a body. False after having answered. */
 bool sh_s3_receive_copy(sh_s3 *s3, int fd, int64_t offset, int64_t length, unsigned wanted);
 void sh_s3_receive_end(sh_s3 *s3); /* removes what was not published */
+
+/* ---- s3_checksum.c ---- */
 /* Checks a body in memory against the request's hash, MD5 and checksum fields. False after having answered.
  */
 bool sh_s3_check_body(sh_s3 *s3);
+/* "crc32=<base64>" as the field x-amz-checksum-crc32, with its type. NULL is fine. */
+void sh_s3_checksum_field(sh_s3 *s3, const char *checksum);
+void sh_s3_checksum_value(sh_s3 *s3, const char *checksum); /* without the type */
+void sh_s3_put_checksum(sh_buf *out, const char *checksum); /* as <ChecksumCRC32> */
+void sh_s3_put_checksum_typed(sh_buf *out, const char *checksum);
+unsigned sh_s3_digest_of(const char *algorithm);         /* "crc32", any case; 0: unknown */
+unsigned sh_s3_digest_of_checksum(const char *checksum); /* of "crc32=…" or "crc32 composite"; 0: none */
+const char *sh_s3_digest_name(unsigned one);             /* "crc32" */
+const char *sh_s3_digest_said(unsigned one);             /* "CRC32" */
+/* x-amz-checksum-algorithm, 0 without it. False after having answered. */
+bool sh_s3_asked_algorithm(sh_s3 *s3, unsigned *out);
 
 /* ---- s3_read.c ---- */
 /* Answers GetObject or HeadObject with the object that was found. fd: its file, closed here; -1: HEAD. */
@@ -132,17 +164,25 @@ void sh_s3_answer_object(sh_s3 *s3, const sh_object *object, int fd);
 /* JSON object of the fields that belong to the object (Cache-Control, x-amz-meta-* …), in the arena; NULL
  * after having answered. */
 const char *sh_s3_meta_json(sh_s3 *s3);
-/* Fields that ask for what is not there (encryption keys, tags, locks, ACLs …) are refused by name. False
- * after having answered. */
+/* Fields that ask for what is not there (encryption keys, locks …) are refused by name. False after having
+ * answered. */
 bool sh_s3_meta_supported(sh_s3 *s3);
+/* What the head says of a new object besides its bytes: type, headers, storage class, tags; and its
+ * condition, which sh_s3_write_conditions has checked. False after having answered. */
+bool sh_s3_draft(sh_s3 *s3, sh_object_new *out);
+/* x-amz-server-side-encryption of an object with these headers, where its writer asked for it. */
+void sh_s3_encryption_field(sh_s3 *s3, const char *headers);
+/* Headers of a copy: the source's, with those that are not copied as asked. NULL after having answered. */
+const char *sh_s3_meta_copied(sh_s3 *s3, const char *source, const char *asked);
 /* Fields of the answer for an object; `overrides`: response-content-type and the like apply. */
 void sh_s3_meta_fields(sh_s3 *s3, const sh_object *object, bool overrides);
-/* "crc32=<base64>" as the field x-amz-checksum-crc32, when the client asked for it. */
-void sh_s3_checksum_field(sh_s3 *s3, const char *checksum);
-void sh_s3_put_checksum(sh_buf *out, const char *checksum); /* as <ChecksumCRC32> */
-unsigned sh_s3_digest_of(const char *algorithm);            /* "crc32", any case; 0: unknown */
-const char *sh_s3_digest_name(unsigned one);                /* "crc32" */
 
+/* ---- s3_multipart.c ---- */
+/* The checksum of the whole upload is one of its bytes, not of its parts' digests. */
+bool sh_s3_upload_full(const sh_upload *upload);
+void sh_s3_no_such_upload(sh_s3 *s3);
+/* The upload that the request names, or false after having answered. */
+bool sh_s3_need_upload(sh_s3 *s3, sh_upload *upload);
 /* Part number and upload of the request, or false after having answered. */
 bool sh_s3_need_part(sh_s3 *s3, int64_t *number, sh_upload *upload);
 /* Stores the received file as that part; the answer is left to the caller. False after having answered. */
@@ -204,14 +244,15 @@ void sh_s3_put_object(sh_s3 *s3);
 void sh_s3_get_object(sh_s3 *s3);    /* GetObject and HeadObject */
 void sh_s3_delete_object(sh_s3 *s3); /* s3_delete.c */
 void sh_s3_delete_objects(sh_s3 *s3);
-void sh_s3_copy_object(sh_s3 *s3);   /* s3_copy.c */
-void sh_s3_create_upload(sh_s3 *s3); /* s3_multipart.c */
+void sh_s3_copy_object(sh_s3 *s3);    /* s3_copy.c */
+void sh_s3_get_attributes(sh_s3 *s3); /* s3_attributes.c */
+void sh_s3_create_upload(sh_s3 *s3);  /* s3_multipart.c */
 void sh_s3_upload_part_begin(sh_s3 *s3);
 void sh_s3_upload_part(sh_s3 *s3);
 void sh_s3_upload_part_copy(sh_s3 *s3); /* s3_copy.c */
-void sh_s3_complete_upload(sh_s3 *s3);
 void sh_s3_abort_upload(sh_s3 *s3);
-void sh_s3_list_parts(sh_s3 *s3);
+void sh_s3_complete_upload(sh_s3 *s3); /* s3_complete.c */
+void sh_s3_list_parts(sh_s3 *s3);      /* s3_uploads.c */
 void sh_s3_list_uploads(sh_s3 *s3);
 
 #endif

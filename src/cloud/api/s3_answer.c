@@ -70,6 +70,7 @@ static void fail(sh_s3 *s3, int status, const char *code, const char *message, c
     sh_s3_detail own[] = {{"BucketName", s3->bucket}, {"Key", s3->key}, {"Resource", s3->head->path}};
     size_t used = 0;
     fill(all, &used, FAIL_DETAILS_MAX, details, count);
+    fill(all, &used, SH_COUNT(all) - SH_COUNT(own), s3->details, s3->detail_count);
     fill(all, &used, SH_COUNT(all), own, SH_COUNT(own));
     refuse(s3->http, status, code, message, all, used);
 }
@@ -93,6 +94,31 @@ void sh_s3_fail_with(sh_s3 *s3, int status, const char *code, const sh_s3_detail
     vsnprintf(message, sizeof(message), format, args);
     va_end(args);
     fail(s3, status, code, message, details, count);
+}
+
+void sh_s3_about(sh_s3 *s3, const char *name, const char *value)
+{
+    if (s3->detail_count < SH_S3_DETAILS_MAX)
+        s3->details[s3->detail_count++] = (sh_s3_detail){name, value};
+}
+
+void sh_s3_fail_argument(sh_s3 *s3, const char *name, const char *value, const char *format, ...)
+{
+    char message[MESSAGE_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+    sh_s3_about(s3, "ArgumentName", name);
+    sh_s3_about(s3, "ArgumentValue", value ? value : "");
+    fail(s3, 400, "InvalidArgument", message, NULL, 0);
+}
+
+void sh_s3_fail_header(sh_s3 *s3, const char *name)
+{
+    sh_s3_about(s3, "Header", name);
+    sh_s3_fail(s3, 501, "NotImplemented",
+               "A header you provided implies functionality that is not implemented: %.80s", name);
 }
 
 void sh_s3_fail_not_found(sh_s3 *s3)

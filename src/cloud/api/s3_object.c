@@ -17,7 +17,7 @@ void sh_s3_put_object_begin(sh_s3 *s3)
                         "This operation does not accept a version-id.");
     else if (sh_s3_meta_supported(s3) && sh_s3_tags_asked(s3, &tags) &&
              sh_s3_write_conditions(s3, &condition))
-        sh_s3_receive_begin(s3, 0);
+        sh_s3_receive_begin(s3, (sh_s3_checksum_rule){0});
 }
 
 bool sh_s3_publish(sh_s3 *s3, const char *reason, const char *content_type, const char *headers,
@@ -30,16 +30,12 @@ bool sh_s3_publish(sh_s3 *s3, const char *reason, const char *content_type, cons
 
 void sh_s3_put_object(sh_s3 *s3)
 {
-    sh_object_new more = {.content_type = sh_http_field_get(s3->head, "content-type")};
-    if (!sh_s3_receive_finish(s3) || !sh_s3_tags_asked(s3, &more.tags))
-        return;
-    more.condition.match = sh_http_field_get(s3->head, "if-match");
-    more.condition.absent = sh_http_field_get(s3->head, "if-none-match") != NULL;
-    more.headers = sh_s3_meta_json(s3);
-    if (!more.headers || !sh_s3_write(s3, "PutObject", &more))
+    sh_object_new draft = {0};
+    if (!sh_s3_receive_finish(s3) || !sh_s3_draft(s3, &draft) || !sh_s3_write(s3, "PutObject", &draft))
         return;
     sh_s3_field_quoted(s3, "ETag", s3->receiver.etag);
     sh_s3_checksum_field(s3, s3->receiver.checksum);
+    sh_s3_encryption_field(s3, draft.headers);
     sh_s3_answer_empty(s3, 200);
 }
 

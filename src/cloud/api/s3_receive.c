@@ -1,211 +1,56 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The way of a body into a staged file: (aws-chunked decoding) -> digests -> file. Everything the client
- * claims about the body (length, SHA-256, MD5, one checksum in a field or a trailer) is checked before the
- * file can become an object. */
+ * claims about the body (length; the rest is in s3_checksum.h) is checked before the file can become an
+ * object. */
 #include "base/file.h"
 #include "base/size.h"
-#include "cloud/api/s3.h"
+#include "cloud/api/s3_checksum.h"
 #include "cloud/http/chunked.h"
 #include "cloud/http/digest.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 /* Kept free for the database, so that deletes work on a full disk. */
 #define RESERVE ((int64_t)4 << 20)
 
-static const struct {
-    unsigned one;
-    const char *name;
-} algorithms[] = {
-    {SH_DIGEST_CRC32, "crc32"}, {SH_DIGEST_CRC32C, "crc32c"}, {SH_DIGEST_CRC64NVME, "crc64nvme"},
-    {SH_DIGEST_SHA1, "sha1"},   {SH_DIGEST_SHA256, "sha256"},
-};
-
-unsigned sh_s3_digest_of(const char *algorithm)
-{
-    for (size_t i = 0; i < SH_COUNT(algorithms); i++)
-        if (strcasecmp(algorithms[i].name, algorithm) == 0)
-            return algorithms[i].one;
-    return 0;
-}
-
-const char *sh_s3_digest_name(unsigned one)
-{
-    for (size_t i = 0; i < SH_COUNT(algorithms); i++)
-        if (algorithms[i].one == one)
-            return algorithms[i].name;
-    return NULL;
-}
-
 /* ---- what the request claims ---- */
 
-/* The checksum algorithm of the request, 0 for none. False after having answered. */
-static bool claimed_algorithm(sh_s3 *s3, unsigned *out)
+static void fail_too_large(sh_s3 *s3, int64_t size)
 {
-    static const char prefix[] = "x-amz-checksum-";
-    const char *trailer = sh_http_field_get(s3->head, "x-amz-trailer");
-    const char *wanted = sh_http_field_get(s3->head, "x-amz-sdk-checksum-algorithm");
-    unsigned found = 0;
-    char name[64];
-    for (size_t i = 0; i < SH_COUNT(algorithms); i++) {
-        snprintf(name, sizeof(name), "%s%s", prefix, algorithms[i].name);
-        if (!sh_http_field_get(s3->head, name) && !(trailer && strcasecmp(trailer, name) == 0))
-            continue;
-        if (found) {
-            sh_s3_fail(s3, 400, "InvalidRequest",
-                       "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
-            return false;
-        }
-        found = algorithms[i].one;
-    }
-    if (trailer && !found) {
-        sh_s3_fail(s3, 400, "InvalidRequest",
-                   "The value specified in the x-amz-trailer header is not supported");
-        return false;
-    }
-    if (!found && wanted && !(found = sh_s3_digest_of(wanted))) {
-        sh_s3_fail(s3, 400, "InvalidRequest", "Checksum algorithm provided is unsupported: %.40s", wanted);
-        return false;
-    }
-    *out = found;
-    return true;
-}
-
-static bool is_chunked(const sh_s3 *s3)
-{
-    return s3->claim->payload_kind == SH_PAYLOAD_CHUNKS ||
-           s3->claim->payload_kind == SH_PAYLOAD_CHUNKS_TRAILER ||
-           s3->claim->payload_kind == SH_PAYLOAD_UNSIGNED_TRAILER;
+    char proposed[24], maximum[24];
+    snprintf(proposed, sizeof(proposed), "%lld", (long long)size);
+    snprintf(maximum, sizeof(maximum), "%lld", (long long)SH_S3_OBJECT_MAX);
+    sh_s3_about(s3, "ProposedSize", proposed);
+    sh_s3_about(s3, "MaxSizeAllowed", maximum);
+    sh_s3_fail(s3, 400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size");
 }
 
 static bool claimed_length(sh_s3 *s3, int64_t *out)
 {
     int64_t length = sh_http_content_length(s3->http);
-    if (is_chunked(s3)) {
-        const char *text = sh_http_field_get(s3->head, "x-amz-decoded-content-length");
-        if (!text || !sh_parse_i64(text, strlen(text), 0, INT64_MAX, &length))
-            length = -1;
+    if (sh_s3_is_chunked(s3)) {
+        static const char decoded[] = "x-amz-decoded-content-length";
+        const char *text = sh_http_field_get(s3->head, decoded);
+        if (text && !sh_parse_i64(text, strlen(text), 0, INT64_MAX, &length)) {
+            sh_s3_fail_argument(s3, decoded, text, "The value of %s is not a number of bytes", decoded);
+            return false;
+        }
+        length = text ? length : -1;
     }
     if (length < 0) {
         sh_s3_fail(s3, 411, "MissingContentLength", "You must provide the Content-Length HTTP header.");
         return false;
     }
     if (length > SH_S3_OBJECT_MAX) {
-        sh_s3_fail(s3, 400, "EntityTooLarge",
-                   "Your proposed upload exceeds the maximum allowed size of 5 GiB");
+        fail_too_large(s3, length);
         return false;
     }
     *out = length;
     return true;
-}
-
-static bool claimed_md5(sh_s3 *s3, unsigned char md5[16], bool *given)
-{
-    const char *text = sh_http_field_get(s3->head, "content-md5");
-    *given = text != NULL;
-    if (text && sh_base64_decode(text, strlen(text), md5, 16) != 16) {
-        sh_s3_fail(s3, 400, "InvalidDigest", "The Content-MD5 you specified was invalid.");
-        return false;
-    }
-    return true;
-}
-
-/* ---- checks once the body is complete ---- */
-
-static bool check_sha256(sh_s3 *s3, sh_digest *digest)
-{
-    unsigned char hash[SH_DIGEST_BYTES];
-    char hex[65];
-    if (s3->claim->payload_kind != SH_PAYLOAD_HASH)
-        return true;
-    if (sh_digest_final(digest, SH_DIGEST_SHA256, hash) == 32) {
-        sh_hex(hash, 32, hex);
-        if (strcmp(hex, s3->claim->payload) == 0)
-            return true;
-    }
-    sh_s3_fail(s3, 400, "XAmzContentSHA256Mismatch",
-               "The provided 'x-amz-content-sha256' header does not match what was computed.");
-    return false;
-}
-
-static bool check_md5(sh_s3 *s3, sh_digest *digest)
-{
-    unsigned char claimed[16], got[SH_DIGEST_BYTES];
-    bool given;
-    char hex[33];
-    if (!claimed_md5(s3, claimed, &given))
-        return false;
-    if (sh_digest_final(digest, SH_DIGEST_MD5, got) != 16) {
-        sh_s3_fail(s3, 500, "InternalError", "We encountered an internal error: MD5 failed");
-        return false;
-    }
-    if (given && memcmp(claimed, got, 16) != 0) {
-        sh_s3_fail(s3, 400, "BadDigest", "The Content-MD5 you specified did not match what we received.");
-        return false;
-    }
-    sh_hex(got, 16, hex);
-    s3->receiver.etag = sh_arena_strdup(s3->arena, hex);
-    return s3->receiver.etag != NULL;
-}
-
-static bool check_checksum(sh_s3 *s3, sh_digest *digest, unsigned one)
-{
-    unsigned char got[SH_DIGEST_BYTES];
-    char text[64], field[64];
-    if (!one)
-        return true;
-    size_t length = sh_digest_final(digest, one, got);
-    snprintf(field, sizeof(field), "x-amz-checksum-%s", sh_s3_digest_name(one));
-    const char *claimed = sh_http_field_get(s3->head, field);
-    if (!claimed && s3->receiver.chunked)
-        claimed = sh_chunked_trailer(s3->receiver.chunked, field);
-    sh_base64(got, length, text);
-    if (length == 0 || (claimed && strcmp(claimed, text) != 0)) {
-        unsigned char parsed[SH_DIGEST_BYTES];
-        if (length && sh_base64_decode(claimed, strlen(claimed), parsed, sizeof(parsed)) != (int)length)
-            sh_s3_fail(s3, 400, "InvalidRequest", "Value for %s header is invalid.", field);
-        else
-            sh_s3_fail(s3, 400, "BadDigest", "The %s you specified did not match the calculated checksum.",
-                       sh_s3_digest_name(one));
-        return false;
-    }
-    if (!claimed && sh_http_field_get(s3->head, "x-amz-trailer")) {
-        sh_s3_fail(s3, 400, "MalformedTrailerError", "The trailer %s that was announced did not come", field);
-        return false;
-    }
-    s3->receiver.checksum = sh_arena_printf(s3->arena, "%s=%s", sh_s3_digest_name(one), text);
-    return s3->receiver.checksum != NULL;
-}
-
-bool sh_s3_check_body(sh_s3 *s3)
-{
-    unsigned algorithm;
-    sh_digest *digest;
-    if (is_chunked(s3)) {
-        sh_s3_fail(s3, 501, "NotImplemented",
-                   "aws-chunked bodies are implemented for PutObject and UploadPart");
-        return false;
-    }
-    if (!claimed_algorithm(s3, &algorithm))
-        return false;
-    if (sh_digest_new(&digest, SH_DIGEST_MD5 | SH_DIGEST_SHA256 | algorithm, NULL) < 0) {
-        sh_s3_fail(s3, 500, "InternalError", "We encountered an internal error: no memory");
-        return false;
-    }
-    sh_digest_update(digest, s3->body, s3->body_length);
-    bool good = check_sha256(s3, digest) && check_md5(s3, digest);
-    /* On CreateMultipartUpload and CompleteMultipartUpload checksum fields speak of the object, not of the
-     * body.
-     */
-    if (good && !s3->key)
-        good = check_checksum(s3, digest, algorithm);
-    sh_digest_free(digest);
-    return good;
 }
 
 /* ---- receiving ---- */
@@ -290,26 +135,21 @@ static void on_body(void *opaque, sh_http_request *request, const void *bytes, s
     }
 }
 
-void sh_s3_receive_begin(sh_s3 *s3, unsigned wanted)
+void sh_s3_receive_begin(sh_s3 *s3, sh_s3_checksum_rule rule)
 {
     int64_t length;
-    unsigned algorithm;
     unsigned char md5[16];
     bool given;
     sh_err err = {0};
-    if (!claimed_length(s3, &length) || !claimed_algorithm(s3, &algorithm) || !claimed_md5(s3, md5, &given))
+    sh_s3_receiver *r = &s3->receiver;
+    if (!claimed_length(s3, &length) || !sh_s3_claimed_by_rule(s3, rule, &r->algorithm, &r->claimed) ||
+        !sh_s3_claimed_md5(s3, md5, &given))
         return;
-    if (wanted && algorithm && wanted != algorithm) {
-        sh_s3_fail(s3, 400, "InvalidRequest", "Checksum Type mismatch occurred, expected checksum Type: %s",
-                   sh_s3_digest_name(wanted));
-        return;
-    }
-    algorithm = algorithm ? algorithm : wanted;
-    s3->receiver.algorithm = algorithm;
     if (!open_stage(s3, length,
-                    algorithm | (s3->claim->payload_kind == SH_PAYLOAD_HASH ? SH_DIGEST_SHA256 : 0)))
+                    r->algorithm | r->claimed |
+                        (s3->claim->payload_kind == SH_PAYLOAD_HASH ? SH_DIGEST_SHA256 : 0)))
         return;
-    if (is_chunked(s3) && sh_chunked_new(&s3->receiver.chunked, s3->claim, on_chunk, s3, &err) < 0) {
+    if (sh_s3_is_chunked(s3) && sh_chunked_new(&r->chunked, s3->claim, on_chunk, s3, &err) < 0) {
         sh_s3_fail_store(s3, &err);
         return;
     }
@@ -318,13 +158,11 @@ void sh_s3_receive_begin(sh_s3 *s3, unsigned wanted)
 
 bool sh_s3_receive_open(sh_s3 *s3, int64_t most)
 {
-    unsigned algorithm;
+    sh_s3_receiver *r = &s3->receiver;
     unsigned char md5[16];
     bool given;
-    if (!claimed_algorithm(s3, &algorithm) || !claimed_md5(s3, md5, &given))
-        return false;
-    s3->receiver.algorithm = algorithm;
-    return open_stage(s3, most, algorithm);
+    return sh_s3_claimed_by_rule(s3, (sh_s3_checksum_rule){0}, &r->algorithm, &r->claimed) &&
+           sh_s3_claimed_md5(s3, md5, &given) && open_stage(s3, most, r->algorithm | r->claimed);
 }
 
 bool sh_s3_receive_bytes(sh_s3 *s3, const void *bytes, size_t length)
@@ -358,9 +196,13 @@ bool sh_s3_receive_finish(sh_s3 *s3)
             (long long)r->size, (long long)r->expected);
         return false;
     }
-    if (check_sha256(s3, r->digest) && check_md5(s3, r->digest) &&
-        check_checksum(s3, r->digest, r->algorithm))
-        return true;
+    if (sh_s3_check_sha256(s3, r->digest) && sh_s3_check_md5(s3, r->digest, &r->etag) &&
+        (!r->claimed || sh_s3_check_checksum(s3, r->digest, r->claimed, &r->brought))) {
+        r->checksum =
+            r->claimed == r->algorithm ? r->brought : sh_s3_checksum_text(s3, r->digest, r->algorithm);
+        if (r->checksum)
+            return true;
+    }
     if (!sh_http_answered(s3->http))
         sh_s3_fail(s3, 500, "InternalError", "We encountered an internal error: no memory");
     return false;
@@ -390,7 +232,7 @@ bool sh_s3_receive_copy(sh_s3 *s3, int fd, int64_t offset, int64_t length, unsig
 {
     sh_err err = {0};
     unsigned char hash[SH_DIGEST_BYTES];
-    char text[65];
+    char text[33];
     sh_s3_receiver *r = &s3->receiver;
     if (!open_stage(s3, length, wanted))
         return false;
@@ -404,11 +246,11 @@ bool sh_s3_receive_copy(sh_s3 *s3, int fd, int64_t offset, int64_t length, unsig
     }
     sh_hex(hash, 16, text);
     r->etag = sh_arena_strdup(s3->arena, text);
-    if (wanted) {
-        sh_base64(hash, sh_digest_final(r->digest, wanted, hash), text);
-        r->checksum = sh_arena_printf(s3->arena, "%s=%s", sh_s3_digest_name(wanted), text);
-    }
-    return true;
+    r->checksum = sh_s3_checksum_text(s3, r->digest, wanted);
+    if (r->etag && r->checksum)
+        return true;
+    sh_s3_fail(s3, 500, "InternalError", "We encountered an internal error: no memory");
+    return false;
 }
 
 void sh_s3_receive_end(sh_s3 *s3)

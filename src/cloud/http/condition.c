@@ -113,7 +113,8 @@ static const char *field(const sh_http_head *head, const char *prefix, const cha
     return sh_http_field_get(head, text);
 }
 
-int sh_precondition(const sh_http_head *head, const char *prefix, const char *etag, int64_t modified_ms)
+int sh_precondition(const sh_http_head *head, const char *prefix, const char *etag, int64_t modified_ms,
+                    const char **failed)
 {
     const char *match = field(head, prefix, "if-match");
     const char *none = field(head, prefix, "if-none-match");
@@ -121,16 +122,12 @@ int sh_precondition(const sh_http_head *head, const char *prefix, const char *et
     const char *unmodified = field(head, prefix, "if-unmodified-since");
     int64_t second = modified_ms / 1000 * 1000;
     int64_t ms;
-    if (match) {
-        if (!has_tag(match, etag))
-            return 412;
-    } else if (unmodified && sh_http_date_parse(unmodified, &ms) && second > ms) {
+    if (match ? !has_tag(match, etag) : unmodified && sh_http_date_parse(unmodified, &ms) && second > ms) {
+        *failed = match ? "If-Match" : "If-Unmodified-Since";
         return 412;
     }
-    if (none) {
-        if (has_tag(none, etag))
-            return 304;
-    } else if (since && sh_http_date_parse(since, &ms) && second <= ms) {
+    if (none ? has_tag(none, etag) : since && sh_http_date_parse(since, &ms) && second <= ms) {
+        *failed = none ? "If-None-Match" : "If-Modified-Since";
         return 304;
     }
     return 0;

@@ -13,8 +13,10 @@ typedef enum sh_range_kind {
 /* text: value of Range, or NULL. On SH_RANGE_PART sets *first and *length. */
 sh_range_kind sh_range_parse(const char *text, int64_t size, int64_t *first, int64_t *length);
 
-/* 0: go on; 304 or 412. etag is without quotes; modified in milliseconds, compared by the second. */
-int sh_precondition(const sh_http_head *head, const char *prefix, const char *etag, int64_t modified_ms);
+/* 0: go on; 304 or 412, and *failed names the field ("If-Match"). etag is without quotes; modified in
+ * milliseconds, compared by the second. */
+int sh_precondition(const sh_http_head *head, const char *prefix, const char *etag, int64_t modified_ms,
+                    const char **failed);
 /* The three HTTP date forms. False: not a date. */
 bool sh_http_date_parse(const char *text, int64_t *ms);
 

@@ -12,13 +12,15 @@
 
 int sh_upload_create(const sh_objects *objects, const sh_upload *upload, char *id, sh_err *err)
 {
-    unsigned char b[16];
+    unsigned char b[10];
     char text[SH_UPLOAD_ID_MAX];
+    int64_t now = sh_now_ms(objects->clock);
     sh_bucket bucket;
     if (getrandom(b, sizeof(b), 0) != sizeof(b))
         return sh_fail_errno(err, errno, "no random bytes");
+    int used = snprintf(text, sizeof(text), "%012llx", (unsigned long long)now & 0xFFFFFFFFFFFF);
     for (size_t i = 0; i < sizeof(b); i++)
-        snprintf(text + 2 * i, 3, "%02x", b[i]);
+        used += snprintf(text + used, sizeof(text) - (size_t)used, "%02x", b[i]);
     int status = sh_db_begin(objects->db, err);
     if (status < 0)
         return status;
@@ -26,17 +28,20 @@ int sh_upload_create(const sh_objects *objects, const sh_upload *upload, char *i
     if (status == 0)
         status =
             sh_db_run(objects->db, err,
-                      "INSERT INTO uploads (id, bucket, key, content_type, headers, checksum, created_ms)"
-                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                      "ssssssi", text, upload->bucket, upload->key, upload->content_type,
-                      upload->headers ? upload->headers : "{}", upload->checksum, sh_now_ms(objects->clock));
+                      "INSERT INTO uploads (id, bucket, key, content_type, headers, checksum, created_ms,"
+                      " tags, acl, storage) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                      "ssssssisss", text, upload->bucket, upload->key, upload->content_type,
+                      upload->headers ? upload->headers : "{}", upload->checksum, now, upload->tags,
+                      upload->acl, upload->storage);
     status = sh_db_end(objects->db, status, err);
     if (status == 0)
-        memcpy(id, text, 2 * sizeof(b) + 1);
+        memcpy(id, text, strlen(text) + 1);
     return status;
 }
 
 /* ---- reading ---- */
+
+#define UPLOAD_COLUMNS "id, bucket, key, content_type, headers, checksum, created_ms, tags, acl, storage"
 
 typedef struct upload_list {
     sh_arena *arena;
@@ -80,6 +85,9 @@ static int take_upload(void *opaque, const sh_row *row)
     u->headers = keep(list->arena, sh_row_text(row, 4));
     u->checksum = keep(list->arena, sh_row_text(row, 5));
     u->created_ms = sh_row_int(row, 6);
+    u->tags = keep(list->arena, sh_row_text(row, 7));
+    u->acl = keep(list->arena, sh_row_text(row, 8));
+    u->storage = keep(list->arena, sh_row_text(row, 9));
     return u->id && u->bucket && u->key && u->headers ? 0 : SH_E_MEMORY;
 }
 
@@ -88,7 +96,7 @@ int sh_upload_get(const sh_objects *objects, const char *bucket, const char *key
 {
     upload_list list = {.arena = arena};
     int status = sh_db_each(objects->db, err,
-                            "SELECT id, bucket, key, content_type, headers, checksum, created_ms FROM uploads"
+                            "SELECT " UPLOAD_COLUMNS " FROM uploads"
                             " WHERE id = ?1 AND bucket = ?2 AND key = ?3",
                             take_upload, &list, "sss", id, bucket, key);
     if (status < 0)
@@ -105,7 +113,7 @@ int sh_uploads_list(const sh_objects *objects, const char *bucket, const char *p
 {
     upload_list list = {.arena = arena};
     int status = sh_db_each(objects->db, err,
-                            "SELECT id, bucket, key, content_type, headers, checksum, created_ms FROM uploads"
+                            "SELECT " UPLOAD_COLUMNS " FROM uploads"
                             " WHERE bucket = ?1 AND (key, id) > (?2, ?3) AND substr(key, 1, length(?4)) = ?4"
                             " ORDER BY key, id LIMIT ?5",
                             take_upload, &list, "ssssi", bucket, after_key, after_id, prefix, max);

@@ -13,7 +13,8 @@ typedef struct sh_upload {
     const char *key;
     const char *content_type; /* NULL: none given */
     const char *headers;
-    const char *checksum; /* algorithm and type that were asked for: "crc32 composite", or NULL */
+    const char *checksum;             /* algorithm and type that were asked for: "crc32 composite", or NULL */
+    const char *tags, *acl, *storage; /* as in sh_object */
     int64_t created_ms;
 } sh_upload;
 
@@ -26,7 +27,7 @@ typedef struct sh_part {
     int64_t modified_ms;
 } sh_part;
 
-/* id holds SH_UPLOAD_ID_MAX bytes. */
+/* id holds SH_UPLOAD_ID_MAX bytes. Ids of one key are in the order of the uploads' beginning. */
 int sh_upload_create(const sh_objects *objects, const sh_upload *upload, char *id, sh_err *err);
 /* SH_E_NOT_FOUND also when the id belongs to another bucket or key. */
 int sh_upload_get(const sh_objects *objects, const char *bucket, const char *key, const char *id,
