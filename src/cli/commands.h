@@ -23,6 +23,7 @@ int sh_cmd_transcode(int argc, char **argv);
 int sh_cmd_serve(int argc, char **argv);
 int sh_cmd_share(int argc, char **argv);
 int sh_cmd_fsck(int argc, char **argv);
+int sh_cmd_scrub(int argc, char **argv);
 int sh_cmd_backup(int argc, char **argv);
 int sh_cmd_restore(int argc, char **argv);
 int sh_cmd_states(int argc, char **argv);

@@ -25,6 +25,7 @@ static const command commands[] = {
     {"serve", sh_cmd_serve, "the local cloud: S3, IAM, EventBridge, Step Functions, SSM, MediaConvert"},
     {"share", sh_cmd_share, "an address under which a folder of a bucket can be read for a while"},
     {"fsck", sh_cmd_fsck, "whether the files and the database of a data folder agree"},
+    {"scrub", sh_cmd_scrub, "whether the bytes of objects are still those that were written"},
     {"backup", sh_cmd_backup, "a copy of a data folder, also while a server works on it"},
     {"restore", sh_cmd_restore, "a data folder from such a copy, every byte proved"},
     {"states", sh_cmd_states, "the picture of a state machine or of an execution"},

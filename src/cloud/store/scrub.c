@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BLOCK = 256 * 1024, MD5 = 16 };
+enum { BLOCK = 256 * 1024, MD5 = 16, PAGE_ARENA = 64 << 20 };
 
 const char *sh_scrub_says(sh_scrub_verdict verdict)
 {
@@ -251,5 +251,44 @@ int sh_scrub_read(const sh_objects *objects, const sh_scrub_row *row, sh_scrub_p
     }
     free(r.block);
     EVP_MD_CTX_free(r.md5);
+    return status;
+}
+
+/* ---- a round ---- */
+
+static int scrub_row(const sh_objects *objects, sh_scrub_round *round, const sh_scrub_row *row,
+                     sh_scrub_pace_fn pace, sh_scrub_bad_fn bad, void *opaque, sh_err *err)
+{
+    sh_scrub_verdict verdict;
+    bool there = true;
+    int status = sh_scrub_read(objects, row, pace, opaque, &verdict, err);
+    if (status == 0 && verdict > SH_SCRUB_UNVERIFIED)
+        status = sh_scrub_row_is_there(objects, row->file, &there, err);
+    if (status < 0)
+        return status;
+    round->files++;
+    round->bytes += row->size;
+    round->unverified += verdict == SH_SCRUB_UNVERIFIED;
+    if (verdict > SH_SCRUB_UNVERIFIED && there) {
+        round->bad++;
+        bad(opaque, row, verdict);
+    }
+    snprintf(round->after, sizeof(round->after), "%s", row->file);
+    return 0;
+}
+
+int sh_scrub_go_on(const sh_objects *objects, sh_scrub_round *round, sh_scrub_pace_fn pace,
+                   sh_scrub_bad_fn bad, void *opaque, sh_err *err)
+{
+    sh_scrub_row *rows;
+    size_t count = 0;
+    sh_arena *arena = sh_arena_new(PAGE_ARENA);
+    if (!arena)
+        return sh_fail(err, SH_E_MEMORY, "no memory");
+    int status = sh_scrub_rows(objects, round->after, "g", arena, &rows, &count, err); /* above all names */
+    for (size_t i = 0; status == 0 && i < count; i++)
+        status = scrub_row(objects, round, &rows[i], pace, bad, opaque, err);
+    round->done = status == 0 && count < SH_SCRUB_PAGE;
+    sh_arena_free(arena);
     return status;
 }

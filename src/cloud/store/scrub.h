@@ -49,6 +49,19 @@ sh_scrub_verdict sh_scrub_look(const sh_objects *objects, const sh_scrub_row *ro
 /* With its bytes. SH_E_CANCELLED: pace said stop. */
 int sh_scrub_read(const sh_objects *objects, const sh_scrub_row *row, sh_scrub_pace_fn pace, void *opaque,
                   sh_scrub_verdict *verdict, sh_err *err);
+
+/* A round, or what is left of it. */
+typedef struct sh_scrub_round {
+    char after[40]; /* "" at first; the last file that was looked at: where to go on */
+    int64_t files, bytes, bad, unverified;
+    bool done;
+} sh_scrub_round;
+typedef void (*sh_scrub_bad_fn)(void *opaque, const sh_scrub_row *row, sh_scrub_verdict verdict);
+/* The next SH_SCRUB_PAGE files at most. Rows that are deleted meanwhile are no fault. SH_E_CANCELLED: pace
+ * said stop; round->after is right all the same. */
+int sh_scrub_go_on(const sh_objects *objects, sh_scrub_round *round, sh_scrub_pace_fn pace,
+                   sh_scrub_bad_fn bad, void *opaque, sh_err *err);
+
 const char *sh_scrub_says(sh_scrub_verdict verdict); /* "the file is missing" … */
 
 #endif
