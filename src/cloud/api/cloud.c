@@ -19,6 +19,7 @@
 #include "cloud/api/states_map.h"
 #include "cloud/api/states_token.h"
 #include "cloud/api/steady.h"
+#include "cloud/api/upkeep.h"
 
 #include <errno.h>
 #include <fcntl.h>
