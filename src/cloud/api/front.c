@@ -4,6 +4,7 @@
  * service. S3 is authenticated when its head is there, before a body is taken; another when its body is
  * complete, because its signature covers the body's hash. */
 #include "cloud/api/front_call.h"
+#include "cloud/api/s3_cors.h"
 #include "cloud/api/s3_target.h"
 
 #include <openssl/crypto.h>
@@ -72,6 +73,9 @@ static void begin_s3(front_call *call)
         return;
     }
     call->host_bucket = target.by_host ? target.bucket : NULL;
+    if (sh_s3_cors_preflight(cloud, call->http, target.bucket))
+        return;
+    sh_s3_cors_fields(cloud, call->http, target.bucket);
     sh_front_fill_caller(call);
     if (!payload_fits(call))
         return;
