@@ -11,6 +11,7 @@
 
 The program is $SPYHOP_PROGRAM, else build/spyhop of this checkout.
 """
+import json
 import os
 import pathlib
 import select
@@ -20,16 +21,24 @@ import subprocess
 import tempfile
 import time
 import unittest
+import urllib.error
+import urllib.parse
+import urllib.request
 import warnings
 
 import boto3
+import botocore.auth
+import botocore.awsrequest
 import botocore.config
+import botocore.credentials
 import botocore.exceptions
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ACCESS_KEY = "AKIASPYHOPTESTKEY000"
 SECRET_KEY = "spyhop/test+secret/key0000000000000000000"
 READY_SECONDS = 30
+WORK = {"Effect": "Allow", "Resource": "*", "Action": ["states:*", "events:*", "ssm:*", "mediaconvert:*", "s3:*",
+                                                       "iam:PassRole"]}
 os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1"  # of the clients here and of those they start
 
 
@@ -80,7 +89,7 @@ class Server:
                                    % (self.process.wait(), self.log_text()))
             line += block
         text = line.decode().strip()
-        if not text.startswith("listening on http://"):
+        if not text.startswith(("listening on http://", "listening on https://")):
             raise RuntimeError("unexpected ready line: " + text)
         self.endpoint = text[len("listening on "):]
         return self
@@ -141,6 +150,40 @@ class Server:
                             aws_access_key_id=access_key, aws_secret_access_key=secret_key,
                             config=botocore.config.Config(inject_host_prefix=False, **config))
 
+    # ---- identities ----
+
+    def iam(self, action, **parameters):
+        """One call of IAM's Query protocol, cheaper than a client of its own. Returns the answer's text."""
+        body = urllib.parse.urlencode(dict(parameters, Action=action, Version="2010-05-08")).encode()
+        request = botocore.awsrequest.AWSRequest("POST", self.endpoint + "/", data=body, headers={
+            "Content-Type": "application/x-www-form-urlencoded; charset=utf-8"})
+        keys = botocore.credentials.Credentials(ACCESS_KEY, SECRET_KEY)
+        botocore.auth.SigV4Auth(keys, "iam", "us-east-1").add_auth(request)
+        sent = urllib.request.Request(request.url, data=body, headers=dict(request.headers), method="POST")
+        try:
+            with urllib.request.urlopen(sent, timeout=60) as answer:
+                return answer.read().decode()
+        except urllib.error.HTTPError as error:
+            raise RuntimeError("%s: %s" % (action, error.read().decode())) from None
+
+    def role(self, name, *statements, trusts=("states",)):
+        """Makes a role that services may take on ("a/b" is b of path /a/), allowed what the statements say; returns
+        its ARN."""
+        path, _, last = name.rpartition("/")
+        trust = {"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Action": "sts:AssumeRole",
+            "Principal": {"Service": [service + ".amazonaws.com" for service in trusts]}}]}
+        self.iam("CreateRole", RoleName=last, Path="/%s/" % path if path else "/",
+                 AssumeRolePolicyDocument=json.dumps(trust))
+        if statements:
+            self.iam("PutRolePolicy", RoleName=last, PolicyName="work", PolicyDocument=json.dumps(
+                {"Version": "2012-10-17", "Statement": list(statements)}))
+        return "arn:aws:iam::%s:role/%s" % (self.account, name)
+
+    def work_role(self, name):
+        """A role for tests that are not about permissions: for machines, rules and jobs, with what those call."""
+        return self.role(name, WORK, trusts=("states", "events", "mediaconvert"))
+
     @property
     def env(self):
         """Environment in which AWS clients have the server's keys and region, and nobody else's configuration."""
@@ -163,10 +206,13 @@ class Server:
 
 class ServerCase(unittest.TestCase):
     """One server for a class, a name for each test."""
+    roles = ()  # what Server.work_role is given, for each
 
     @classmethod
     def setUpClass(cls):
         cls.server = Server()
+        for role in cls.roles:
+            cls.server.work_role(role)
 
     @classmethod
     def tearDownClass(cls):

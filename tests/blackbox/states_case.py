@@ -11,7 +11,8 @@ import botocore.credentials
 
 from server import ACCESS_KEY, SECRET_KEY, ServerCase
 
-ROLE = "arn:aws:iam::012345678901:role/service-role/machines"
+ROLE_NAME = "service-role/machines"
+ROLE = "arn:aws:iam::012345678901:role/" + ROLE_NAME
 LIMIT_SECONDS = 60
 
 
@@ -54,5 +55,7 @@ class Executions:
 
 
 class StatesCase(Executions, ServerCase):
+    roles = (ROLE_NAME,)
+
     def connect(self):
         self.sfn = self.server.client("stepfunctions")

@@ -17,6 +17,8 @@ TEMPLATE = {"InputPathsMap": {"bucket": "$.detail.bucket.name", "key": "$.detail
 
 
 class Events(ServerCase):
+    roles = ("machines",)
+
     def setUp(self):
         super().setUp()
         self.name = self.id().rsplit(".", 1)[1].replace("_", "-") + str(time.time_ns() % 1000000)

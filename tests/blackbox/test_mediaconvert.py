@@ -20,7 +20,7 @@ import botocore.exceptions
 
 from server import ACCESS_KEY, SECRET_KEY, Server
 
-ROLE = "arn:aws:iam::034954464192:role/MediaConvert_Default_Role"
+ROLE = "arn:aws:iam::012345678901:role/MediaConvert_Default_Role"
 FRAMES, RATE = 300, 25
 LIMIT_SECONDS = 120
 

@@ -6,6 +6,8 @@ import pathlib
 import time
 import unittest
 
+import boto3
+
 from server import ACCESS_KEY, SECRET_KEY, ServerCase
 
 OPEN = ("Pending", "InProgress", "Cancelling")
@@ -87,8 +89,13 @@ class RunCommand(ServerCase):
         answer = self.run_script("env -0 | sort -z | tr '\\0' '\\n'")
         found = dict(line.split("=", 1) for line in answer["StandardOutputContent"].splitlines())
         self.assertEqual(found["AWS_ENDPOINT_URL"], self.server.endpoint)
-        self.assertEqual(found["AWS_ACCESS_KEY_ID"], ACCESS_KEY)
-        self.assertEqual(found["AWS_SECRET_ACCESS_KEY"], SECRET_KEY)
+        self.assertTrue(found["AWS_ACCESS_KEY_ID"].startswith("ASIA"), found)
+        self.assertNotIn(SECRET_KEY, found.values())
+        session = boto3.Session(found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"], found["AWS_SESSION_TOKEN"],
+                                self.server.region)
+        sts = session.client("sts", endpoint_url=self.server.endpoint)
+        self.assertEqual(sts.get_caller_identity()["Arn"], "arn:aws:sts::%s:assumed-role/SpyhopNode/%s"
+                         % (self.server.account, self.server.instance_id))
         self.assertEqual(found["AWS_DEFAULT_REGION"], self.server.region)
         self.assertEqual(found["SPYHOP_INSTANCE_ID"], self.server.instance_id)
         self.assertEqual(found["PATH"].split(":")[0], os.path.join(self.server.data, "node/bin"))

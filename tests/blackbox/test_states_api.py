@@ -16,7 +16,7 @@ import botocore.exceptions
 
 import states_case
 from server import Server
-from states_case import LIMIT_SECONDS, ROLE, StatesCase
+from states_case import LIMIT_SECONDS, ROLE, ROLE_NAME, StatesCase
 
 
 class Refused(Exception):
@@ -143,6 +143,7 @@ class StatesApi(StatesCase):
 
     def test_the_server_stops_while_a_call_waits(self):
         with Server() as server:
+            server.work_role(ROLE_NAME)
             sfn = server.client("stepfunctions")
             arn = sfn.create_state_machine(name="w", definition=wait(60), roleArn=ROLE, type="EXPRESS")["stateMachineArn"]
             told = []

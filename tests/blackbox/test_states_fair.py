@@ -7,7 +7,7 @@ import unittest
 import warnings
 
 from server import Server
-from states_case import ROLE, Executions
+from states_case import ROLE, ROLE_NAME, Executions
 
 CIRCLES = 8
 PATIENCE_SECONDS = 2  # of an execution of ten states beside them: milliseconds, but for a machine that is busy
@@ -31,6 +31,7 @@ class Fair(Executions, unittest.TestCase):
         warnings.simplefilter("ignore", ResourceWarning)  # boto3 leaves its connections to the collector
         self.server = Server()
         self.addCleanup(self.server.stop)
+        self.server.work_role(ROLE_NAME)
         self.sfn = self.server.client("stepfunctions")
         self.short = self.create("short", ten_states())
 

@@ -119,6 +119,7 @@ class Executions(unittest.TestCase):
     def setUpClass(cls):
         cls.server = Server()
         cls.addClassCleanup(cls.server.stop)
+        cls.server.work_role("service-role/machines")
         cls.states = cls.server.client("stepfunctions")
         cls.keys = {"SPYHOP_ACCESS_KEY_ID": ACCESS_KEY, "SPYHOP_SECRET_ACCESS_KEY": SECRET_KEY}
         cls.machine = cls.states.create_state_machine(name="film", definition=json.dumps(FILM),

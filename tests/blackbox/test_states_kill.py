@@ -114,6 +114,7 @@ class Killed(Executions, unittest.TestCase):
         warnings.simplefilter("ignore", ResourceWarning)  # boto3 leaves its connections to the collector
         self.server = Server()
         self.addCleanup(self.server.stop)
+        self.server.work_role("machines")
         self.random = random.Random(6)
         self.folder = pathlib.Path(self.server.folder) / "runs"
         self.folder.mkdir()

@@ -53,6 +53,7 @@ class Power(unittest.TestCase):
         os.mkdir(self.data)
         self.loss = PowerLoss(self.data, os.path.join(self.top, "state"))
         with Server(data=self.data) as server:
+            server.work_role("machines")
             self.machine = server.client("stepfunctions").create_state_machine(
                 name="ten", definition=ten_states(), roleArn=ROLE)["stateMachineArn"]
 

@@ -89,6 +89,18 @@ const sh_ask sh_asks[] = {
     {"mediaconvert", "UntagResource", "{arn}", sh_ask_tags, NULL, NULL},
     {"mediaconvert", "ListTagsForResource", "{arn}", NULL, NULL, NULL},
 
+    {"logs", "CreateLogGroup", "log-group:{logGroupName}:log-stream:", sh_ask_tags, NULL, NULL},
+    {"logs", "DeleteLogGroup", "log-group:{logGroupName}:log-stream:", NULL, NULL, NULL},
+    {"logs", "DescribeLogGroups", "log-group::log-stream:*", NULL, NULL, NULL},
+    {"logs", "PutRetentionPolicy", "log-group:{logGroupName}:log-stream:", NULL, NULL, NULL},
+    {"logs", "DeleteRetentionPolicy", "log-group:{logGroupName}:log-stream:", NULL, NULL, NULL},
+    {"logs", "CreateLogStream", "log-group:{logGroupName}:log-stream:{logStreamName}", NULL, NULL, NULL},
+    {"logs", "DeleteLogStream", "log-group:{logGroupName}:log-stream:{logStreamName}", NULL, NULL, NULL},
+    {"logs", "PutLogEvents", "log-group:{logGroupName}:log-stream:{logStreamName}", NULL, NULL, NULL},
+    {"logs", "GetLogEvents", "log-group:{logGroupName}:log-stream:{logStreamName}", NULL, NULL, NULL},
+    {"logs", "DescribeLogStreams", "log-group:{logGroupName}:log-stream:", NULL, NULL, NULL},
+    {"logs", "FilterLogEvents", "log-group:{logGroupName}:log-stream:", NULL, NULL, NULL},
+
     {"sts", "GetCallerIdentity", NULL, NULL, NULL, NULL},
     {"sts", "GetSessionToken", NULL, NULL, NULL, NULL},
     {"sts", "AssumeRole", NULL, NULL, NULL, NULL}, /* the role's trust policy has a word: sts.c */

@@ -7,7 +7,9 @@
  * reason and not tried again; one that may come back is tried with growing pauses for a day, 185 times at
  * most, as AWS does. */
 #include "base/log.h"
+#include "cloud/api/authorize.h"
 #include "cloud/api/events.h"
+#include "cloud/api/iam.h"
 #include "cloud/api/keys.h"
 #include "cloud/flow/flow.h"
 #include "cloud/store/outbox.h"
@@ -72,18 +74,38 @@ static void execution_name(const char *event_id, const char *rule_name, const ch
     snprintf(name, 81, "%.40s%s%s", plain ? event_id : "", plain ? "_" : "", text);
 }
 
-static int start_execution(batch *b, const char *arn, const char *role, const char *name, const char *input,
-                           sh_aws_error *error)
+/* The rule's target is called under its role. */
+static int take_on(batch *b, sh_call *call, const char *role, const char *rule_arn, sh_caller *session)
 {
+    sh_err why = {0};
+    const sh_iam_taking taking = {.role_arn = role,
+                                  .service = "events.amazonaws.com",
+                                  .session_name = strrchr(rule_arn, '/') + 1,
+                                  .source_arn = rule_arn};
+    int status = role ? sh_caller_by_role(b->cloud, &taking, b->arena, session, &why) : SH_E_NOT_FOUND;
+    if (status == SH_E_NOT_FOUND || status == SH_E_DENIED || status == SH_E_ARGUMENT)
+        return sh_call_fail(call, 400, "AccessDeniedException",
+                            "Provided role '%s' cannot be assumed by principal 'events.amazonaws.com'.",
+                            role ? role : "");
+    if (status < 0)
+        return sh_fail(b->err, status, "%s", why.message);
+    return sh_authorize_action(call, "states", "StartExecution");
+}
+
+static int start_execution(batch *b, const char *arn, const char *role, const char *rule_arn,
+                           const char *name, const char *input, sh_aws_error *error)
+{
+    sh_caller session;
     const sh_action *action = sh_action_find(&sh_service_states, "StartExecution");
     json_t *in = json_pack("{s:s, s:s, s:s}", "stateMachineArn", arn, "name", name, "input", input);
-    sh_call call = {.cloud = b->cloud, .arena = b->arena, .principal = role, .now_ms = b->now_ms, .in = in};
+    sh_call call = {.cloud = b->cloud, .arena = b->arena, .caller = &session, .now_ms = b->now_ms, .in = in};
     if (!in || !action) {
         json_decref(in);
         return no_memory(b->err);
     }
-    int status = sh_db_begin(b->cloud->db, b->err);
-    if (status == 0)
+    int status = take_on(b, &call, role, rule_arn, &session);
+    call.principal = session.arn;
+    if (status == 0 && (status = sh_db_begin(b->cloud->db, b->err)) == 0)
         status = sh_db_end(b->cloud->db, action->fn(&call), b->err);
     *error = call.error;
     json_decref(call.out);
@@ -102,7 +124,8 @@ static bool is_disk(int status)
 }
 
 /* Negative only when the transaction has to be done again. */
-static int start_target(batch *b, const queued *item, const json_t *target, const char *input, outcome *out)
+static int start_target(batch *b, const queued *item, const char *rule_arn, const json_t *target,
+                        const char *input, outcome *out)
 {
     char name[81];
     sh_aws_error error = {0};
@@ -110,7 +133,7 @@ static int start_target(batch *b, const queued *item, const json_t *target, cons
     const char *arn = json_string_value(json_object_get(target, "Arn"));
     const char *role = json_string_value(json_object_get(target, "RoleArn"));
     execution_name(id ? id : "", item->rule_name, item->target_id, name);
-    int status = start_execution(b, arn ? arn : "", role, name, input, &error);
+    int status = start_execution(b, arn ? arn : "", role, rule_arn, name, input, &error);
     if (is_disk(status))
         return status;
     if (status < 0 && !(error.code && strcmp(error.code, "ExecutionAlreadyExists") == 0)) {
@@ -144,7 +167,7 @@ static int try_target(batch *b, const queued *item, outcome *out)
     }
     sh_buf_init(&input, INPUT_MAX);
     if (sh_target_input(target, &context, &input, &why) == 0)
-        status = start_target(b, item, target, sh_buf_cstr(&input), out);
+        status = start_target(b, item, context.rule_arn, target, sh_buf_cstr(&input), out);
     else if (!(out->reason = sh_arena_strdup(b->arena, why.message)))
         status = no_memory(b->err);
     sh_buf_free(&input);

@@ -2,6 +2,7 @@
 /* Rules and their targets. There is one bus, "default", and one kind of target, a state machine. */
 #include "cloud/api/args.h"
 #include "cloud/api/events.h"
+#include "cloud/api/iam.h"
 #include "cloud/flow/flow.h"
 #include "cloud/store/outbox.h"
 
@@ -315,6 +316,26 @@ static int bad_target(sh_call *call, const char *id, const char *why)
                         "Parameter(s) of target %s are not valid. Reason: %s", id, why);
 }
 
+/* A role that nobody can take on would let every event go to waste. */
+static int check_trust(sh_call *call, const char *role)
+{
+    sh_caller session;
+    sh_err err = {0};
+    const sh_cloud_settings *s = &call->cloud->settings;
+    const char *rule = json_string_value(json_object_get(call->in, "Rule"));
+    const sh_iam_taking taking = {.role_arn = role,
+                                  .service = "events.amazonaws.com",
+                                  .session_name = "PutTargets",
+                                  .source_arn = sh_arena_printf(call->arena, "arn:aws:events:%s:%s:rule/%s",
+                                                                s->region, s->account, rule ? rule : "")};
+    int status = sh_caller_by_role(call->cloud, &taking, call->arena, &session, &err);
+    if (status == SH_E_NOT_FOUND || status == SH_E_DENIED || status == SH_E_ARGUMENT)
+        return sh_call_fail(call, 400, "ValidationException",
+                            "Provided role '%s' cannot be assumed by principal 'events.amazonaws.com'.",
+                            role);
+    return status < 0 ? sh_call_fail_internal(call, &err) : 0;
+}
+
 static int check_target(sh_call *call, const json_t *target)
 {
     char wanted[256];
@@ -332,6 +353,9 @@ static int check_target(sh_call *call, const json_t *target)
                           "Arn is not that of a state machine of this server, the only kind of target yet");
     if (!role || strncmp(role, "arn:aws:iam::", 13) != 0)
         return bad_target(call, id, "RoleArn is required for target type state machine");
+    int status = check_trust(call, role);
+    if (status < 0)
+        return status;
     return sh_target_check(target, &err) < 0 ? bad_target(call, id, err.message) : 0;
 }
 

@@ -5,6 +5,7 @@
  */
 #include "base/log.h"
 #include "base/size.h"
+#include "cloud/api/authorize.h"
 #include "cloud/api/front_call.h"
 #include "cloud/http/digest.h"
 
@@ -209,7 +210,13 @@ static void begin_action(front_call *call, const sh_service *service, const sh_a
                             .caller = &call->caller,
                             .in = in,
                             .hold = &call->hold};
-    run_action(call);
+    int status = sh_authorize_action(&call->later, service->name, action->name);
+    if (status == 0) {
+        run_action(call);
+        return;
+    }
+    answer_action(call, &call->later, status);
+    sh_front_end_action(call);
 }
 
 static void finish_rest(front_call *call)

@@ -13,7 +13,7 @@
 #define MAX_FILES 200000
 
 typedef struct publication {
-    const sh_cloud *cloud;
+    sh_cloud *cloud;
     sh_mc_work *work;
     sh_arena *arena;
     sh_object_new *items;
@@ -178,7 +178,27 @@ static int complete_row(void *opaque, sh_err *err)
     return status < 0 ? status : sh_mc_announce(p->cloud, &job, p->now_ms, err);
 }
 
-int sh_mc_work_publish(sh_mc_work *work, const sh_cloud *cloud, int *code, sh_err *err)
+/* The role has to allow each of them, or none is written. */
+static int permit(publication *p, int *code, sh_err *err)
+{
+    sh_err why = {0};
+    sh_caller session;
+    int status = sh_mc_session(p->cloud, p->work->role, p->work->id, p->arena, &session, err);
+    if (status == SH_E_DENIED)
+        *code = SH_MC_ERROR_DENIED;
+    for (size_t i = 0; status == 0 && i < p->count; i++) {
+        const sh_object_new *item = &p->items[i];
+        status = sh_mc_permit(p->cloud, &session, "s3:PutObject", item->bucket, item->key, p->arena, &why);
+        if (status == SH_E_DENIED)
+            *code = SH_MC_ERROR_DENIED;
+        if (status < 0)
+            sh_fail(err, status, "Unable to write to output file [s3://%s/%s]: [%s]", item->bucket, item->key,
+                    why.message);
+    }
+    return status;
+}
+
+int sh_mc_work_publish(sh_mc_work *work, sh_cloud *cloud, int *code, sh_err *err)
 {
     static const sh_object_cause cause = {.reason = "PutObject", .requester = "mediaconvert.amazonaws.com"};
     publication p = {.cloud = cloud, .work = work, .now_ms = sh_now_ms(cloud->clock)};
@@ -188,6 +208,8 @@ int sh_mc_work_publish(sh_mc_work *work, const sh_cloud *cloud, int *code, sh_er
     int status = p.arena ? add_files(&p, err) : sh_fail(err, SH_E_MEMORY, "no memory for a job's files");
     if (status == 0)
         status = make_details(&p, err);
+    if (status == 0)
+        status = permit(&p, code, err);
     if (status == 0) {
         *code = SH_MC_ERROR_OUTPUT;
         status = sh_objects_publish_with(&objects, p.items, p.count, &cause, complete_row, &p, err);

@@ -22,11 +22,13 @@
 #define INPUT_FD 3
 #define INPUT_PATH "/proc/self/fd/3"
 
-static int open_input(const sh_cloud *cloud, const sh_mc_job *job, int *fd, int *code, sh_err *err)
+static int open_input(const sh_mc_work *work, sh_cloud *cloud, const sh_mc_job *job, int *fd, int *code,
+                      sh_err *err)
 {
     char bucket[SH_BUCKET_NAME_MAX + 1];
     const char *key;
     sh_object object;
+    sh_caller session;
     sh_err why = {0};
     sh_objects objects = sh_cloud_objects(cloud);
     sh_arena *arena = sh_arena_new(1 << 20);
@@ -34,10 +36,16 @@ static int open_input(const sh_cloud *cloud, const sh_mc_job *job, int *fd, int 
     int status = arena ? sh_mc_s3_uri(job->file_input, bucket, sizeof(bucket), &key, &why)
                        : sh_fail(&why, SH_E_MEMORY, "no memory");
     if (status == 0)
+        status = sh_mc_session(cloud, work->role, work->id, arena, &session, &why);
+    if (status == 0)
+        status = sh_mc_permit(cloud, &session, "s3:GetObject", bucket, key, arena, &why);
+    if (status == 0)
         status = sh_object_open(&objects, bucket, key, arena, &object, fd, &why);
     if (status < 0) {
         if (status == SH_E_NOT_FOUND || status == SH_E_ARGUMENT)
             *code = SH_MC_ERROR_INPUT;
+        if (status == SH_E_DENIED)
+            *code = SH_MC_ERROR_DENIED;
         sh_fail(err, status, "Unable to open input file [%s]: [%s%s]", job->file_input,
                 status == SH_E_NOT_FOUND ? "404 Not Found: " : "", why.message);
     }
@@ -45,8 +53,7 @@ static int open_input(const sh_cloud *cloud, const sh_mc_job *job, int *fd, int 
     return status;
 }
 
-static int find_destination(const sh_cloud *cloud, const char *destination, const sh_mc_place *place,
-                            sh_err *err)
+static int find_destination(sh_cloud *cloud, const char *destination, const sh_mc_place *place, sh_err *err)
 {
     sh_bucket bucket;
     sh_err why = {0};
@@ -58,7 +65,7 @@ static int find_destination(const sh_cloud *cloud, const char *destination, cons
                    status == SH_E_NOT_FOUND ? "404 Not Found: " : "", why.message);
 }
 
-static int find_destinations(sh_mc_work *work, const sh_cloud *cloud, const sh_mc_job *job, int64_t time_ms,
+static int find_destinations(sh_mc_work *work, sh_cloud *cloud, const sh_mc_job *job, int64_t time_ms,
                              int *code, sh_err *err)
 {
     int status = 0;
@@ -98,7 +105,7 @@ static int settings_file(const sh_mc_work *work, const sh_mc_job *job, int64_t t
     return status;
 }
 
-static int spawn(sh_mc_work *work, const sh_cloud *cloud, int settings, int input, sh_err *err)
+static int spawn(sh_mc_work *work, sh_cloud *cloud, int settings, int input, sh_err *err)
 {
     int out[2] = {-1, -1}, log[2] = {-1, -1};
     const char *path = getenv("PATH");
@@ -131,13 +138,13 @@ static int spawn(sh_mc_work *work, const sh_cloud *cloud, int settings, int inpu
     return status;
 }
 
-static int prepare(sh_mc_work *work, const sh_cloud *cloud, const sh_mc_job *job, int *code, sh_err *err)
+static int prepare(sh_mc_work *work, sh_cloud *cloud, const sh_mc_job *job, int *code, sh_err *err)
 {
     char name[96];
     int settings = -1, input = -1;
     const int64_t time_ms = sh_now_ms(cloud->clock); /* of $dt$ and the like, here and in the worker */
     sh_objects objects = sh_cloud_objects(cloud);
-    int status = open_input(cloud, job, &input, code, err);
+    int status = open_input(work, cloud, job, &input, code, err);
     if (status < 0)
         return status;
     status = find_destinations(work, cloud, job, time_ms, code, err);
@@ -157,7 +164,7 @@ done:
     return status;
 }
 
-int sh_mc_work_start(sh_mc_work *out, const sh_cloud *cloud, const sh_mcjob *job, int *code, sh_err *err)
+int sh_mc_work_start(sh_mc_work *out, sh_cloud *cloud, const sh_mcjob *job, int *code, sh_err *err)
 {
     sh_mc_work work = {.child = SH_CHILD_NONE, .out = -1, .log = -1, .warnings = json_array()};
     sh_mc_job *checked = NULL;
@@ -165,6 +172,8 @@ int sh_mc_work_start(sh_mc_work *out, const sh_cloud *cloud, const sh_mcjob *job
     json_t *resolved = job->settings ? json_loads(job->settings, 0, NULL) : NULL;
     snprintf(work.id, sizeof(work.id), "%s", job->id);
     snprintf(work.phase, sizeof(work.phase), "PROBING");
+    const char *role = json_string_value(json_object_get(request, "role"));
+    snprintf(work.role, sizeof(work.role), "%s", role ? role : "");
     sh_buf_init(&work.line, LINE_MAX_BYTES);
     sh_buf_init(&work.tail, TAIL_MAX_BYTES);
     work.news_us = sh_monotonic_us();

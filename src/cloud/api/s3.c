@@ -2,6 +2,7 @@
 /* The table of S3's operations, and the way from a request to its row: by method, by what the request is
  * about (s3_target.h) and by the parameter that names a subresource. */
 #include "cloud/api/s3.h"
+#include "cloud/api/s3_authorize.h"
 #include "cloud/api/s3_config.h"
 #include "cloud/api/s3_form.h"
 
@@ -201,12 +202,10 @@ void sh_s3_begin(sh_s3 **out, sh_cloud *cloud, sh_http_request *http, const sh_s
     if (!names_valid(s3) || !version_valid(s3))
         return;
     s3->operation = find_operation(s3);
-    if (!caller->arn && s3->operation && s3->operation->run != sh_s3_post_object) {
-        s3->operation = NULL;
-        sh_s3_fail(s3, 403, "AccessDenied", "Access Denied");
-    }
     if (s3->operation)
         sh_http_note(http, "s3", s3->operation->name, s3->bucket);
+    if (s3->operation && !sh_s3_authorize(s3))
+        return;
     if (s3->operation && s3->operation->begin)
         s3->operation->begin(s3);
     else if (s3->operation)
@@ -235,9 +234,9 @@ void sh_s3_end(sh_s3 *s3)
     if (!s3)
         return;
     sh_s3_receive_end(s3);
+    sh_s3_form_end(s3->form);
     sh_bucket_rules_release(s3->rules);
     s3->rules = NULL;
-    sh_s3_form_end(s3->form);
 }
 
 sh_object_cause sh_s3_cause(const sh_s3 *s3, const char *reason)

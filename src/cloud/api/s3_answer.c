@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/size.h"
 #include "cloud/api/s3.h"
+#include "cloud/api/s3_authorize.h"
 #include "cloud/api/s3_acl.h"
 
 #include <stdarg.h>
@@ -125,11 +126,15 @@ void sh_s3_fail_not_found(sh_s3 *s3)
 {
     sh_bucket bucket;
     sh_err err = {0};
+    const char *sentence = "Access Denied";
     int status = sh_bucket_get(&s3->objects, s3->bucket, &bucket, &err);
     if (status == SH_E_NOT_FOUND)
         sh_s3_fail(s3, 404, "NoSuchBucket", "The specified bucket does not exist");
     else if (status < 0)
         sh_s3_fail_store(s3, &err);
+    else if (s3->caller && !s3->caller->root &&
+             sh_s3_may(s3, "s3:ListBucket", NULL, NULL, &sentence, &err) < 0)
+        sh_s3_fail(s3, 403, "AccessDenied", "%s", sentence); /* who may not list is not told what is there */
     else
         sh_s3_fail(s3, 404, "NoSuchKey", "The specified key does not exist.");
 }

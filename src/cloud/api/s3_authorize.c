@@ -247,6 +247,16 @@ static bool is_silence(sh_policy_reason reason)
     return reason == SH_POLICY_NO_IDENTITY || reason == SH_POLICY_NO_RESOURCE;
 }
 
+static const char *without_resource(sh_arena *arena, const char *sentence)
+{
+    static const char about[] = " on resource: \"arn:aws:s3:::*\"";
+    const char *at = strstr(sentence, about);
+    const char *made =
+        at ? sh_arena_printf(arena, "%.*s%s", (int)(at - sentence), sentence, at + sizeof(about) - 1)
+           : sentence;
+    return made ? made : SAID_BY_NOBODY;
+}
+
 static int ask(const question *q, const char **sentence, sh_err *err)
 {
     const char *names[10];
@@ -274,6 +284,8 @@ static int ask(const question *q, const char **sentence, sh_err *err)
         return 0;
     if (!is_own(q)) /* strangers learn nothing about whose word it was */
         *sentence = SAID_BY_NOBODY;
+    else if (!q->bucket) /* what has no resource is said without one */
+        *sentence = without_resource(q->arena, *sentence);
     return status;
 }
 
@@ -356,7 +368,7 @@ bool sh_s3_authorize(sh_s3 *s3)
     if (s3->bucket && strcmp(s3->operation->name, "CreateBucket") != 0) {
         int status = sh_s3_rules(s3, &a.q.rules, &err);
         if (status < 0)
-            return settle(s3, status, NULL, &err);
+            return settle(s3, status, SAID_BY_NOBODY, &err);
     }
     return ask_operation(&a);
 }
@@ -402,7 +414,7 @@ int sh_s3_permit(sh_cloud *cloud, const sh_caller *caller, const char *action, c
 {
     question q = {
         .cloud = cloud, .caller = caller, .arena = arena, .action = action, .bucket = bucket, .key = key};
-    int status = sh_bucket_rules_get(cloud, bucket, &q.rules, err);
+    int status = bucket ? sh_bucket_rules_get(cloud, bucket, &q.rules, err) : 0;
     if (status == 0)
         status = ask(&q, sentence, err);
     sh_bucket_rules_release(q.rules);

@@ -3,6 +3,7 @@
  * checksum that of the whole, however the source was made. */
 #include "base/size.h"
 #include "cloud/api/s3.h"
+#include "cloud/api/s3_authorize.h"
 #include "cloud/http/condition.h"
 #include "cloud/http/digest.h"
 
@@ -100,7 +101,8 @@ static bool open_source(sh_s3 *s3, source *from)
 {
     const char *failed = NULL;
     from->fd = -1;
-    if (!read_name(s3, from) || !find_source(s3, from))
+    if (!read_name(s3, from) || !sh_s3_may_read(s3, from->bucket, from->key, from->version) ||
+        !find_source(s3, from))
         return false;
     if (sh_precondition(s3->head, "x-amz-copy-source-", from->object.etag, from->object.modified_ms,
                         &failed)) {

@@ -3,6 +3,7 @@
  * what is not allowed is left out of it and told in the answer. */
 #include "base/size.h"
 #include "cloud/api/s3.h"
+#include "cloud/api/s3_authorize.h"
 #include "cloud/http/condition.h"
 
 #include <string.h>
@@ -116,6 +117,23 @@ static bool read_batch(batch *b, const sh_xml *root)
     return b->entries && good && b->count > 0;
 }
 
+/* Each key is asked for by itself. */
+static void authorize_batch(batch *b)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        entry *e = &b->entries[i];
+        const sh_object_doomed *d = &e->doomed;
+        const char *sentence = "Access Denied";
+        sh_err err = {0};
+        const char *action = d->version ? "s3:DeleteObjectVersion" : "s3:DeleteObject";
+        int status = e->code ? 0 : sh_s3_may(b->s3, action, d->key, d->version, &sentence, &err);
+        if (status < 0) {
+            e->code = status == SH_E_DENIED ? "AccessDenied" : "InternalError";
+            e->message = status == SH_E_DENIED ? sentence : "We encountered an internal error.";
+        }
+    }
+}
+
 /* Deletes those that nothing speaks against. False after having answered. */
 static bool delete_batch(batch *b)
 {
@@ -190,7 +208,10 @@ void sh_s3_delete_objects(sh_s3 *s3)
     if (!sh_s3_need_bucket(s3, &bucket) || !body_is_proved(s3))
         return;
     const sh_xml *root = sh_s3_need_xml(s3, "Delete");
-    if (!root || !read_batch(&b, root) || !delete_batch(&b))
+    if (!root || !read_batch(&b, root))
+        return;
+    authorize_batch(&b);
+    if (!delete_batch(&b))
         return;
     sh_cloud_wake(s3->cloud, SH_WAKE_EVENTS);
     sh_s3_begin_xml(&out, "DeleteResult");

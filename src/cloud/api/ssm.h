@@ -3,6 +3,7 @@
 #define SH_API_SSM_H
 /* Systems Manager inside: what ssm*.c share. */
 #include "base/arena.h"
+#include "cloud/api/caller.h"
 #include "cloud/api/cloud.h"
 #include "cloud/store/commands.h"
 #include "cloud/store/objects.h"
@@ -28,7 +29,7 @@ char *sh_ssm_output_key(const sh_invocation *row, const json_t *request, const c
 
 /* The node: the folders, files and variables that commands find. */
 typedef struct sh_node {
-    const sh_cloud *cloud;
+    sh_cloud *cloud;
     sh_arena *arena;      /* of the paths */
     const char *root;     /* DATA, absolute */
     const char *bin;      /* DATA/node/bin, first on PATH: spyhop, aws */
@@ -36,10 +37,17 @@ typedef struct sh_node {
     const char *commands; /* DATA/commands */
 } sh_node;
 
-int sh_node_prepare(sh_node *out, const sh_cloud *cloud, sh_err *err); /* ssm_node.c */
+int sh_node_prepare(sh_node *out, sh_cloud *cloud, sh_err *err); /* ssm_node.c */
 void sh_node_free(sh_node *node);
-/* The environment of command `id`, in the arena; NULL when memory is short. */
-const char *const *sh_node_environment(const sh_node *node, const char *id, sh_arena *arena);
+/* The environment of command `id`, in the arena: with keys of a session of the node's role, good for as long
+ * as a command may run. NULL: err says why. */
+const char *const *sh_node_environment(const sh_node *node, const char *id, sh_arena *arena, sh_err *err);
+/* ---- ssm_role.c ---- */
+/* The session of the role in the node's instance profile, strings in the arena. SH_E_DENIED: there is none
+ * that the node may take on, err says why. */
+int sh_node_session(sh_cloud *cloud, sh_arena *arena, sh_caller *out, sh_err *err);
+/* May the node write this object? SH_E_DENIED: err says why. */
+int sh_node_may_write(sh_cloud *cloud, const char *bucket, const char *key, sh_err *err);
 int sh_node_folder(const sh_node *node, const char *id, char *path, size_t size, sh_err *err);
 /* Copies what a command wrote to the bucket that its sender named; `with` is called in the transaction that
  * makes the objects (sh_objects_publish_with). 1: done. 0: there is nothing to copy or no bucket, and `with`

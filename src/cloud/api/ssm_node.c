@@ -6,10 +6,12 @@
  *   DATA/node/work   where a command begins unless it names a workingDirectory
  *   DATA/commands    a folder for each command (cloud/jobs/command.h)
  *
- * The keys are in the environment of the command and nowhere else. */
+ * The keys are in the environment of the command and nowhere else. They are those of a session of the node's
+ * role, which may do what its policies say, and end by themselves. */
 #include "base/file.h"
 #include "base/log.h"
 #include "cloud/api/front.h"
+#include "cloud/api/iam.h"
 #include "cloud/api/ssm.h"
 #include "cloud/jobs/command.h"
 
@@ -99,7 +101,7 @@ static int make_folders(sh_node *node, sh_err *err)
     return 0;
 }
 
-int sh_node_prepare(sh_node *out, const sh_cloud *cloud, sh_err *err)
+int sh_node_prepare(sh_node *out, sh_cloud *cloud, sh_err *err)
 {
     char path[PATH_MAX];
     sh_node node = {.cloud = cloud, .arena = sh_arena_new(8 * PATH_MAX)};
@@ -134,6 +136,7 @@ int sh_node_folder(const sh_node *node, const char *id, char *path, size_t size,
 }
 
 #define MAX_VARIABLES 32
+#define KEYS_S (49 * 3600) /* a command runs for 48 hours at most */
 
 typedef struct variables {
     sh_arena *arena;
@@ -159,12 +162,24 @@ static const char *or_else(const char *value, const char *fallback)
     return value && *value ? value : fallback;
 }
 
-const char *const *sh_node_environment(const sh_node *node, const char *id, sh_arena *arena)
+static int make_keys(const sh_node *node, sh_arena *arena, sh_iam_keys *out, sh_err *err)
+{
+    sh_caller session;
+    int status = sh_node_session(node->cloud, arena, &session, err);
+    return status == 0 ? sh_iam_session_keys(node->cloud, &session, KEYS_S, arena, out, err) : status;
+}
+
+const char *const *sh_node_environment(const sh_node *node, const char *id, sh_arena *arena, sh_err *err)
 {
     const sh_cloud *cloud = node->cloud;
+    sh_iam_keys keys;
     variables v = {.arena = arena, .list = sh_arena_alloc(arena, (MAX_VARIABLES + 1) * sizeof(*v.list))};
-    if (!v.list)
+    if (make_keys(node, arena, &keys, err) < 0)
         return NULL;
+    if (!v.list) {
+        sh_fail(err, SH_E_MEMORY, "no memory for a command");
+        return NULL;
+    }
     const char *path =
         or_else(getenv("PATH"), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     const char *models = or_else(cloud->settings.models, getenv("ONNX_DIR"));
@@ -173,8 +188,9 @@ const char *const *sh_node_environment(const sh_node *node, const char *id, sh_a
     add(&v, "LANG", or_else(getenv("LANG"), "C.UTF-8"));
     add(&v, "TMPDIR", getenv("TMPDIR"));
     add(&v, "AWS_ENDPOINT_URL", cloud->node_endpoint ? cloud->node_endpoint : cloud->endpoint);
-    add(&v, "AWS_ACCESS_KEY_ID", cloud->access_key);
-    add(&v, "AWS_SECRET_ACCESS_KEY", cloud->secret_key);
+    add(&v, "AWS_ACCESS_KEY_ID", keys.access_key);
+    add(&v, "AWS_SECRET_ACCESS_KEY", keys.secret_key);
+    add(&v, "AWS_SESSION_TOKEN", keys.token);
     add(&v, "AWS_DEFAULT_REGION", cloud->settings.region);
     add(&v, "AWS_REGION", cloud->settings.region);
     add(&v, "AWS_EC2_METADATA_DISABLED", "true");
@@ -182,6 +198,8 @@ const char *const *sh_node_environment(const sh_node *node, const char *id, sh_a
     add(&v, "SPYHOP_INSTANCE_ID", cloud->settings.instance_id);
     add(&v, "SPYHOP_COMMAND_ID", id);
     add(&v, "ONNX_DIR", models);
+    if (v.failed)
+        sh_fail(err, SH_E_MEMORY, "no memory for a command's environment");
     return v.failed ? NULL : v.list;
 }
 
@@ -229,8 +247,9 @@ static int stage_stream(const sh_objects *objects, const char *folder, const cha
     return status;
 }
 
-static int publish_streams(const sh_objects *objects, const char *folder, const sh_invocation *row,
-                           const json_t *request, sh_object_with_fn with, void *opaque, sh_err *err)
+static int publish_streams(const sh_node *node, const sh_objects *objects, const char *folder,
+                           const sh_invocation *row, const json_t *request, sh_object_with_fn with,
+                           void *opaque, sh_err *err)
 {
     static const char *const streams[] = {"stdout", "stderr"};
     static const sh_object_cause cause = {.reason = "PutObject", .requester = "ssm.amazonaws.com"};
@@ -243,6 +262,9 @@ static int publish_streams(const sh_objects *objects, const char *folder, const 
         keys[i] = sh_ssm_output_key(row, request, streams[i]);
         status = keys[i] ? stage_stream(objects, folder, streams[i], paths[i], err)
                          : sh_fail(err, SH_E_MEMORY, "no memory for a key");
+        if (status == 0 && paths[i][0])
+            status = sh_node_may_write(
+                node->cloud, json_string_value(json_object_get(request, "OutputS3BucketName")), keys[i], err);
         if (status == 0 && paths[i][0])
             items[count++] =
                 (sh_object_new){.bucket = json_string_value(json_object_get(request, "OutputS3BucketName")),
@@ -273,7 +295,7 @@ int sh_node_deliver_output(const sh_node *node, const sh_invocation *row, sh_obj
         sh_objects objects = sh_cloud_objects(node->cloud);
         status = sh_node_folder(node, row->id, folder, sizeof(folder), err);
         if (status == 0)
-            status = publish_streams(&objects, folder, row, request, with, opaque, err);
+            status = publish_streams(node, &objects, folder, row, request, with, opaque, err);
     }
     json_decref(request);
     return status;

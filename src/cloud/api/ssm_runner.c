@@ -280,8 +280,10 @@ static int start(runner *r, const sh_invocation *row, const char *folder, sh_are
                             .folder = where && *where ? where : r->node.work,
                             .timeout_s = json_integer_value(json_object_get(request, "ExecutionTimeout")),
                             .program = r->cloud->settings.program,
-                            .environment = sh_node_environment(&r->node, row->id, arena)};
-    int status = script && spec.environment ? 0 : sh_fail(err, SH_E_MEMORY, "no memory for a command");
+                            .environment = sh_node_environment(&r->node, row->id, arena, err)};
+    int status = spec.environment ? 0 : err->status;
+    if (status == 0 && !script)
+        status = sh_fail(err, SH_E_MEMORY, "no memory for a command");
     if (status == 0 && !spec.program)
         status = sh_fail(err, SH_E_INTERNAL, "the server does not know its own program");
     if (status == 0)

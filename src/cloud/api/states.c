@@ -2,6 +2,7 @@
 #include "cloud/api/states.h"
 #include "base/size.h"
 #include "cloud/api/args.h"
+#include "cloud/api/iam.h"
 #include "cloud/api/states_api.h"
 #include "cloud/api/states_token.h"
 #include "cloud/store/activities.h"
@@ -50,6 +51,28 @@ int sh_states_check_name(sh_call *call, const char *name)
     return 0;
 }
 
+/* The role has to be one that Step Functions may take on. One of another account is not looked at: it may do
+ * nothing here. */
+static int check_trust(sh_call *call, const char *role)
+{
+    sh_caller session;
+    sh_err err = {0};
+    const char *name = json_string_value(json_object_get(call->in, "name"));
+    const char *machine = json_string_value(json_object_get(call->in, "stateMachineArn"));
+    const sh_iam_taking taking = {.role_arn = role,
+                                  .service = "states.amazonaws.com",
+                                  .session_name = "CreateStateMachine",
+                                  .source_arn = machine ? machine
+                                                : name  ? sh_states_machine_arn(call, name)
+                                                        : NULL};
+    int status = sh_caller_by_role(call->cloud, &taking, call->arena, &session, &err);
+    if (status == SH_E_NOT_FOUND || status == SH_E_DENIED || status == SH_E_ARGUMENT)
+        return sh_call_fail(call, 400, "AccessDeniedException",
+                            "Neither the global service principal states.amazonaws.com, nor the regional one "
+                            "is authorized to assume the provided role.");
+    return status < 0 ? sh_call_fail_internal(call, &err) : 0;
+}
+
 int sh_states_check_role(sh_call *call, const char *arn)
 {
     static const char prefix[] = "arn:aws:iam::";
@@ -57,7 +80,7 @@ int sh_states_check_role(sh_call *call, const char *arn)
     if (strncmp(arn, prefix, sizeof(prefix) - 1) != 0 || strspn(account, "0123456789") != 12 ||
         strncmp(account + 12, ":role/", 6) != 0 || !account[18])
         return sh_call_fail(call, 400, "InvalidArn", "Invalid Arn: 'Not the ARN of a role: %s'", arn);
-    return 0;
+    return check_trust(call, arn);
 }
 
 const char *sh_states_machine_arn(const sh_call *call, const char *name)

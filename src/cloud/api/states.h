@@ -17,6 +17,7 @@
  * S3 states_answer.c     answers of actions as outputs of tasks states_case.c       names of members:
  * camelCase on the wire, PascalCase in a state machine */
 #include "cloud/api/cloud.h"
+#include "cloud/api/states_logging.h"
 #include "cloud/flow/flow.h"
 #include "cloud/store/flows.h"
 
@@ -68,6 +69,7 @@ void sh_flow_cache_free(struct sh_flow_cache *cache); /* NULL is fine */
 typedef struct sh_definition {
     const sh_flow *flow;
     const char *role_arn, *machine_arn, *machine_name;
+    sh_logging logging;
 } sh_definition;
 /* Valid until sh_flow_cache_put (NULL is fine). */
 int sh_flow_cache_get(sh_cloud *cloud, int64_t revision_row, const sh_definition **out, sh_err *err);
@@ -112,18 +114,23 @@ typedef struct sh_task_answer {
     bool waits;                          /* output is the call's answer only; the task's end is to come */
 } sh_task_answer;
 
+struct sh_actor; /* states_session.h: who may not do it has a task that fails */
+
 /* Calls the action of a task in a transaction of its own that is rolled back when the action fails. Negative:
  * the server could not try (memory, disk), to be tried again. */
-int sh_task_call(sh_cloud *cloud, sh_arena *arena, const char *role, const sh_flow_resource *resource,
-                 const json_t *parameters, sh_task_answer *answer, sh_err *err);
+int sh_task_call(sh_cloud *cloud, sh_arena *arena, const struct sh_actor *actor,
+                 const sh_flow_resource *resource, const json_t *parameters, sh_task_answer *answer,
+                 sh_err *err);
 /* The same for a task of an execution that can wait: StartSyncExecution goes on without it. */
-int sh_task_begin(sh_cloud *cloud, sh_arena *arena, const char *role, const sh_flow_resource *resource,
-                  const json_t *parameters, sh_task_answer *answer, sh_err *err);
+int sh_task_begin(sh_cloud *cloud, sh_arena *arena, const struct sh_actor *actor,
+                  const sh_flow_resource *resource, const json_t *parameters, sh_task_answer *answer,
+                  sh_err *err);
 /* The outcome of a .sync task whose subject has ended. */
-int sh_task_outcome(sh_cloud *cloud, sh_arena *arena, const char *role, const sh_flow_resource *resource,
-                    const char *subject, sh_task_answer *answer, sh_err *err);
+int sh_task_outcome(sh_cloud *cloud, sh_arena *arena, const struct sh_actor *actor,
+                    const sh_flow_resource *resource, const char *subject, sh_task_answer *answer,
+                    sh_err *err);
 /* Stops what a .sync task started, as far as its service can. */
-void sh_task_cancel(sh_cloud *cloud, sh_arena *arena, const char *role, const char *service,
+void sh_task_cancel(sh_cloud *cloud, sh_arena *arena, const struct sh_actor *actor, const char *service,
                     const char *subject);
 
 /* ---- states_answer.c ---- */

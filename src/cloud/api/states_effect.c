@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/size.h"
 #include "cloud/api/keys.h"
+#include "cloud/api/s3_authorize.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -65,6 +66,16 @@ int sh_effect_fail(sh_effect *effect, int http_status, const char *code, const c
     return SH_E_ARGUMENT;
 }
 
+int sh_effect_permit(sh_effect *effect, const char *action, const char *bucket, const char *key, sh_err *err)
+{
+    const char *sentence;
+    int status =
+        sh_s3_permit(effect->cloud, &effect->caller, action, bucket, key, effect->arena, &sentence, err);
+    if (status == SH_E_DENIED)
+        return sh_effect_fail(effect, 403, "AccessDenied", "%s", sentence);
+    return status == SH_E_NOT_FOUND ? 0 : status;
+}
+
 int sh_effect_tell(sh_effect *effect, sh_err *err)
 {
     if (!effect->wait)
@@ -115,15 +126,20 @@ static int tell_error(sh_effect *effect, sh_err *err)
 /* ---- calls ---- */
 
 /* Calls; a disk that is full is the caller's to know, any other trouble ours. */
-static int make_call(const sh_effect_row *row, sh_effect *effect, sh_err *err)
+static int make_call(const sh_effect_row *row, sh_effect *effect, const sh_actor *actor, sh_err *err)
 {
-    int status = row->fn(effect, err);
+    const char *sentence;
+    int status = sh_actor_session(effect->cloud, actor, effect->arena, &effect->caller, &sentence, err);
+    if (status == SH_E_DENIED)
+        return sh_effect_fail(effect, 403, "AccessDenied", "%s", sentence);
+    if (status == 0)
+        status = row->fn(effect, err);
     if (status == SH_E_FULL)
         status = sh_effect_fail(effect, 507, "InsufficientStorage", "no space is left on the server's disk");
     return status;
 }
 
-int sh_effect_call(sh_cloud *cloud, sh_arena *arena, const sh_flow_resource *resource,
+int sh_effect_call(sh_cloud *cloud, sh_arena *arena, const sh_actor *actor, const sh_flow_resource *resource,
                    const json_t *parameters, sh_task_answer *answer, sh_err *err)
 {
     sh_effect effect = {.cloud = cloud, .arena = arena, .in = parameters};
@@ -131,7 +147,7 @@ int sh_effect_call(sh_cloud *cloud, sh_arena *arena, const sh_flow_resource *res
     *answer = (sh_task_answer){0};
     if (!row)
         return sh_fail(err, SH_E_INTERNAL, "%s is no call of that kind", resource->arn);
-    int status = make_call(row, &effect, err);
+    int status = make_call(row, &effect, actor, err);
     if (status == 0) {
         answer->output = effect.out;
         answer->waits = resource->pattern == SH_FLOW_TASK_TOKEN;
@@ -142,7 +158,7 @@ int sh_effect_call(sh_cloud *cloud, sh_arena *arena, const sh_flow_resource *res
                                    : status;
 }
 
-int sh_effect_or_task(sh_cloud *cloud, const char *role, const sh_flow_resource *resource,
+int sh_effect_or_task(sh_cloud *cloud, const sh_actor *actor, const sh_flow_resource *resource,
                       const json_t *parameters, int64_t task, sh_task_event_fn fn, void *opaque, sh_err *err)
 {
     sh_task_answer answer = {0};
@@ -150,8 +166,8 @@ int sh_effect_or_task(sh_cloud *cloud, const char *role, const sh_flow_resource 
     if (!arena)
         return sh_fail(err, SH_E_MEMORY, "no memory for a task");
     int status = sh_effect_find(resource)
-                     ? sh_effect_call(cloud, arena, resource, parameters, &answer, err)
-                     : sh_task_call(cloud, arena, role, resource, parameters, &answer, err);
+                     ? sh_effect_call(cloud, arena, actor, resource, parameters, &answer, err)
+                     : sh_task_call(cloud, arena, actor, resource, parameters, &answer, err);
     if (status == 0) {
         sh_flow_event event = {
             .kind = SH_FLOW_TASK_FAILED, .task = task, .error = answer.error, .cause = answer.cause};
@@ -197,6 +213,7 @@ static int do_one(sh_cloud *cloud, const sh_wait *wait, sh_err *err)
 {
     json_t *in = NULL;
     sh_arena *arena = sh_arena_new(CALL_MEMORY);
+    sh_actor actor;
     sh_effect effect = {.cloud = cloud, .arena = arena, .wait = wait};
     const sh_effect_row *row = row_of(wait->subject, &effect.submitted);
     int status = arena ? 0 : sh_fail(err, SH_E_MEMORY, "no memory for a task's call");
@@ -206,7 +223,9 @@ static int do_one(sh_cloud *cloud, const sh_wait *wait, sh_err *err)
         status = sh_flow_load(&in, wait->parameters, strlen(wait->parameters), err);
     effect.in = in;
     if (status == 0)
-        status = make_call(row, &effect, err);
+        status = sh_actor_of_execution(cloud, wait->execution, arena, &actor, err);
+    if (status == 0)
+        status = make_call(row, &effect, &actor, err);
     status = settle(&effect, status, err);
     json_decref(effect.out);
     json_decref(in);

@@ -43,7 +43,9 @@ static int copy_strings(sh_express *x, const sh_machine *machine, const sh_expre
         failed ? NULL
                : json_pack("{s:{s:s, s:s, s:s}, s:{s:s, s:s}}", "Execution", "Id", x->arn, "Name", x->name,
                            "RoleArn", x->role, "StateMachine", "Id", x->machine_arn, "Name", x->machine_name);
-    return x->context ? 0 : sh_fail(err, SH_E_MEMORY, "no memory for an execution");
+    if (!x->context)
+        return sh_fail(err, SH_E_MEMORY, "no memory for an execution");
+    return sh_logging_read(&x->logging, machine->logging, x->strings, err);
 }
 
 int sh_express_make(sh_express **out, sh_cloud *cloud, const sh_machine *machine, const sh_express_row *row,
@@ -151,6 +153,12 @@ static void absorb_end(sh_express *x, const sh_flow_result *result)
         x->output = sh_flow_text(result->output);
 }
 
+static int log_events(const sh_express *x, const json_t *history, sh_err *err)
+{
+    const sh_logged logged = {&x->logging, x->machine_name, x->arn, x->started_ms, 0};
+    return sh_states_log(x->cloud, &logged, history, err);
+}
+
 static int step(sh_express *x, const sh_flow_event *event, sh_err *err)
 {
     sh_flow_result result = {0};
@@ -164,6 +172,8 @@ static int step(sh_express *x, const sh_flow_event *event, sh_err *err)
         .hash = sh_world_hash,
     };
     int status = sh_flow_step(x->flow, &env, x->state, event, &result, err);
+    if (status == 0 && !result.ignored && (status = log_events(x, result.history, err)) < 0)
+        sh_flow_result_free(&result);
     if (status < 0)
         return status;
     if (!result.ignored) {
@@ -201,7 +211,8 @@ static int take_answer(void *opaque, const sh_flow_event *event, sh_err *err)
 
 static int call_task(sh_express *x, const sh_express_task *task, sh_err *err)
 {
-    return sh_effect_or_task(x->cloud, x->role, task->resource, task->parameters, task->id, take_answer, x,
+    const sh_actor actor = {x->role, x->machine_arn};
+    return sh_effect_or_task(x->cloud, &actor, task->resource, task->parameters, task->id, take_answer, x,
                              err);
 }
 
@@ -242,11 +253,27 @@ static int go_on(sh_express *x, sh_err *err)
     return status;
 }
 
+/* The end of its time is no event of the interpreter's. */
+static void log_timeout(const sh_express *x)
+{
+    sh_err err = {0};
+    json_t *history =
+        json_pack("[{s:f, s:s, s:i, s:i, s:{s:s}}]", "timestamp", (double)sh_now_ms(x->cloud->clock) / 1000.0,
+                  "type", "ExecutionTimedOut", "id", 0, "previousEventId", 0, "executionTimedOutEventDetails",
+                  "error", "States.Timeout");
+    int status =
+        history ? log_events(x, history, &err) : sh_fail(&err, SH_E_MEMORY, "no memory for an event");
+    if (status < 0)
+        sh_log(SH_LOG_ERROR, "states", "the end of %s is not in its log: %s", x->arn, err.message);
+    json_decref(history);
+}
+
 void sh_express_advance(sh_express *x)
 {
     sh_err err = {0};
     int64_t now_ms = sh_express_now(x->cloud);
     if (now_ms >= x->deadline_ms) {
+        log_timeout(x);
         end(x, "TIMED_OUT", "States.Timeout", NULL);
         return;
     }

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "cloud/api/front.h"
 #include "cloud/api/keys.h"
+#include "cloud/api/states_session.h"
 #include "cloud/store/objects.h"
 
 #include <stdio.h>
@@ -31,6 +32,7 @@ typedef struct reading {
     sh_cloud *cloud;
     sh_arena *arena;
     const sh_map_run *run;
+    sh_actor actor;
     const json_t *parameters;
     sh_flow *flow; /* NULL: there is no ItemSelector */
     sh_flow_env env;
@@ -57,6 +59,25 @@ static int fault(reading *r, const char *error, const char *cause)
 static int unreadable(reading *r, const char *cause)
 {
     return fault(r, "States.ItemReaderFailed", cause);
+}
+
+static int s3_refused(reading *r, const char *sentence)
+{
+    char id[SH_UUID_TEXT];
+    sh_uuid(id);
+    const char *cause =
+        sh_arena_printf(r->arena, "%s (Service: S3, Status Code: 403, Request ID: %s)", sentence, id);
+    return cause ? unreadable(r, cause) : SH_E_MEMORY;
+}
+
+/* May the machine read this? 0, 1 (it may not, and the fault is set), or a failure. */
+static int permit(reading *r, const char *action, const char *bucket, const char *key, sh_err *err)
+{
+    const char *sentence;
+    int status = sh_actor_permit(r->cloud, &r->actor, action, bucket, key, r->arena, &sentence, err);
+    if (status == SH_E_DENIED)
+        return s3_refused(r, sentence);
+    return status == SH_E_NOT_FOUND ? 0 : status; /* what is missing is told by reading it */
 }
 
 static int s3_fault(reading *r, const char *message)
@@ -487,6 +508,9 @@ static int read_object(reading *r, const char *bucket, const char *key, int dept
     content c = {.bucket = bucket};
     if (depth > MANIFEST_DEPTH)
         return unreadable(r, "A manifest may not name manifests.");
+    int may = permit(r, "s3:GetObject", bucket, key, err);
+    if (may)
+        return may;
     sh_arena *arena = sh_arena_new(OBJECT_MEMORY);
     if (!arena)
         return sh_fail(err, SH_E_MEMORY, "no memory for an object");
@@ -569,6 +593,9 @@ static int list_objects(reading *r, const char *bucket, const char *prefix, sh_e
     sh_bucket found;
     char after[SH_OBJECT_KEY_MAX + 1] = "";
     bool more = true;
+    int may = permit(r, "s3:ListBucket", bucket, NULL, err);
+    if (may)
+        return may;
     int status = sh_bucket_get(&objects, bucket, &found, err);
     if (status == SH_E_NOT_FOUND)
         return s3_fault(r, "The specified bucket does not exist");
@@ -612,7 +639,9 @@ static int parse_definition(reading *r, sh_err *err)
 
 static int read_all(reading *r, sh_err *err)
 {
-    int status = parse_definition(r, err);
+    int status = sh_actor_of_revision(r->cloud, r->run->revision_row, r->arena, &r->actor, err);
+    if (status == 0)
+        status = parse_definition(r, err);
     if (status == 0)
         status = begin_batches(r, err);
     if (status == 0)

@@ -11,6 +11,7 @@
 #include "cloud/api/states_map.h"
 #include "base/file.h"
 #include "cloud/api/front.h"
+#include "cloud/api/states_session.h"
 #include "cloud/store/objects.h"
 
 #include <stdio.h>
@@ -385,6 +386,30 @@ static int no_bucket(writing *w, sh_map_fault *fault, sh_err *err)
     return fault->cause ? 0 : sh_fail(err, SH_E_MEMORY, "no memory for an error");
 }
 
+/* May the machine write all of it? SH_E_DENIED: the fault is set. */
+static int permit_one(writing *w, const sh_actor *actor, const char *key, sh_map_fault *fault, sh_err *err)
+{
+    const char *sentence;
+    int status = sh_actor_permit(w->cloud, actor, "s3:PutObject", w->bucket, key, w->arena, &sentence, err);
+    if (status != SH_E_DENIED)
+        return status;
+    fault->error = "States.ResultWriterFailed";
+    fault->cause = sh_arena_printf(w->arena, "%s (Service: S3, Status Code: 403)", sentence);
+    return fault->cause ? status : sh_fail(err, SH_E_MEMORY, "no memory for an error");
+}
+
+static int permit_all(writing *w, sh_map_fault *fault, sh_err *err)
+{
+    sh_actor actor;
+    int status = sh_actor_of_revision(w->cloud, w->run->revision_row, w->arena, &actor, err);
+    if (status == 0)
+        status = permit_one(w, &actor, w->manifest.key, fault, err);
+    for (int kind = 0; kind < KINDS; kind++)
+        for (size_t i = 0; status == 0 && i < w->counts[kind]; i++)
+            status = permit_one(w, &actor, w->files[kind][i]->key, fault, err);
+    return status;
+}
+
 static int write_all(writing *w, const json_t *names, sh_map_fault *fault, sh_err *err)
 {
     sh_bucket bucket;
@@ -401,6 +426,8 @@ static int write_all(writing *w, const json_t *names, sh_map_fault *fault, sh_er
     status = write_files(w, err);
     if (status == 0)
         status = write_manifest(w, err);
+    if (status == 0 && (status = permit_all(w, fault, err)) == SH_E_DENIED)
+        return 0;
     return status == 0 ? publish(w, err) : status;
 }
 

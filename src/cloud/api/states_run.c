@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "cloud/api/states.h"
 #include "cloud/api/states_map.h"
+#include "cloud/api/states_session.h"
 #include "cloud/api/states_token.h"
 #include "cloud/api/steady.h"
 #include "cloud/store/activities.h"
@@ -35,6 +36,7 @@ typedef struct sh_run {
     sh_arena *arena;
     sh_execution execution;
     const sh_definition *definition;
+    sh_actor actor; /* the machine */
     json_t *context;
     json_t *state; /* NULL before the first step */
     sh_flow_env env;
@@ -111,8 +113,7 @@ static int cancel_task(sh_run *run, int64_t id, sh_err *err)
         if (task->gone || task->wait.task != id)
             continue;
         if (task->wait.stage == SH_WAIT_RUNNING)
-            sh_task_cancel(run->cloud, run->arena, run->definition->role_arn, task->wait.service,
-                           task->wait.subject);
+            sh_task_cancel(run->cloud, run->arena, &run->actor, task->wait.service, task->wait.subject);
         drop_task(run, task);
         return sh_wait_remove(run->cloud->db, run->execution.id, id, err);
     }
@@ -207,7 +208,12 @@ static int absorb_end(sh_run *run, const sh_flow_result *result, sh_err *err)
 
 static int absorb(sh_run *run, const sh_flow_result *result, sh_err *err)
 {
+    const sh_execution *e = &run->execution;
+    const sh_logged logged = {&run->definition->logging, run->definition->machine_name, e->arn, e->started_ms,
+                              e->redrive_count};
     int status = write_history(run, result->history, err);
+    if (status == 0)
+        status = sh_states_log(run->cloud, &logged, result->history, err);
     json_decref(run->state);
     run->state = json_incref(result->state);
     run->status = result->status;
@@ -288,8 +294,8 @@ static int call_task(sh_run *run, size_t index, sh_err *err)
         status = sh_map_start(run->cloud, run->arena, &run->execution, run->definition, wait.state_name,
                               run->tasks[index].parameters, &answer, err);
     else if (status == 0)
-        status = sh_task_begin(run->cloud, run->arena, run->definition->role_arn, resource,
-                               run->tasks[index].parameters, &answer, err);
+        status = sh_task_begin(run->cloud, run->arena, &run->actor, resource, run->tasks[index].parameters,
+                               &answer, err);
     if (status < 0)
         return status;
     run->calls_states |= strcmp(resource->service, "states") == 0 || strcmp(resource->service, "sfn") == 0;
@@ -337,8 +343,7 @@ static int finish_task(sh_run *run, size_t index, sh_err *err)
     const sh_flow_resource *resource = find_resource(run, wait.state_name);
     if (!resource)
         return sh_fail(err, SH_E_INTERNAL, "state %s has no resource", wait.state_name);
-    int status = sh_task_outcome(run->cloud, run->arena, run->definition->role_arn, resource, wait.subject,
-                                 &answer, err);
+    int status = sh_task_outcome(run->cloud, run->arena, &run->actor, resource, wait.subject, &answer, err);
     if (status < 0)
         return status;
     drop_task(run, &run->tasks[index]);
@@ -508,6 +513,7 @@ static int load(sh_run *run, int64_t id, sh_err *err)
         (status = sh_wait_list(run->cloud->db, id, load_task, &l, err)) < 0)
         return status;
     const sh_definition *d = run->definition;
+    run->actor = (sh_actor){d->role_arn, d->machine_arn};
     run->context =
         json_pack("{s:{s:s, s:s, s:s}, s:{s:s, s:s}}", "Execution", "Id", e->arn, "Name", e->name, "RoleArn",
                   d->role_arn, "StateMachine", "Id", d->machine_arn, "Name", d->machine_name);

@@ -5,7 +5,7 @@
 #include "base/size.h"
 #include "cloud/api/front.h"
 #include "cloud/api/keys.h"
-#include "cloud/api/states_effect.h"
+#include "cloud/api/states_s3.h"
 #include "cloud/http/digest.h"
 #include "cloud/http/head.h"
 
@@ -17,23 +17,16 @@
 #include <strings.h>
 #include <unistd.h>
 
-enum { PAGE = 1000, DELETE_MAX = 1000, BLOCK = 1 << 20 };
+enum { DELETE_MAX = 1000, BLOCK = 1 << 20 };
 
 /* ---- parameters ---- */
 
-static const char *text(const sh_effect *e, const char *name)
-{
-    return json_string_value(json_object_get(e->in, name));
-}
-
-/* Whether all parameters are among the names (a list that ends with NULL), and the obligatory ones (before
- * the first "") are texts. 0, or the call failed. */
-static int check(sh_effect *e, const char *const *names)
+int sh_s3_check(sh_effect *e, const char *const *names)
 {
     const char *key;
     json_t *value;
     for (size_t i = 0; names[i] && *names[i]; i++) {
-        if (!text(e, names[i]) || !*text(e, names[i]))
+        if (!sh_s3_text(e, names[i]) || !*sh_s3_text(e, names[i]))
             return sh_effect_fail(e, 400, "InvalidRequest",
                                   "The parameter %s is needed, a text that is not empty", names[i]);
     }
@@ -50,9 +43,7 @@ static int check(sh_effect *e, const char *const *names)
     return 0;
 }
 
-/* The answer to a failure of the store. Where nothing but the bucket can be missing (key: false), another
- * SH_E_NOT_FOUND says that nobody waits for the task any more: it is passed on. */
-static int refuse(sh_effect *e, int status, const char *bucket, bool key)
+int sh_s3_refuse_task(sh_effect *e, int status, const char *bucket, bool key)
 {
     sh_bucket row;
     sh_objects objects = sh_cloud_objects(e->cloud);
@@ -64,10 +55,14 @@ static int refuse(sh_effect *e, int status, const char *bucket, bool key)
         return status;
     if (sh_bucket_get(&objects, bucket, &row, &other) == SH_E_NOT_FOUND)
         return sh_effect_fail(e, 404, "NoSuchBucket", "The specified bucket does not exist");
-    return key ? sh_effect_fail(e, 404, "NoSuchKey", "The specified key does not exist.") : status;
+    if (!key)
+        return status;
+    /* whether there is such a key is for those to know who may list the bucket */
+    status = sh_effect_permit(e, "s3:ListBucket", bucket, NULL, &other);
+    return status < 0 ? status : sh_effect_fail(e, 404, "NoSuchKey", "The specified key does not exist.");
 }
 
-static int no_memory(sh_err *err)
+int sh_s3_no_memory(sh_err *err)
 {
     return sh_fail(err, SH_E_MEMORY, "no memory for the answer of S3");
 }
@@ -79,14 +74,14 @@ static int put(json_t *out, const char *name, json_t *value)
     return json_object_set_new(out, name, value);
 }
 
-static json_t *time_text(int64_t ms)
+json_t *sh_s3_time(int64_t ms)
 {
     char iso[SH_TIME_TEXT];
     sh_time_iso_s(ms, iso);
     return json_string(iso);
 }
 
-static json_t *etag_text(const char *etag)
+json_t *sh_s3_etag(const char *etag)
 {
     return json_sprintf("\"%s\"", etag);
 }
@@ -120,8 +115,8 @@ static json_t *describe(const sh_object *object)
     int failed = put(out, "AcceptRanges", json_string("bytes"));
     failed |= put(out, "ContentLength", json_integer(object->size));
     failed |= put(out, "ContentType", json_string(object->content_type));
-    failed |= put(out, "ETag", etag_text(object->etag));
-    failed |= put(out, "LastModified", time_text(object->modified_ms));
+    failed |= put(out, "ETag", sh_s3_etag(object->etag));
+    failed |= put(out, "LastModified", sh_s3_time(object->modified_ms));
     failed |= put_headers(out, object->headers);
     if (!failed)
         return out;
@@ -136,16 +131,21 @@ static int head_object(sh_effect *e, sh_err *err)
     static const char *const names[] = {"Bucket", "Key", NULL};
     sh_object object;
     sh_objects objects = sh_cloud_objects(e->cloud);
-    int status = check(e, names);
+    int status = sh_s3_check(e, names);
     if (status < 0)
         return status;
-    status = sh_object_get(&objects, text(e, "Bucket"), text(e, "Key"), e->arena, &object, err);
-    if (status == SH_E_NOT_FOUND) /* an answer to HEAD has no body to say more */
-        return sh_effect_fail(e, 404, "NoSuchKey", "null");
+    if ((status = sh_effect_permit(e, "s3:GetObject", sh_s3_text(e, "Bucket"), sh_s3_text(e, "Key"), err)) <
+        0)
+        return status;
+    status = sh_object_get(&objects, sh_s3_text(e, "Bucket"), sh_s3_text(e, "Key"), e->arena, &object, err);
+    if (status == SH_E_NOT_FOUND) { /* an answer to HEAD has no body to say more */
+        status = sh_effect_permit(e, "s3:ListBucket", sh_s3_text(e, "Bucket"), NULL, err);
+        return status < 0 ? status : sh_effect_fail(e, 404, "NoSuchKey", "null");
+    }
     if (status < 0)
         return status;
     e->out = describe(&object);
-    return e->out ? 0 : no_memory(err);
+    return e->out ? 0 : sh_s3_no_memory(err);
 }
 
 /* The length of the character that begins here, 0 when it is none. */
@@ -197,16 +197,20 @@ static int get_object(sh_effect *e, sh_err *err)
     int fd = -1;
     sh_object object;
     sh_objects objects = sh_cloud_objects(e->cloud);
-    int status = check(e, names);
+    int status = sh_s3_check(e, names);
     if (status < 0)
         return status;
-    status = sh_object_open(&objects, text(e, "Bucket"), text(e, "Key"), e->arena, &object, &fd, err);
+    if ((status = sh_effect_permit(e, "s3:GetObject", sh_s3_text(e, "Bucket"), sh_s3_text(e, "Key"), err)) <
+        0)
+        return status;
+    status =
+        sh_object_open(&objects, sh_s3_text(e, "Bucket"), sh_s3_text(e, "Key"), e->arena, &object, &fd, err);
     if (status < 0)
-        return refuse(e, status, text(e, "Bucket"), true);
+        return sh_s3_refuse_task(e, status, sh_s3_text(e, "Bucket"), true);
     e->out = describe(&object);
     if (!e->out || put(e->out, "Body", read_body(e->arena, fd, object.size)) < 0)
-        status = sh_fail(err, SH_E_IO, "the bytes of s3://%s/%s cannot be read", text(e, "Bucket"),
-                         text(e, "Key"));
+        status = sh_fail(err, SH_E_IO, "the bytes of s3://%s/%s cannot be read", sh_s3_text(e, "Bucket"),
+                         sh_s3_text(e, "Key"));
     close(fd);
     return status;
 }
@@ -242,8 +246,8 @@ static int read_headers(sh_effect *e, const char **out, sh_err *err)
     json_t *value, *made = json_object();
     int failed = !made;
     for (size_t i = 0; i < SH_COUNT(names); i++) {
-        if (text(e, names[i][0]))
-            failed |= put(made, names[i][1], json_string(text(e, names[i][0])));
+        if (sh_s3_text(e, names[i][0]))
+            failed |= put(made, names[i][1], json_string(sh_s3_text(e, names[i][0])));
     }
     json_object_foreach(json_object_get(e->in, "Metadata"), key, value)
     {
@@ -260,7 +264,7 @@ static int read_headers(sh_effect *e, const char **out, sh_err *err)
     *out = dump ? sh_arena_strdup(e->arena, dump) : NULL;
     free(dump);
     json_decref(made);
-    return *out ? 0 : no_memory(err);
+    return *out ? 0 : sh_s3_no_memory(err);
 }
 
 /* Body as the text of its JSON: a string keeps its quotes, as on AWS. NULL: no memory. */
@@ -288,10 +292,10 @@ static int write_body(sh_effect *e, int fd, char etag[33], char checksum[32], sh
     unsigned char md5[SH_DIGEST_BYTES];
     size_t length;
     char *bytes = body_of(e, &length);
-    int status = bytes ? sh_fd_write(fd, bytes, length, err) : no_memory(err);
+    int status = bytes ? sh_fd_write(fd, bytes, length, err) : sh_s3_no_memory(err);
     if (status == 0 && (sh_digest_once(SH_DIGEST_MD5, bytes, length, md5) != 16 ||
                         make_checksum(bytes, length, checksum) < 0))
-        status = no_memory(err);
+        status = sh_s3_no_memory(err);
     if (status == 0)
         sh_hex(md5, 16, etag);
     free(bytes);
@@ -316,13 +320,16 @@ static int put_object(sh_effect *e, sh_err *err)
     int fd = -1;
     sh_objects objects = sh_cloud_objects(e->cloud);
     sh_object_new item = {.path = path, .etag = etag, .checksum = checksum};
-    int status = check(e, names);
+    int status = sh_s3_check(e, names);
     if (status < 0 || (status = read_headers(e, &item.headers, err)) < 0)
         return status;
-    item.bucket = text(e, "Bucket");
-    item.key = text(e, "Key");
-    item.content_type = text(e, "ContentType") ? text(e, "ContentType") : "text/plain; charset=UTF-8";
-    item.condition.absent = text(e, "IfNoneMatch") != NULL;
+    item.bucket = sh_s3_text(e, "Bucket");
+    item.key = sh_s3_text(e, "Key");
+    item.content_type =
+        sh_s3_text(e, "ContentType") ? sh_s3_text(e, "ContentType") : "text/plain; charset=UTF-8";
+    item.condition.absent = sh_s3_text(e, "IfNoneMatch") != NULL;
+    if ((status = sh_effect_permit(e, "s3:PutObject", item.bucket, item.key, err)) < 0)
+        return status;
     if (strlen(item.key) > SH_OBJECT_KEY_MAX)
         return sh_effect_fail(e, 400, "KeyTooLongError", "Your key is too long");
     if ((status = sh_stage_file(&objects, path, &fd, err)) < 0)
@@ -330,12 +337,12 @@ static int put_object(sh_effect *e, sh_err *err)
     status = write_body(e, fd, etag, checksum, err);
     close(fd);
     if (status == 0 && !(e->out = json_pack("{s:s, s:s, s:o}", "ChecksumCRC32", checksum + strlen("crc32="),
-                                            "ChecksumType", "FULL_OBJECT", "ETag", etag_text(etag))))
-        status = no_memory(err);
+                                            "ChecksumType", "FULL_OBJECT", "ETag", sh_s3_etag(etag))))
+        status = sh_s3_no_memory(err);
     if (status == 0)
         status = publish(e, &item, "PutObject", err);
     unlink(path);
-    return status < 0 ? refuse(e, status, item.bucket, false) : 0;
+    return status < 0 ? sh_s3_refuse_task(e, status, item.bucket, false) : 0;
 }
 
 /* MD5 of a file. */
@@ -391,10 +398,10 @@ static int copy_of(sh_effect *e, const sh_object *from, sh_object_new *item, sh_
     item->path = path;
     item->etag = etag;
     if (status == 0)
-        e->out = json_pack("{s:{s:o, s:o}}", "CopyObjectResult", "ETag", etag_text(etag), "LastModified",
-                           time_text(sh_now_ms(e->cloud->clock)));
+        e->out = json_pack("{s:{s:o, s:o}}", "CopyObjectResult", "ETag", sh_s3_etag(etag), "LastModified",
+                           sh_s3_time(sh_now_ms(e->cloud->clock)));
     if (status == 0 && !e->out)
-        status = no_memory(err);
+        status = sh_s3_no_memory(err);
     if (status == 0)
         status = publish(e, item, "CopyObject", err);
     unlink(path);
@@ -404,7 +411,7 @@ static int copy_of(sh_effect *e, const sh_object *from, sh_object_new *item, sh_
 /* "bucket/key", percent-encoded. */
 static int read_source(sh_effect *e, const char **bucket, const char **key)
 {
-    const char *given = text(e, "CopySource");
+    const char *given = sh_s3_text(e, "CopySource");
     char *name = sh_http_decode(e->arena, given, strlen(given), false);
     if (name && *name == '/')
         name++;
@@ -432,15 +439,19 @@ static int copy_object(sh_effect *e, sh_err *err)
                                         "ContentEncoding",
                                         "ContentLanguage",
                                         NULL};
-    const char *bucket = NULL, *key = NULL, *headers, *directive = text(e, "MetadataDirective");
+    const char *bucket = NULL, *key = NULL, *headers, *directive = sh_s3_text(e, "MetadataDirective");
     bool replace = directive && strcmp(directive, "REPLACE") == 0;
     sh_object from;
     sh_objects objects = sh_cloud_objects(e->cloud);
-    int status = check(e, names);
+    int status = sh_s3_check(e, names);
     if (status < 0 || (status = read_source(e, &bucket, &key)) < 0 ||
         (status = read_headers(e, &headers, err)) < 0)
         return status;
-    sh_object_new item = {.bucket = text(e, "Bucket"), .key = text(e, "Key")};
+    sh_object_new item = {.bucket = sh_s3_text(e, "Bucket"), .key = sh_s3_text(e, "Key")};
+    if ((status = sh_effect_permit(e, "s3:PutObject", item.bucket, item.key, err)) < 0)
+        return status;
+    if ((status = sh_effect_permit(e, "s3:GetObject", bucket, key, err)) < 0)
+        return status;
     if (strlen(item.key) > SH_OBJECT_KEY_MAX)
         return sh_effect_fail(e, 400, "KeyTooLongError", "Your key is too long");
     if (!replace && strcmp(bucket, item.bucket) == 0 && strcmp(key, item.key) == 0)
@@ -451,12 +462,12 @@ static int copy_object(sh_effect *e, sh_err *err)
             "encryption attributes.");
     status = sh_object_get(&objects, bucket, key, e->arena, &from, err);
     if (status < 0)
-        return refuse(e, status, bucket, true);
-    item.content_type = replace ? text(e, "ContentType") : from.content_type;
+        return sh_s3_refuse_task(e, status, bucket, true);
+    item.content_type = replace ? sh_s3_text(e, "ContentType") : from.content_type;
     item.headers = replace ? headers : from.headers;
     item.checksum = from.checksum;
     status = copy_of(e, &from, &item, err);
-    return status < 0 ? refuse(e, status, item.bucket, false) : 0;
+    return status < 0 ? sh_s3_refuse_task(e, status, item.bucket, false) : 0;
 }
 
 static int delete_object(sh_effect *e, sh_err *err)
@@ -464,40 +475,65 @@ static int delete_object(sh_effect *e, sh_err *err)
     static const char *const names[] = {"Bucket", "Key", NULL};
     sh_objects objects = sh_cloud_objects(e->cloud);
     sh_object_cause cause = {.reason = "DeleteObject"};
-    int status = check(e, names);
+    int status = sh_s3_check(e, names);
     if (status < 0)
         return status;
-    status = sh_object_delete(&objects, text(e, "Bucket"), text(e, "Key"), &cause, err);
+    if ((status =
+             sh_effect_permit(e, "s3:DeleteObject", sh_s3_text(e, "Bucket"), sh_s3_text(e, "Key"), err)) < 0)
+        return status;
+    status = sh_object_delete(&objects, sh_s3_text(e, "Bucket"), sh_s3_text(e, "Key"), &cause, err);
     if (status < 0)
-        return refuse(e, status, text(e, "Bucket"), false);
+        return sh_s3_refuse_task(e, status, sh_s3_text(e, "Bucket"), false);
     sh_cloud_wake(e->cloud, SH_WAKE_EVENTS);
     e->out = json_object();
-    return e->out ? 0 : no_memory(err);
+    return e->out ? 0 : sh_s3_no_memory(err);
+}
+
+/* A key that may not be deleted is named in the answer, and the others are deleted all the same. 1: it may.
+ */
+static int sort_out(sh_effect *e, const char *key, json_t *deleted, sh_err *err)
+{
+    json_t *errors = json_object_get(e->out, "Errors");
+    int status = sh_effect_permit(e, "s3:DeleteObject", sh_s3_text(e, "Bucket"), key, err);
+    if (status == 0)
+        return json_array_append_new(deleted, json_pack("{s:s}", "Key", key)) < 0 ? sh_s3_no_memory(err) : 1;
+    if (status != SH_E_ARGUMENT)
+        return status;
+    if (!errors && json_object_set_new(e->out, "Errors", errors = json_array()) < 0)
+        return sh_s3_no_memory(err);
+    json_t *refusal =
+        json_pack("{s:s, s:s, s:s}", "Code", e->error.code, "Key", key, "Message", e->error.message);
+    e->error = (sh_aws_error){0};
+    return json_array_append_new(errors, refusal) < 0 ? sh_s3_no_memory(err) : 0;
 }
 
 static int delete_keys(sh_effect *e, const json_t *list, const char **keys, json_t *deleted, sh_err *err)
 {
-    size_t index;
+    size_t index, count = 0;
     json_t *item;
     sh_objects objects = sh_cloud_objects(e->cloud);
     sh_object_cause cause = {.reason = "DeleteObjects"};
     json_array_foreach((json_t *)list, index, item)
     {
-        keys[index] = json_string_value(json_object_get(item, "Key"));
-        if (!keys[index])
+        keys[count] = json_string_value(json_object_get(item, "Key"));
+        if (!keys[count])
             return sh_effect_fail(e, 400, "MalformedXML", "Each of Delete.Objects has a Key");
-        if (json_array_append_new(deleted, json_pack("{s:s}", "Key", keys[index])) < 0)
-            return no_memory(err);
+        int may = sort_out(e, keys[count], deleted, err);
+        if (may < 0)
+            return may;
+        count += (size_t)may;
     }
-    int status = sh_objects_delete(&objects, text(e, "Bucket"), keys, index, &cause, err);
-    return status < 0 ? refuse(e, status, text(e, "Bucket"), false) : 0;
+    if (count == 0)
+        return 0;
+    int status = sh_objects_delete(&objects, sh_s3_text(e, "Bucket"), keys, count, &cause, err);
+    return status < 0 ? sh_s3_refuse_task(e, status, sh_s3_text(e, "Bucket"), false) : 0;
 }
 
 static int delete_objects(sh_effect *e, sh_err *err)
 {
     static const char *const names[] = {"Bucket", "", "Delete", NULL};
     const json_t *list = json_object_get(json_object_get(e->in, "Delete"), "Objects");
-    int status = check(e, names);
+    int status = sh_s3_check(e, names);
     if (status < 0)
         return status;
     if (!json_is_array(list) || json_array_size(list) < 1 || json_array_size(list) > DELETE_MAX)
@@ -507,7 +543,7 @@ static int delete_objects(sh_effect *e, sh_err *err)
     e->out = json_pack("{s:[]}", "Deleted");
     if (!keys || !e->out) {
         free(keys);
-        return no_memory(err);
+        return sh_s3_no_memory(err);
     }
     status = delete_keys(e, list, keys, json_object_get(e->out, "Deleted"), err);
     free(keys);
@@ -516,169 +552,15 @@ static int delete_objects(sh_effect *e, sh_err *err)
     return status;
 }
 
-/* ---- lists ---- */
-
-typedef struct listing {
-    json_t *contents, *prefixes;
-} listing;
-
-/* "crc32=…" as the names that a listing has for it. */
-static int put_checksum(json_t *item, const char *checksum)
-{
-    char name[32];
-    size_t length = checksum ? strcspn(checksum, "=") : 0;
-    if (length == 0 || length >= sizeof(name))
-        return 0;
-    for (size_t i = 0; i <= length; i++)
-        name[i] = (char)(checksum[i] >= 'a' && checksum[i] <= 'z' ? checksum[i] - 32 : checksum[i]);
-    name[length] = '\0';
-    return put(item, "ChecksumAlgorithm", json_pack("[s]", name)) |
-           put(item, "ChecksumType",
-               json_string(strchr(checksum + length, '-') ? "COMPOSITE" : "FULL_OBJECT"));
-}
-
-static int take_object(void *opaque, const sh_object *object, const char *prefix)
-{
-    listing *l = opaque;
-    if (prefix)
-        return json_array_append_new(l->prefixes, json_pack("{s:s}", "Prefix", prefix)) < 0 ? SH_E_MEMORY : 0;
-    json_t *item = json_object();
-    int failed = put_checksum(item, object->checksum);
-    failed |= put(item, "ETag", etag_text(object->etag));
-    failed |= put(item, "Key", json_string(object->key));
-    failed |= put(item, "LastModified", time_text(object->modified_ms));
-    failed |= put(item, "Size", json_integer(object->size));
-    failed |= put(item, "StorageClass", json_string("STANDARD"));
-    if (failed) {
-        json_decref(item);
-        item = NULL;
-    }
-    return json_array_append_new(l->contents, item) < 0 ? SH_E_MEMORY : 0;
-}
-
-/* Continuation tokens are those of the HTTP interface: the last name in base64. */
-static int read_query(sh_effect *e, sh_list_query *q)
-{
-    const char *token = text(e, "ContinuationToken");
-    const json_t *max = json_object_get(e->in, "MaxKeys");
-    const char *after = text(e, "StartAfter");
-    *q = (sh_list_query){.bucket = text(e, "Bucket"),
-                         .prefix = text(e, "Prefix"),
-                         .delimiter = text(e, "Delimiter"),
-                         .after = after ? after : "",
-                         .max = PAGE};
-    q->prefix = q->prefix ? q->prefix : "";
-    q->delimiter = q->delimiter ? q->delimiter : "";
-    if (max && (!json_is_integer(max) || json_integer_value(max) < 0))
-        return sh_effect_fail(e, 400, "InvalidArgument",
-                              "Argument maxKeys must be an integer between 0 and 2147483647");
-    if (max && json_integer_value(max) < PAGE)
-        q->max = (int)json_integer_value(max);
-    if (!token)
-        return 0;
-    size_t length = strlen(token);
-    char *name = sh_arena_alloc(e->arena, length + 4);
-    int decoded = name ? sh_base64_decode(token, length, (unsigned char *)name, length + 1) : -1;
-    if (decoded < 0 || !length)
-        return sh_effect_fail(e, 400, "InvalidArgument", "The continuation token provided is incorrect");
-    name[decoded] = '\0';
-    q->after = name;
-    return 0;
-}
-
-static int answer_list(sh_effect *e, const sh_list_query *q, listing *l, const char *next, sh_err *err)
-{
-    size_t count = json_array_size(l->contents) + json_array_size(l->prefixes);
-    const char *token = text(e, "ContinuationToken");
-    int failed = 0;
-    e->out = json_object();
-    if (json_array_size(l->prefixes))
-        failed |= json_object_set(e->out, "CommonPrefixes", l->prefixes);
-    if (json_array_size(l->contents))
-        failed |= json_object_set(e->out, "Contents", l->contents);
-    if (token)
-        failed |= put(e->out, "ContinuationToken", json_string(token));
-    if (*q->delimiter)
-        failed |= put(e->out, "Delimiter", json_string(q->delimiter));
-    failed |= put(e->out, "IsTruncated", json_boolean(next != NULL));
-    failed |= put(e->out, "KeyCount", json_integer((json_int_t)count));
-    failed |= put(e->out, "MaxKeys", json_integer(q->max));
-    failed |= put(e->out, "Name", json_string(q->bucket));
-    if (next) {
-        size_t length = strlen(next);
-        char *made = sh_arena_alloc(e->arena, (length + 2) / 3 * 4 + 1);
-        if (made)
-            sh_base64((const unsigned char *)next, length, made);
-        failed |= put(e->out, "NextContinuationToken", made ? json_string(made) : NULL);
-    }
-    failed |= put(e->out, "Prefix", json_string(q->prefix));
-    if (text(e, "StartAfter"))
-        failed |= put(e->out, "StartAfter", json_string(text(e, "StartAfter")));
-    return failed ? no_memory(err) : 0;
-}
-
-static int list_objects(sh_effect *e, sh_err *err)
-{
-    static const char *const names[] = {
-        "Bucket",     "",  "Prefix", "Delimiter", "MaxKeys", "StartAfter", "ContinuationToken",
-        "FetchOwner", NULL};
-    sh_list_query q;
-    sh_bucket bucket;
-    const char *next = NULL;
-    sh_objects objects = sh_cloud_objects(e->cloud);
-    int status = check(e, names);
-    if (status < 0 || (status = read_query(e, &q)) < 0)
-        return status;
-    listing l = {json_array(), json_array()};
-    status = sh_bucket_get(&objects, q.bucket, &bucket, err);
-    if (status == 0 && q.max > 0)
-        status = sh_objects_list(&objects, &q, take_object, &l, e->arena, &next, err);
-    status = status < 0 ? refuse(e, status, q.bucket, false) : answer_list(e, &q, &l, next, err);
-    json_decref(l.contents);
-    json_decref(l.prefixes);
-    return status;
-}
-
-static int head_bucket(sh_effect *e, sh_err *err)
-{
-    static const char *const names[] = {"Bucket", NULL};
-    sh_bucket bucket;
-    sh_objects objects = sh_cloud_objects(e->cloud);
-    int status = check(e, names);
-    if (status < 0)
-        return status;
-    status = sh_bucket_get(&objects, text(e, "Bucket"), &bucket, err);
-    if (status == SH_E_NOT_FOUND)
-        return sh_effect_fail(e, 404, "NoSuchBucket", "null");
-    if (status == 0 && !(e->out = json_pack("{s:s}", "BucketRegion", bucket.region)))
-        status = no_memory(err);
-    return status;
-}
-
-static int take_bucket(void *opaque, const sh_bucket *bucket)
-{
-    json_t *item =
-        json_pack("{s:o, s:s}", "CreationDate", time_text(bucket->created_ms), "Name", bucket->name);
-    return json_array_append_new(opaque, item) < 0 ? SH_E_MEMORY : 0;
-}
-
-static int list_buckets(sh_effect *e, sh_err *err)
-{
-    static const char *const names[] = {NULL};
-    sh_objects objects = sh_cloud_objects(e->cloud);
-    int status = check(e, names);
-    if (status < 0)
-        return status;
-    e->out = json_pack("{s:[], s:{s:s}}", "Buckets", "Owner", "ID", objects.account);
-    if (!e->out)
-        return no_memory(err);
-    return sh_bucket_each(&objects, take_bucket, json_object_get(e->out, "Buckets"), err);
-}
-
 const sh_effect_row sh_effects_s3[] = {
-    {"s3:getObject", get_object},       {"s3:headObject", head_object},
-    {"s3:putObject", put_object},       {"s3:copyObject", copy_object},
-    {"s3:deleteObject", delete_object}, {"s3:deleteObjects", delete_objects},
-    {"s3:listObjectsV2", list_objects}, {"s3:headBucket", head_bucket},
-    {"s3:listBuckets", list_buckets},   {NULL, NULL},
+    {"s3:getObject", get_object},
+    {"s3:headObject", head_object},
+    {"s3:putObject", put_object},
+    {"s3:copyObject", copy_object},
+    {"s3:deleteObject", delete_object},
+    {"s3:deleteObjects", delete_objects},
+    {"s3:listObjectsV2", sh_s3_task_list_objects},
+    {"s3:headBucket", sh_s3_task_head_bucket},
+    {"s3:listBuckets", sh_s3_task_list_buckets},
+    {NULL, NULL},
 };

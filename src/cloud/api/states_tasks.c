@@ -11,6 +11,7 @@
  * it ended. */
 #include "base/log.h"
 #include "base/size.h"
+#include "cloud/api/authorize.h"
 #include "cloud/api/keys.h"
 #include "cloud/api/states.h"
 #include "cloud/api/states_api.h"
@@ -276,6 +277,12 @@ static bool ends_with(const char *text, const char *end)
     return a >= b && strcmp(text + a - b, end) == 0;
 }
 
+/* What no class of the SDK is for, as a refusal by IAM, is of the service's base class. */
+static const char *base_error(sh_arena *arena, const char *prefix, const char *service)
+{
+    return prefix ? sh_arena_printf(arena, "%s.%sException", prefix, service) : NULL;
+}
+
 /* Error and cause in the words of the SDK that Step Functions calls through: version 1 for the optimized
  * integrations, 2 for aws-sdk. */
 static int describe_error(sh_arena *arena, const sh_flow_resource *resource, const sh_aws_error *error,
@@ -285,8 +292,11 @@ static int describe_error(sh_arena *arena, const sh_flow_resource *resource, con
     const integration *row = resource->kind == SH_FLOW_OPTIMIZED ? find_optimized(resource) : NULL;
     const char *prefix = row ? row->prefix : sdk_prefix(arena, resource->service);
     sh_uuid(id);
-    answer->error = sh_arena_printf(arena, "%s.%s%s", prefix ? prefix : "", error->code,
-                                    ends_with(error->code, "Exception") ? "" : "Exception");
+    if (strcmp(error->code, "AccessDeniedException") == 0 || strcmp(error->code, "AccessDenied") == 0)
+        answer->error = base_error(arena, prefix, row ? row->legacy : prefix);
+    else
+        answer->error = sh_arena_printf(arena, "%s.%s%s", prefix ? prefix : "", error->code,
+                                        ends_with(error->code, "Exception") ? "" : "Exception");
     if (row)
         answer->cause = sh_arena_printf(
             arena, "%s (Service: %s; Status Code: %d; Error Code: %s; Request ID: %s; Proxy: null)",
@@ -363,14 +373,31 @@ static int take_answer(sh_arena *arena, const sh_flow_resource *resource, const 
     return answer->output ? 0 : sh_fail(err, SH_E_MEMORY, "no memory for a task's output");
 }
 
+/* The session under which the call is made. */
+static int take_on(sh_call *call, const sh_actor *actor, sh_caller *session, sh_err *err)
+{
+    const char *sentence;
+    int status = sh_actor_session(call->cloud, actor, call->arena, session, &sentence, err);
+    call->principal = session->arn;
+    if (status == SH_E_DENIED)
+        return sh_call_fail(call, 400, "AccessDeniedException", "%s", sentence);
+    return status;
+}
+
 /* Calls an action with a call of its own; *out is as the service gave it. When the action fails call->error
  * says how; when the disk does it is empty, and the whole step is to be done again. */
-static int call_action(sh_cloud *cloud, sh_arena *arena, const char *role, const sh_action *action,
-                       const json_t *in, sh_call *call, sh_err *err)
+static int call_action(sh_cloud *cloud, sh_arena *arena, const sh_actor *actor, const sh_service *service,
+                       const sh_action *action, const json_t *in, sh_call *call, sh_err *err)
 {
+    sh_caller session;
     *call = (sh_call){
-        .cloud = cloud, .arena = arena, .principal = role, .now_ms = sh_now_ms(cloud->clock), .in = in};
-    int status = run_action(call, action, err);
+        .cloud = cloud, .arena = arena, .caller = &session, .now_ms = sh_now_ms(cloud->clock), .in = in};
+    int status = take_on(call, actor, &session, err);
+    if (status == 0)
+        status = sh_authorize_action(call, service->name, action->name);
+    if (status == 0)
+        status = run_action(call, action, err);
+    call->caller = NULL;
     if (sh_run_outage(status)) {
         call->error = (sh_aws_error){0};
         return sh_fail(err, status, "%s: %s", action->name, sh_status_name(status));
@@ -398,8 +425,9 @@ static int await_express(sh_arena *arena, const sh_call *call, sh_task_answer *a
     return answer->wait_for ? 0 : sh_fail(err, SH_E_MEMORY, "no memory for a task's subject");
 }
 
-static int call_task(sh_cloud *cloud, sh_arena *arena, const char *role, const sh_flow_resource *resource,
-                     const json_t *parameters, bool can_wait, sh_task_answer *answer, sh_err *err)
+static int call_task(sh_cloud *cloud, sh_arena *arena, const sh_actor *actor,
+                     const sh_flow_resource *resource, const json_t *parameters, bool can_wait,
+                     sh_task_answer *answer, sh_err *err)
 {
     static const sh_action awaited = {"StartSyncExecution", start_awaited};
     char why[512];
@@ -418,7 +446,7 @@ static int call_task(sh_cloud *cloud, sh_arena *arena, const char *role, const s
     sh_arena *own = sh_arena_new(CALL_MEMORY);
     int status = SH_E_MEMORY;
     if (in && own)
-        status = call_action(cloud, own, role, express ? &awaited : action, in, &call, err);
+        status = call_action(cloud, own, actor, service, express ? &awaited : action, in, &call, err);
     else
         sh_fail(err, SH_E_MEMORY, "no memory for a task's call");
     if (status == 0 && express)
@@ -431,21 +459,21 @@ static int call_task(sh_cloud *cloud, sh_arena *arena, const char *role, const s
     return status;
 }
 
-int sh_task_call(sh_cloud *cloud, sh_arena *arena, const char *role, const sh_flow_resource *resource,
+int sh_task_call(sh_cloud *cloud, sh_arena *arena, const sh_actor *actor, const sh_flow_resource *resource,
                  const json_t *parameters, sh_task_answer *answer, sh_err *err)
 {
-    return call_task(cloud, arena, role, resource, parameters, false, answer, err);
+    return call_task(cloud, arena, actor, resource, parameters, false, answer, err);
 }
 
-int sh_task_begin(sh_cloud *cloud, sh_arena *arena, const char *role, const sh_flow_resource *resource,
+int sh_task_begin(sh_cloud *cloud, sh_arena *arena, const sh_actor *actor, const sh_flow_resource *resource,
                   const json_t *parameters, sh_task_answer *answer, sh_err *err)
 {
-    return call_task(cloud, arena, role, resource, parameters, true, answer, err);
+    return call_task(cloud, arena, actor, resource, parameters, true, answer, err);
 }
 
 /* {argument: subject} given to one of the follow-up actions. */
-static int ask(sh_cloud *cloud, sh_arena *arena, const char *role, const integration *row, const char *name,
-               const char *subject, sh_call *call, sh_err *err)
+static int ask(sh_cloud *cloud, sh_arena *arena, const sh_actor *actor, const integration *row,
+               const char *name, const char *subject, sh_call *call, sh_err *err)
 {
     const sh_service *service = sh_service_find(row->service);
     const sh_action *action = service ? sh_action_find(service, name) : NULL;
@@ -454,7 +482,7 @@ static int ask(sh_cloud *cloud, sh_arena *arena, const char *role, const integra
     json_t *in = json_pack("{s:s}", row->follow->argument, subject);
     if (!in)
         return sh_fail(err, SH_E_MEMORY, "no memory for a task's call");
-    int status = call_action(cloud, arena, role, action, in, call, err);
+    int status = call_action(cloud, arena, actor, service, action, in, call, err);
     json_decref(in);
     return status;
 }
@@ -487,7 +515,7 @@ static int express_outcome(sh_cloud *cloud, sh_arena *arena, const sh_flow_resou
     return status;
 }
 
-int sh_task_outcome(sh_cloud *cloud, sh_arena *arena, const char *role, const sh_flow_resource *resource,
+int sh_task_outcome(sh_cloud *cloud, sh_arena *arena, const sh_actor *actor, const sh_flow_resource *resource,
                     const char *subject, sh_task_answer *answer, sh_err *err)
 {
     sh_call call = {0};
@@ -502,7 +530,7 @@ int sh_task_outcome(sh_cloud *cloud, sh_arena *arena, const char *role, const sh
     sh_arena *own = sh_arena_new(CALL_MEMORY);
     if (!own)
         return sh_fail(err, SH_E_MEMORY, "no memory for a task's outcome");
-    int status = ask(cloud, own, role, row, row->follow->describe, subject, &call, err);
+    int status = ask(cloud, own, actor, row, row->follow->describe, subject, &call, err);
     if (status == 0)
         status = judge(arena, row->follow, resource, call.out, answer, err);
     else if (call.error.code)
@@ -512,7 +540,7 @@ int sh_task_outcome(sh_cloud *cloud, sh_arena *arena, const char *role, const sh
     return status;
 }
 
-void sh_task_cancel(sh_cloud *cloud, sh_arena *arena, const char *role, const char *service,
+void sh_task_cancel(sh_cloud *cloud, sh_arena *arena, const sh_actor *actor, const char *service,
                     const char *subject)
 {
     sh_call call = {0};
@@ -524,7 +552,7 @@ void sh_task_cancel(sh_cloud *cloud, sh_arena *arena, const char *role, const ch
         sh_express_abandon(cloud, subject);
     if (!row)
         return;
-    int status = ask(cloud, arena, role, row, row->follow->cancel, subject, &call, &err);
+    int status = ask(cloud, arena, actor, row, row->follow->cancel, subject, &call, &err);
     json_decref(call.out);
     if (status < 0) /* it has ended in between, most often: then there is nothing to stop */
         sh_log(SH_LOG_INFO, "states", "%s %s was not cancelled: %s", service, subject,

@@ -72,7 +72,8 @@ static int call_task(sh_state_test *t, const sh_flow_task *task, sh_err *err)
 {
     if (t->test.mock)
         return answer_mocked(t, task, err);
-    return sh_effect_or_task(t->cloud, t->role, task->resource, task->parameters, task->id, take_answer, t,
+    const sh_actor actor = {t->role, NULL};
+    return sh_effect_or_task(t->cloud, &actor, task->resource, task->parameters, task->id, take_answer, t,
                              err);
 }
 
