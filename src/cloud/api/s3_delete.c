@@ -16,7 +16,7 @@ static bool read_condition(const char *match, const char *modified, const char *
 {
     *out = (sh_object_if){.match = match, .has_modified = modified != NULL, .has_size = size != NULL};
     if (modified && !sh_http_date_parse(modified, &out->modified_ms) &&
-        sh_time_parse_iso(modified, strlen(modified), &out->modified_ms) < 0)
+        !sh_time_parse_iso(modified, strlen(modified), &out->modified_ms))
         return false;
     return !size || sh_parse_i64(size, strlen(size), 0, INT64_MAX, &out->size);
 }
