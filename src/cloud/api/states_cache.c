@@ -88,9 +88,9 @@ static int fill(entry *e, const sh_machine *machine, sh_err *err)
             .machine_name = sh_arena_strdup(e->strings, machine->name),
         };
     }
-    if (e->definition.role_arn && e->definition.machine_arn && e->definition.machine_name)
-        return 0;
-    return sh_fail(err, SH_E_MEMORY, "no memory for a definition");
+    if (!e->definition.role_arn || !e->definition.machine_arn || !e->definition.machine_name)
+        return sh_fail(err, SH_E_MEMORY, "no memory for a definition");
+    return sh_logging_read(&e->definition.logging, machine->logging, e->strings, err);
 }
 
 static int load(sh_cloud *cloud, int64_t revision_row, entry *e, sh_err *err)

@@ -26,6 +26,7 @@ typedef struct sh_express {
     json_t *context, *state;
     sh_express_task *tasks; /* still to be called, from `called` on */
     size_t task_count, task_capacity, called;
+    sh_logging logging;
     int64_t started_ms, stopped_ms;
     int64_t deadline_ms, wake_ms; /* by sh_express_now: the last moment; when to go on */
     bool ended;
