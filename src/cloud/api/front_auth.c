@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/size.h"
 #include "cloud/api/front_call.h"
+#include "cloud/api/iam.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -160,6 +161,8 @@ sh_auth_fault sh_front_authenticate(front_call *call, const char *payload_hash, 
     else if (!fault)
         fault = sh_sigv4_check(claim, call->head, secret, payload_hash, s3, sh_http_request_arena(call->http),
                                message);
+    if (!fault)
+        sh_iam_used(call->front->cloud, &call->caller, service);
     return fault;
 }
 
