@@ -5,6 +5,7 @@
 #include "cloud/api/upkeep.h"
 #include "base/log.h"
 #include "cloud/api/front.h"
+#include "cloud/api/logs.h"
 #include "cloud/store/object_files.h"
 #include "cloud/store/scrub.h"
 #include "cloud/store/settings.h"
@@ -13,7 +14,8 @@
 #include <string.h>
 
 enum { LOOK_MS = 5000, SAVE_MS = 60000, SWEEP = 256, REST_MS = 250 };
-#define DAY_MS ((int64_t)24 * 3600 * 1000)
+#define HOUR_MS ((int64_t)3600 * 1000)
+#define DAY_MS (24 * HOUR_MS)
 
 typedef struct upkeep {
     sh_cloud *cloud;
@@ -21,6 +23,7 @@ typedef struct upkeep {
     sh_scrub_round round;
     int64_t began_ms, ended_ms; /* of the round, wall clock; ended 0: it goes on */
     int64_t saved_ms;           /* monotonic */
+    int64_t logs_ms;            /* when old log events are to go, monotonic */
     int64_t ahead;              /* bytes read since the last rest */
 } upkeep;
 
@@ -129,12 +132,29 @@ static void sweep(upkeep *u)
         }
 }
 
+/* Log events that their groups keep no longer, once an hour. */
+static void prune_logs(upkeep *u)
+{
+    sh_err err = {0};
+    bool more = true;
+    if (steady_ms() < u->logs_ms)
+        return;
+    while (more && !sh_cloud_stopping(u->cloud))
+        if (sh_logs_prune(u->cloud, &more, &err) < 0) {
+            sh_log(SH_LOG_WARNING, "upkeep", "old log events were not removed, to be tried again: %s",
+                   err.message);
+            break;
+        }
+    u->logs_ms = steady_ms() + HOUR_MS;
+}
+
 int sh_upkeep_run(sh_cloud *cloud)
 {
     upkeep u = {.cloud = cloud, .objects = sh_cloud_objects(cloud), .saved_ms = steady_ms()};
     load(&u);
     while (sh_cloud_wait(cloud, 0, steady_ms() + LOOK_MS)) {
         sweep(&u);
+        prune_logs(&u);
         do
             scrub(&u);
         while (!u.ended_ms && !sh_cloud_stopping(cloud) && sh_cloud_wait(cloud, 0, steady_ms() + REST_MS));
