@@ -26,6 +26,27 @@ static void open_cloud(bed *b)
         fail_msg("sh_cloud_open: %s", err.message);
 }
 
+const sh_caller test_root = {
+    .arn = "arn:aws:iam::123456789012:root", .account = "123456789012", .id = "123456789012", .root = true};
+
+/* TEST_ROLE, for machines, rules and jobs, with what those call. */
+static void make_role(bed *b)
+{
+    json_decref(bed_call_json(
+        b, "iam", "CreateRole",
+        json_pack("{s:s, s:s}", "RoleName", "machine", "AssumeRolePolicyDocument",
+                  "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{"
+                  "\"Service\":[\"states.amazonaws.com\",\"events.amazonaws.com\","
+                  "\"mediaconvert.amazonaws.com\"]},\"Action\":\"sts:AssumeRole\"}]}")));
+    json_decref(bed_call_json(
+        b, "iam", "PutRolePolicy",
+        json_pack("{s:s, s:s, s:s}", "RoleName", "machine", "PolicyName", "work", "PolicyDocument",
+                  "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":["
+                  "\"states:*\",\"events:*\",\"ssm:*\",\"mediaconvert:*\",\"s3:*\",\"iam:PassRole\"],"
+                  "\"Resource\":\"*\"}]}")));
+    assert_string_equal(b->code, "");
+}
+
 int bed_setup(void **state)
 {
     bed *b = calloc(1, sizeof(*b));
@@ -35,6 +56,7 @@ int bed_setup(void **state)
     b->now_ms = 1767225600000; /* 2026-01-01T00:00:00Z */
     b->clock = (sh_clock){read_clock, b};
     open_cloud(b);
+    make_role(b);
     *state = b;
     return 0;
 }
@@ -62,7 +84,8 @@ json_t *bed_call_json(bed *b, const char *service_name, const char *action_name,
     sh_arena *arena = sh_arena_new(64u << 20);
     sh_call call = {.cloud = b->cloud,
                     .arena = arena,
-                    .principal = "arn:aws:iam::123456789012:root",
+                    .principal = test_root.arn,
+                    .caller = &test_root,
                     .now_ms = b->now_ms,
                     .in = in};
     int status = action->fn(&call);

@@ -3,6 +3,7 @@
 #define TEST_CLOUD_HELP_H
 /* A server on a new data folder whose clock stands until a test moves it, without threads: a test calls
  * actions and the runners' pumps itself. */
+#include "cloud/api/caller.h"
 #include "cloud/api/cloud.h"
 
 #include <setjmp.h>
@@ -22,6 +23,8 @@ typedef struct bed {
     char code[128]; /* AWS error of the last call, "" when it went well */
     char message[4096];
 } bed;
+
+extern const sh_caller test_root; /* who calls */
 
 int bed_setup(void **state);
 int bed_teardown(void **state);

@@ -43,7 +43,8 @@ int call_waiting(bed *b, waiting *w, const char *action_name, json_t *in)
     w->hold = (sh_hold){.release = count_release, .opaque = w};
     w->call = (sh_call){.cloud = b->cloud,
                         .arena = w->arena,
-                        .principal = "arn:aws:iam::123456789012:root",
+                        .principal = test_root.arn,
+                        .caller = &test_root,
                         .now_ms = b->now_ms,
                         .in = in,
                         .hold = &w->hold};
