@@ -223,7 +223,8 @@ class Wire(S3Case):
         deep = b"<Delete>" + b"<a>" * 100 + b"</a>" * 100 + b"</Delete>"
         for body in [bomb, deep, b"", b"not xml", b"<Delete>", b"<Wrong/>", b"<Delete/>",
                      b"<Delete>" + b"<Object><Key>k</Key></Object>" * 1001 + b"</Delete>"]:
-            response = raw(self.server, "POST", "/bucket?delete", body)
+            md5 = base64.b64encode(hashlib.md5(body).digest()).decode()
+            response = raw(self.server, "POST", "/bucket?delete", body, {"Content-MD5": md5})
             self.assertEqual((response.status, error_code(response)), (400, "MalformedXML"), body[:60])
 
     def test_half_a_body(self):

@@ -3,6 +3,7 @@
  * An unsigned request is S3's, where policies may let anybody in, unless it names an action of another
  * service. S3 is authenticated when its head is there, before a body is taken; another when its body is
  * complete, because its signature covers the body's hash. */
+#include "base/size.h"
 #include "cloud/api/front_call.h"
 #include "cloud/api/s3_cors.h"
 #include "cloud/api/s3_target.h"
@@ -73,10 +74,10 @@ static void begin_s3(front_call *call)
         return;
     }
     call->host_bucket = target.by_host ? target.bucket : NULL;
+    sh_front_fill_caller(call);
     if (sh_s3_cors_preflight(cloud, call->http, target.bucket))
         return;
     sh_s3_cors_fields(cloud, call->http, target.bucket);
-    sh_front_fill_caller(call);
     if (!payload_fits(call))
         return;
     if (call->fault || call->claim.version)
@@ -120,6 +121,23 @@ static void on_begin(void *opaque, sh_http_request *http)
         sh_front_begin_action(call);
 }
 
+static void on_refuse(void *opaque, sh_http_request *http, int status, const char *message)
+{
+    static const struct {
+        int status;
+        const char *code;
+    } rows[] = {{414, "RequestURITooLong"},
+                {431, "RequestHeaderSectionTooLarge"},
+                {500, "InternalError"},
+                {501, "NotImplemented"}};
+    const char *code = "BadRequest";
+    (void)opaque;
+    for (size_t i = 0; i < SH_COUNT(rows); i++)
+        if (rows[i].status == status)
+            code = rows[i].code;
+    sh_s3_refuse(http, status, code, message, NULL, NULL);
+}
+
 static void on_finish(void *opaque, sh_http_request *http)
 {
     front_call *call = *sh_http_user(http);
@@ -145,5 +163,6 @@ static void on_end(void *opaque, sh_http_request *http)
 
 sh_http_handler sh_front_handler(sh_front *front)
 {
-    return (sh_http_handler){.opaque = front, .begin = on_begin, .finish = on_finish, .end = on_end};
+    return (sh_http_handler){
+        .opaque = front, .begin = on_begin, .finish = on_finish, .end = on_end, .refuse = on_refuse};
 }

@@ -305,9 +305,17 @@ static void on_end(void *opaque, sh_http_request *http)
         own->behind.end(own->behind.opaque, http);
 }
 
+static void on_refuse(void *opaque, sh_http_request *http, int status, const char *message)
+{
+    sh_own *own = opaque;
+    if (own->behind.refuse)
+        own->behind.refuse(own->behind.opaque, http, status, message);
+}
+
 sh_http_handler sh_own_handler(sh_own *own)
 {
-    return (sh_http_handler){.opaque = own, .begin = on_begin, .finish = on_finish, .end = on_end};
+    return (sh_http_handler){
+        .opaque = own, .begin = on_begin, .finish = on_finish, .end = on_end, .refuse = on_refuse};
 }
 
 void sh_own_stop(sh_own *own)

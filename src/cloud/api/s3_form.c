@@ -330,9 +330,20 @@ static bool make_head(sh_s3_form *f)
 
 static bool allowed(sh_s3_form *f)
 {
-    if (!f->s3->caller->arn)
-        sh_s3_fail(f->s3, 403, "AccessDenied", "Access Denied");
-    return f->s3->caller->arn != NULL;
+    static const char *const more[][2] = {{"x-amz-acl", "s3:PutObjectAcl"},
+                                          {"x-amz-tagging", "s3:PutObjectTagging"}};
+    sh_s3 *s3 = f->s3;
+    sh_err err = {0};
+    const char *sentence = "Access Denied";
+    int status = sh_s3_may(s3, "s3:PutObject", s3->key, NULL, &sentence, &err);
+    for (size_t i = 0; i < SH_COUNT(more) && status == 0; i++)
+        if (sh_http_field_get(s3->head, more[i][0]))
+            status = sh_s3_may(s3, more[i][1], s3->key, NULL, &sentence, &err);
+    if (status == SH_E_DENIED)
+        sh_s3_fail(s3, 403, "AccessDenied", "%s", sentence);
+    else if (status < 0)
+        sh_s3_fail_store(s3, &err);
+    return status == 0;
 }
 
 /* ---- parts ---- */
@@ -536,9 +547,8 @@ static bool big_enough(sh_s3_form *f)
 
 static bool write_object(sh_s3 *s3)
 {
-    const char *headers = sh_s3_meta_json(s3);
-    return headers &&
-           sh_s3_publish(s3, "PostObject", sh_http_field_get(s3->head, "content-type"), headers, false);
+    sh_object_new draft = {0};
+    return sh_s3_draft(s3, &draft) && sh_s3_write(s3, "PostObject", &draft);
 }
 
 void sh_s3_post_object(sh_s3 *s3)

@@ -93,8 +93,56 @@ static int add_param(sh_http_head *head, sh_arena *arena, const char *text, size
     return 0;
 }
 
+static bool is_token(const char *name)
+{
+    static const char others[] = "!#$%&'*+-.^_`|~";
+    if (!*name)
+        return false;
+    for (; *name; name++) {
+        bool letter = (*name >= 'A' && *name <= 'Z') || (*name >= 'a' && *name <= 'z');
+        if (!letter && !(*name >= '0' && *name <= '9') && !strchr(others, *name))
+            return false;
+    }
+    return true;
+}
+
+const char *sh_http_head_fault(const sh_http_head *head, const char *version, int *status)
+{
+    size_t lengths = sh_http_field_total(head, "content-length");
+    size_t codings = sh_http_field_total(head, "transfer-encoding");
+    size_t hosts = sh_http_field_total(head, "host");
+    const char *coding = sh_http_field_get(head, "transfer-encoding");
+    *status = 400;
+    for (size_t i = 0; i < head->field_count; i++)
+        if (!is_token(head->fields[i].name))
+            return "the name of a header field has characters that it cannot have";
+    if (lengths > 1)
+        return "there is more than one Content-Length";
+    if (codings > 1 || (codings && lengths))
+        return "the length of the body is said in more than one way";
+    if (hosts > 1)
+        return "there is more than one Host";
+    if (hosts == 0 && strcmp(version, "HTTP/1.1") == 0)
+        return "there is no Host";
+    if (coding && strcasecmp(coding, "chunked") != 0) {
+        *status = 501;
+        return "the only Transfer-Encoding is chunked";
+    }
+    return NULL;
+}
+
+/* "http://host/path" is the same as "/path" with that Host. */
+static const char *without_origin(const char *target)
+{
+    size_t scheme = strncasecmp(target, "http://", 7) == 0    ? 7
+                    : strncasecmp(target, "https://", 8) == 0 ? 8
+                                                              : 0;
+    return scheme ? target + scheme + strcspn(target + scheme, "/?") : target;
+}
+
 int sh_http_head_target(sh_http_head *head, sh_arena *arena, const char *target, sh_err *err)
 {
+    target = without_origin(target);
     size_t length = strlen(target);
     if (length > SH_HTTP_TARGET_MAX)
         return sh_fail(err, SH_E_LIMIT, "the URI is longer than %d bytes", SH_HTTP_TARGET_MAX);

@@ -36,9 +36,13 @@ typedef struct sh_http_head {
     size_t param_count;
 } sh_http_head;
 
-/* Splits the raw target into path, query and params, all in the arena. SH_E_FORMAT: not a path, or broken
- * percent-encoding in a query; SH_E_LIMIT: too long or too many. */
+/* Splits the raw target (a path, or a whole URL as proxies get it) into path, query and params, all in the
+ * arena. SH_E_FORMAT: not a path, or broken percent-encoding in a query; SH_E_LIMIT: too long or too many. */
 int sh_http_head_target(sh_http_head *head, sh_arena *arena, const char *target, sh_err *err);
+/* What is wrong with the fields themselves, as a sentence, or NULL: a name that is no token, a body whose
+ * length is said twice or in two ways (where another server in between might see another end), a second Host,
+ * or none though the version demands it. *status: 400 or 501. */
+const char *sh_http_head_fault(const sh_http_head *head, const char *version, int *status);
 /* The first field of that name, whatever its case, or NULL. */
 const char *sh_http_field_get(const sh_http_head *head, const char *name);
 size_t sh_http_field_total(const sh_http_head *head, const char *name);

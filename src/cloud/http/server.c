@@ -61,6 +61,7 @@ struct sh_http_request {
     bool begun;
     bool handled; /* the handler's begin() was called */
     bool expects; /* Expect: 100-continue */
+    bool cut;     /* where its body ends cannot be told */
     bool too_large;
     bool keep;
     bool overflow;
@@ -357,13 +358,31 @@ static void take_client(sh_http_request *request)
 static void refuse(sh_http_request *request, int status, const char *message)
 {
     char text[512];
+    const sh_http_handler *handler = &request->server->handler;
+    if (handler->refuse)
+        handler->refuse(handler->opaque, request, status, message);
+    if (request->response)
+        return;
     int length = snprintf(text, sizeof(text), "%.400s\n", message);
     sh_http_add_field(request, "Content-Type", "text/plain");
     sh_http_add_field(request, "x-amz-request-id", request->id);
     sh_http_answer(request, status, text, (size_t)length);
 }
 
-static void begin(sh_http_request *request, const char *method)
+/* How long the body is, is in doubt: the answer goes at once, and the connection ends with it. */
+static bool framed(sh_http_request *request, const char *version)
+{
+    int status = 400;
+    const char *fault = sh_http_head_fault(&request->head, version, &status);
+    if (!fault || request->too_large) /* fields that were left out may be the ones missed */
+        return true;
+    request->cut = true;
+    sh_http_add_field(request, "Connection", "close");
+    refuse(request, status, fault);
+    return false;
+}
+
+static void begin(sh_http_request *request, const char *method, const char *version)
 {
     sh_err err = {0};
     sh_http_head *head = &request->head;
@@ -380,6 +399,8 @@ static void begin(sh_http_request *request, const char *method)
     if (!head->fields || !head->method)
         return;
     MHD_get_connection_values(request->connection, MHD_HEADER_KIND, take_field, request);
+    if (!framed(request, version))
+        return;
     const char *length = sh_http_field_get(head, "content-length");
     const char *expect = sh_http_field_get(head, "expect");
     request->content_length = -1;
@@ -428,12 +449,12 @@ static enum MHD_Result on_request(void *opaque, struct MHD_Connection *connectio
 {
     sh_http_request *request = *slot;
     sh_http_server *server = opaque;
-    (void)connection, (void)url, (void)version;
+    (void)connection, (void)url;
     if (!request)
         return MHD_NO;
     if (!request->begun) {
-        begin(request, method);
-        return request->response && request->expects ? queue(request) : MHD_YES;
+        begin(request, method, version);
+        return request->response && (request->expects || request->cut) ? queue(request) : MHD_YES;
     }
     if (*length > 0) {
         take_body(request, bytes, *length);

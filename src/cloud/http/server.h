@@ -31,6 +31,9 @@ typedef struct sh_http_handler {
     void (*begin)(void *opaque, sh_http_request *request);
     void (*finish)(void *opaque, sh_http_request *request); /* not called once answered */
     void (*end)(void *opaque, sh_http_request *request);    /* frees what sh_http_user holds */
+    /* Answers a request that is refused for its head, of which the other callbacks never hear. NULL: it is
+     * answered in plain text. */
+    void (*refuse)(void *opaque, sh_http_request *request, int status, const char *message);
 } sh_http_handler;
 
 typedef struct sh_http_options {
@@ -60,7 +63,7 @@ void **sh_http_user(sh_http_request *request);                      /* a place f
 int64_t sh_http_content_length(const sh_http_request *request);     /* -1: not announced */
 bool sh_http_answered(const sh_http_request *request);
 bool sh_http_handled(const sh_http_request *request); /* its handler has heard of it */
-bool sh_http_secure(const sh_http_request *request); /* it came over TLS */
+bool sh_http_secure(const sh_http_request *request);  /* it came over TLS */
 
 /* What a request was, for who watches the server. */
 typedef struct sh_http_record {
