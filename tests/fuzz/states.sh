@@ -44,7 +44,7 @@ for target in "$@"; do
     (
         cd "$folder"
         export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-        LLVM_PROFILE_FILE="$target.profraw" "$program" -runs="$runs" -max_len=4096 -timeout=10 -rss_limit_mb=2000 \
+        LLVM_PROFILE_FILE="$target.profraw" "$program" -runs="$runs" -max_len=4096 -timeout=60 -rss_limit_mb=2000 \
             -verbosity=0 "$target" >"$target.log" 2>&1 || { tail -50 "$target.log"; exit 1; }
     )
     llvm-profdata merge -sparse "$folder/$target.profraw" -o "$folder/$target.profdata"
