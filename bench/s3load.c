@@ -26,7 +26,7 @@ enum { BLOCK = 1 << 20, HEAD_MAX = 16 * 1024, CLIENTS_MAX = 4096 };
 
 typedef struct settings {
     struct sockaddr_in address;
-    const char *host, *bucket, *operation, *key, *secret, *region, *prefix;
+    const char *host, *bucket, *operation, *key, *secret, *region, *prefix, *query;
     int64_t size, requests, keys;
     int clients;
 } settings;
@@ -107,11 +107,12 @@ static void make_request(run *r, client *c, int64_t number)
     bool put = strcmp(r->s.operation, "put") == 0;
     const char *method = put ? "PUT" : strcmp(r->s.operation, "delete") == 0 ? "DELETE" : "GET";
     refresh_key(r);
-    snprintf(path, sizeof(path), "/%s/%s%lld", r->s.bucket, r->s.prefix, (long long)(number % r->s.keys));
+    snprintf(path, sizeof(path), "/%s%s%s%lld", r->s.bucket, *r->s.bucket ? "/" : "", r->s.prefix,
+             (long long)(number % r->s.keys));
     snprintf(canonical, sizeof(canonical),
-             "%s\n%s\n\nhost:%s\nx-amz-content-sha256:UNSIGNED-PAYLOAD\nx-amz-date:%s\n\n"
+             "%s\n%s\n%s\nhost:%s\nx-amz-content-sha256:UNSIGNED-PAYLOAD\nx-amz-date:%s\n\n"
              "host;x-amz-content-sha256;x-amz-date\nUNSIGNED-PAYLOAD",
-             method, path, r->s.host, r->moment);
+             method, path, r->s.query, r->s.host, r->moment);
     EVP_Digest(canonical, strlen(canonical), hash, &length, EVP_sha256(), NULL);
     hex(hash, digest);
     snprintf(text, sizeof(text), "AWS4-HMAC-SHA256\n%s\n%s/%s/s3/aws4_request\n%s", r->moment, r->day,
@@ -122,10 +123,11 @@ static void make_request(run *r, client *c, int64_t number)
         snprintf(body, sizeof(body), "Content-Length: %lld\r\n", (long long)r->s.size);
     c->head_length = (size_t)snprintf(
         c->head, sizeof(c->head),
-        "%s %s HTTP/1.1\r\nHost: %s\r\nX-Amz-Date: %s\r\nX-Amz-Content-SHA256: UNSIGNED-PAYLOAD\r\n%s"
+        "%s %s%s%s HTTP/1.1\r\nHost: %s\r\nX-Amz-Date: %s\r\nX-Amz-Content-SHA256: UNSIGNED-PAYLOAD\r\n%s"
         "Authorization: AWS4-HMAC-SHA256 Credential=%s/%s/%s/s3/aws4_request, "
         "SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature=%s\r\n\r\n",
-        method, path, r->s.host, r->moment, body, r->s.key, r->day, r->s.region, digest);
+        method, path, *r->s.query ? "?" : "", r->s.query, r->s.host, r->moment, body, r->s.key, r->day,
+        r->s.region, digest);
     c->head_done = 0;
     c->body_left = put ? r->s.size : 0;
     c->reading = c->in_body = c->ends = false;
@@ -295,25 +297,23 @@ static int usage(void)
 {
     fprintf(stderr,
             "usage: s3load --host ADDR:PORT [--bucket B] [--prefix P] [--op put|get|delete] [--size BYTES]\n"
-            "              [--clients N] [--requests N] [--keys N] [--region R]\n"
-            "Keys are PREFIX and a number. AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY sign.\n");
+            "              [--clients N] [--requests N] [--keys N] [--region R] [--query Q]\n"
+            "Keys are PREFIX and a number; with --bucket \"\" they are buckets. Q is in canonical form.\n"
+            " AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY sign.\n");
     return 2;
 }
 
 static bool read_options(int argc, char **argv, settings *s)
 {
     static const struct option names[] = {
-        {"host", 1, NULL, 'h'}, {"bucket", 1, NULL, 'b'},  {"op", 1, NULL, 'o'},
-        {"size", 1, NULL, 's'}, {"clients", 1, NULL, 'c'}, {"requests", 1, NULL, 'n'},
-        {"keys", 1, NULL, 'k'}, {"region", 1, NULL, 'r'},  {"prefix", 1, NULL, 'p'},
-        {NULL, 0, NULL, 0},
+        {"host", 1, NULL, 'h'},  {"bucket", 1, NULL, 'b'},  {"op", 1, NULL, 'o'},
+        {"size", 1, NULL, 's'},  {"clients", 1, NULL, 'c'}, {"requests", 1, NULL, 'n'},
+        {"keys", 1, NULL, 'k'},  {"region", 1, NULL, 'r'},  {"prefix", 1, NULL, 'p'},
+        {"query", 1, NULL, 'q'}, {NULL, 0, NULL, 0},
     };
     for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
-        const char **texts[128] = {['h'] = &s->host,
-                                   ['b'] = &s->bucket,
-                                   ['o'] = &s->operation,
-                                   ['r'] = &s->region,
-                                   ['p'] = &s->prefix};
+        const char **texts[128] = {['h'] = &s->host,   ['b'] = &s->bucket, ['o'] = &s->operation,
+                                   ['r'] = &s->region, ['p'] = &s->prefix, ['q'] = &s->query};
         int64_t *numbers[128] = {['s'] = &s->size, ['n'] = &s->requests, ['k'] = &s->keys};
         if (c == '?')
             return false;
@@ -346,6 +346,7 @@ int main(int argc, char **argv)
     run r = {.s = {.bucket = "bench",
                    .operation = "put",
                    .prefix = "key-",
+                   .query = "",
                    .size = 4096,
                    .requests = 1000,
                    .keys = 1 << 30,
