@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ROWS_MAX = 64, STOP_WAIT_MAX_S = 3600 };
+enum { ROWS_MAX = 64, STOP_WAIT_MAX_S = 3600, DAYS_MAX = 36500 };
 
 /* A text option is a pointer at `offset`; another one has a function that reads it. False: after having said
  * what is wrong. */
@@ -53,6 +53,28 @@ static bool read_stop_wait(sh_serve_options *o, const char *text)
     return true;
 }
 
+static bool read_days(const char *name, const char *text, int *days)
+{
+    int64_t number;
+    if (!sh_parse_i64(text, strlen(text), 1, DAYS_MAX, &number)) {
+        fprintf(stderr, "spyhop serve: --%s \"%s\" is not a number of days from 1 to %d\n", name, text,
+                DAYS_MAX);
+        return false;
+    }
+    *days = (int)number;
+    return true;
+}
+
+static bool read_keep_executions(sh_serve_options *o, const char *text)
+{
+    return read_days("keep-executions", text, &o->cloud.keep_executions_days);
+}
+
+static bool read_keep_commands(sh_serve_options *o, const char *text)
+{
+    return read_days("keep-commands", text, &o->cloud.keep_commands_days);
+}
+
 static const row rows[] = {
     {"data", "DIR", "folder of everything the server keeps; made if it is not there",
      offsetof(sh_serve_options, cloud.data), NULL},
@@ -71,6 +93,10 @@ static const row rows[] = {
     {"log-format", "FORMAT", "text, or json: one object a line on standard error", 0, read_log_format},
     {"access-log", "FILE", "a line for each request; - is standard error; SIGHUP opens it\nagain",
      offsetof(sh_serve_options, access_log), NULL},
+    {"keep-executions", "DAYS", "executions and their history, after their end (90)", 0,
+     read_keep_executions},
+    {"keep-commands", "DAYS", "commands of SSM and their output, after their end (30)", 0,
+     read_keep_commands},
     {"stop-wait", "SECONDS", "how long SIGTERM lets running requests go on (10)", 0, read_stop_wait},
 };
 

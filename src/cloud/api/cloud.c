@@ -187,6 +187,8 @@ static int copy_settings(sh_cloud_settings *to, const sh_cloud_settings *from, s
         (status = copy_setting(&to->models, from->models, NULL, err)) < 0 ||
         (status = copy_setting(&to->domains, from->domains, NULL, err)) < 0)
         return status;
+    to->keep_executions_days = from->keep_executions_days;
+    to->keep_commands_days = from->keep_commands_days;
     if (!is_account(to->account))
         return sh_fail(err, SH_E_ARGUMENT, "account '%s' is not 12 digits", to->account);
     if (!is_region(to->region))

@@ -37,6 +37,8 @@ typedef struct sh_cloud_settings {
     const char *instance_id; /* of the built-in node, "i-…" */
     const char *program;     /* absolute path of the spyhop program, for children */
     const char *models;      /* folder of models or NULL */
+    int keep_executions_days; /* after their end; 0: 90 */
+    int keep_commands_days;   /* after their end; 0: 30 */
     const char *domains;     /* "example.com,example.org": names below which hosts are buckets, or NULL */
 } sh_cloud_settings;
 

@@ -501,7 +501,9 @@ static void prune(runner *r)
     old o = {.count = 0};
     sh_err err = {0};
     char folder[PATH_MAX];
-    int64_t before = now(r) - (int64_t)SH_SSM_KEEP_DAYS * 86400000;
+    int64_t days =
+        r->cloud->settings.keep_commands_days ? r->cloud->settings.keep_commands_days : SH_SSM_KEEP_DAYS;
+    int64_t before = now(r) - days * 86400000;
     if (now(r) < r->prune_ms)
         return;
     r->prune_ms = now(r) + PRUNE_MS;
