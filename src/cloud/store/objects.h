@@ -142,7 +142,7 @@ typedef struct sh_object_new {
     const char *etag;                         /* NULL: the MD5 is computed from the file */
     sh_object_if condition;                   /* all zero: none */
     const char *tags, *acl, *parts, *storage; /* as in sh_object; NULL: none */
-    char *version_id; /* NULL, or SH_VERSION_ID bytes that get the new version's: "" without versioning */
+    char *version_id; /* NULL, or SH_VERSION_ID bytes that get the new version's; "" without versioning */
 } sh_object_new;
 
 /* Makes all `count` objects in ONE transaction together with their events: afterwards all are visible or none
