@@ -190,6 +190,13 @@ void sh_s3_expiration_field(sh_s3 *s3, const sh_object *object)
         sh_http_add_field(s3->http, "x-amz-expiration", text);
 }
 
+void sh_s3_expiration_written(sh_s3 *s3, int64_t size, const char *tags)
+{
+    sh_object object = {
+        .key = s3->key, .size = size, .tags = tags, .modified_ms = sh_now_ms(s3->objects.clock)};
+    sh_s3_expiration_field(s3, &object);
+}
+
 /* ---- checking ---- */
 
 static bool is_number(const sh_xml *node, const char *name, int64_t min, int64_t max)

@@ -41,6 +41,9 @@ struct sh_s3;
 /* x-amz-expiration, for an object of the request's bucket that is written or read. */
 void sh_s3_expiration_field(struct sh_s3 *s3, const sh_object *object);
 
+/* The same for one that was written just now under the request's key. */
+void sh_s3_expiration_written(struct sh_s3 *s3, int64_t size, const char *tags);
+
 /* Does what is due in all buckets; *next_ms: the next midnight. */
 int sh_lifecycle_pump(sh_cloud *cloud, int64_t *next_ms, sh_err *err);
 /* The runner's thread. */
