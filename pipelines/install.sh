@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # usage: install.sh --source BUCKET --result BUCKET --instance-id ID --account ACCOUNT
 #                   [--endpoint-url URL] [--name NAME]
-# Sets the pipeline up with the AWS CLI: both buckets, the state machine of vod-sr.asl.json, and the EventBridge rule
-# that starts it for every object made in the source bucket. May be run again: what is there is kept or brought up to
-# date. On AWS the roles NAME-states, NAME-events and NAME-mediaconvert must exist; `spyhop serve` needs none.
+# Sets the pipeline up with the AWS CLI: both buckets, the state machine of vod-sr.asl.json, the EventBridge rule that
+# starts it for every object made in the source bucket, and the roles NAME-states, NAME-events and NAME-mediaconvert
+# under which they act, allowed what iam/*.json says and no more. May be run again: what is there is kept or brought up
+# to date. The instance needs a role of its own that may read the source and write the result.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
@@ -34,8 +35,27 @@ role=arn:aws:iam::$account:role
 make_bucket() {
     "${aws[@]}" s3api head-bucket --bucket "$1" 2>/dev/null || "${aws[@]}" s3 mb "s3://$1" >/dev/null
 }
+# make_role KIND: NAME-KIND, which KIND.amazonaws.com may take on
+make_role() {
+    local trust made
+    trust='{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "'$1'.amazonaws.com"},
+        "Action": "sts:AssumeRole"}]}'
+    if ! made=$("${aws[@]}" iam create-role --role-name "$name-$1" --assume-role-policy-document "$trust" 2>&1); then
+        case $made in *EntityAlreadyExists*) ;; *) printf '%s\n' "$made" >&2; return 1 ;; esac
+    fi
+    "${aws[@]}" iam put-role-policy --role-name "$name-$1" --policy-name pipeline --policy-document \
+        "$(sed "s/ACCOUNT/$account/; s/INSTANCE/$instance/; s/RESULT/$result/; s/NAME/$name/" "$here/iam/$1.json")"
+}
+pids=()
+for kind in states events mediaconvert; do
+    make_role "$kind" &
+    pids+=($!)
+done
 make_bucket "$source"
 make_bucket "$result"
+for pid in "${pids[@]}"; do
+    wait "$pid"
+done
 "${aws[@]}" s3api put-bucket-notification-configuration --bucket "$source" \
     --notification-configuration '{"EventBridgeConfiguration": {}}'
 

@@ -29,18 +29,18 @@ static void open_cloud(bed *b)
 const sh_caller test_root = {
     .arn = "arn:aws:iam::123456789012:root", .account = "123456789012", .id = "123456789012", .root = true};
 
-/* TEST_ROLE, for machines, rules and jobs, with what those call. */
-static void make_role(bed *b)
+/* For machines, rules and jobs, with what those call. */
+static void make_role(bed *b, const char *name)
 {
     json_decref(bed_call_json(
         b, "iam", "CreateRole",
-        json_pack("{s:s, s:s}", "RoleName", "machine", "AssumeRolePolicyDocument",
+        json_pack("{s:s, s:s}", "RoleName", name, "AssumeRolePolicyDocument",
                   "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{"
                   "\"Service\":[\"states.amazonaws.com\",\"events.amazonaws.com\","
                   "\"mediaconvert.amazonaws.com\"]},\"Action\":\"sts:AssumeRole\"}]}")));
     json_decref(bed_call_json(
         b, "iam", "PutRolePolicy",
-        json_pack("{s:s, s:s, s:s}", "RoleName", "machine", "PolicyName", "work", "PolicyDocument",
+        json_pack("{s:s, s:s, s:s}", "RoleName", name, "PolicyName", "work", "PolicyDocument",
                   "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":["
                   "\"states:*\",\"events:*\",\"ssm:*\",\"mediaconvert:*\",\"s3:*\",\"iam:PassRole\"],"
                   "\"Resource\":\"*\"}]}")));
@@ -56,7 +56,8 @@ int bed_setup(void **state)
     b->now_ms = 1767225600000; /* 2026-01-01T00:00:00Z */
     b->clock = (sh_clock){read_clock, b};
     open_cloud(b);
-    make_role(b);
+    make_role(b, "machine"); /* TEST_ROLE */
+    make_role(b, "machine2");
     *state = b;
     return 0;
 }
