@@ -52,6 +52,9 @@ typedef struct sh_s3_receiver {
     unsigned claimed;     /* SH_DIGEST_* of `brought`, 0: none */
     struct sh_digest *digest;
     struct sh_chunked *chunked;
+    struct sh_hasher *hasher; /* of a long body; NULL: none */
+    bool alone;               /* there was none to be had */
+    int64_t flowing;          /* bytes on their way to the disk */
 } sh_s3_receiver;
 
 enum { SH_S3_DETAILS_MAX = 6 };

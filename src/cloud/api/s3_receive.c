@@ -5,10 +5,12 @@
 #include "base/file.h"
 #include "base/size.h"
 #include "cloud/api/s3_checksum.h"
+#include "cloud/api/s3_hasher.h"
 #include "cloud/http/chunked.h"
 #include "cloud/http/digest.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -16,6 +18,7 @@
 
 /* Kept free for the database, so that deletes work on a full disk. */
 #define RESERVE ((int64_t)4 << 20)
+#define FLOW ((int64_t)8 << 20)
 
 /* ---- what the request claims ---- */
 
@@ -88,15 +91,26 @@ static bool open_stage(sh_s3 *s3, int64_t size, unsigned digests)
     return has_room(s3, size);
 }
 
-/* Takes decoded bytes; the error is left for the caller to answer. */
+/* Takes decoded bytes; the error is left for the caller to answer. A long body begins to flow to the disk
+ * while more of it comes, so that the sync at its end is short. */
 static int store_bytes(sh_s3 *s3, const void *bytes, size_t length, sh_err *err)
 {
     sh_s3_receiver *r = &s3->receiver;
     if ((int64_t)length > r->expected - r->size)
         return sh_fail(err, SH_E_LIMIT, "the body is longer than announced");
     r->size += (int64_t)length;
-    sh_digest_update(r->digest, bytes, length);
-    return sh_fd_write(r->fd, bytes, length, err);
+    if (!r->hasher && r->size >= SH_HASHER_FROM && !r->alone)
+        r->alone = !(r->hasher = sh_hasher_begin(r->digest));
+    if (r->hasher)
+        sh_hasher_push(r->hasher, bytes, length);
+    else
+        sh_digest_update(r->digest, bytes, length);
+    int status = sh_fd_write(r->fd, bytes, length, err);
+    if (status == 0 && r->size - r->flowing >= FLOW) {
+        sync_file_range(r->fd, r->flowing, r->size - r->flowing, SYNC_FILE_RANGE_WRITE); /* a hint */
+        r->flowing = r->size;
+    }
+    return status;
 }
 
 static int on_chunk(void *opaque, const void *bytes, size_t length)
@@ -172,6 +186,8 @@ bool sh_s3_receive_bytes(sh_s3 *s3, const void *bytes, size_t length)
 
 static void close_stage(sh_s3 *s3)
 {
+    sh_hasher_end(s3->receiver.hasher);
+    s3->receiver.hasher = NULL;
     if (s3->receiver.fd >= 0)
         close(s3->receiver.fd);
     s3->receiver.fd = -1;
