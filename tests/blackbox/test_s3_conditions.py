@@ -189,8 +189,14 @@ class Deletes(ConditionCase):
         self.refused(self.delete("k", {"If-Match": old["ETag"]}, bucket), 412, "PreconditionFailed")
         answer = self.delete("k", {"If-Match": self.etag("k", bucket)}, bucket)
         self.assertEqual((answer.status, answer.getheader("x-amz-delete-marker")), (204, "true"))
-        self.refused(self.delete("k", {"If-Match": "*"}, bucket), 412, "PreconditionFailed")
+        for value in ("*", WRONG, old["ETag"]):  # what is behind a delete marker does not count
+            self.refused(self.delete("k", {"If-Match": value}, bucket), 404, "NoSuchKey")
         self.assertEqual(len(self.s3.list_object_versions(Bucket=bucket)["DeleteMarkers"]), 1)
+        # With versionId it is the condition of that version.
+        query = "?versionId=" + old["VersionId"]
+        self.refused(self.delete("k", {"If-Match": WRONG}, bucket, query), 412, "PreconditionFailed")
+        self.assertEqual(self.delete("k", {"If-Match": old["ETag"]}, bucket, query).status, 204)
+        self.refused(self.delete("k", {"If-Match": "*"}, bucket, query), 404, "NoSuchKey")
 
 
 class Many(ConditionCase):

@@ -30,8 +30,8 @@ typedef struct sh_present {
 int sh_present_get(const sh_objects *objects, const char *bucket, const char *key, sh_present *out,
                    sh_err *err);
 /* 0, or the status of a condition that does not hold. */
-int sh_present_check(const sh_objects *objects, const char *bucket, const char *key,
-                     const sh_present *present, const sh_object_if *condition, bool deleting, sh_err *err);
+int sh_present_check(const char *bucket, const char *key, const sh_present *present,
+                     const sh_object_if *condition, sh_err *err);
 
 /* All of these are called inside the caller's transaction. */
 

@@ -93,6 +93,19 @@ int sh_present_get(const sh_objects *objects, const char *bucket, const char *ke
                       take_present, out, "ss", bucket, key);
 }
 
+/* The version of that id, as far as its conditions go; a delete marker has nothing that they speak of. */
+static int present_version(const sh_objects *objects, const char *bucket, const char *key,
+                           const char *version, sh_present *out, sh_err *err)
+{
+    *out = (sh_present){0};
+    return sh_db_each(objects->db, err,
+                      "SELECT file, version_id, etag, size, modified_ms, sequence FROM objects"
+                      " WHERE bucket = ?1 AND key = ?2 AND version_id = ?3 UNION ALL"
+                      " SELECT file, version_id, etag, size, modified_ms, sequence FROM object_versions"
+                      " WHERE bucket = ?1 AND key = ?2 AND version_id = ?3 AND marker = 0",
+                      take_present, out, "sss", bucket, key, version);
+}
+
 /* Whether one of the entity tags of a list is `etag`; "*" is any. */
 static bool names_tag(const char *list, const char *etag)
 {
@@ -113,29 +126,13 @@ static bool names_tag(const char *list, const char *etag)
     return false;
 }
 
-/* There is no current object, and one was to match. */
-static int match_nothing(const sh_objects *objects, const char *bucket, const char *key, bool deleting,
-                         sh_err *err)
-{
-    int rows = 0;
-    int status = !deleting
-                     ? 0
-                     : sh_db_each(objects->db, err,
-                                  "SELECT 1 FROM object_versions WHERE bucket = ?1 AND key = ?2 LIMIT 1",
-                                  sh_count_row, &rows, "ss", bucket, key);
-    if (status < 0)
-        return status;
-    return sh_fail(err, rows ? SH_E_CONFLICT : SH_E_NOT_FOUND, "there is no object s3://%s/%s to match",
-                   bucket, key);
-}
-
-int sh_present_check(const sh_objects *objects, const char *bucket, const char *key,
-                     const sh_present *present, const sh_object_if *condition, bool deleting, sh_err *err)
+int sh_present_check(const char *bucket, const char *key, const sh_present *present,
+                     const sh_object_if *condition, sh_err *err)
 {
     if (condition->absent && present->found)
         return sh_fail(err, SH_E_CONFLICT, "s3://%s/%s exists already", bucket, key);
     if (condition->match && !present->found)
-        return match_nothing(objects, bucket, key, deleting, err);
+        return sh_fail(err, SH_E_NOT_FOUND, "there is no object s3://%s/%s to match", bucket, key);
     if (condition->match && !names_tag(condition->match, present->etag))
         return sh_fail(err, SH_E_CONFLICT, "s3://%s/%s has another entity tag", bucket, key);
     if (present->found && condition->has_size && condition->size != present->size)
@@ -151,7 +148,7 @@ int sh_object_check(const sh_objects *objects, const char *bucket, const char *k
 {
     sh_present present;
     int status = sh_present_get(objects, bucket, key, &present, err);
-    return status < 0 ? status : sh_present_check(objects, bucket, key, &present, condition, false, err);
+    return status < 0 ? status : sh_present_check(bucket, key, &present, condition, err);
 }
 
 /* ---- rows ---- */
@@ -190,7 +187,7 @@ int sh_object_insert(const sh_objects *objects, const sh_object_new *item, const
     if (status == 0)
         status = sh_present_get(objects, item->bucket, item->key, &present, err);
     if (status == 0)
-        status = sh_present_check(objects, item->bucket, item->key, &present, &item->condition, false, err);
+        status = sh_present_check(item->bucket, item->key, &present, &item->condition, err);
     if (status == 0)
         status = sh_version_make_way(objects, &bucket, item->key, &present, old, err);
     if (status == 0 && bucket.versioning == SH_VERSIONING_ENABLED) {
@@ -307,9 +304,10 @@ static int delete_row(const sh_objects *objects, const sh_bucket *bucket, sh_obj
     d->status = 0;
     d->marker = false;
     d->version_id[0] = old[0] = '\0';
-    int status = sh_present_get(objects, bucket->name, d->key, &present, err);
+    int status = d->version ? present_version(objects, bucket->name, d->key, d->version, &present, err)
+                            : sh_present_get(objects, bucket->name, d->key, &present, err);
     if (status == 0)
-        status = sh_present_check(objects, bucket->name, d->key, &present, &d->condition, true, err);
+        status = sh_present_check(bucket->name, d->key, &present, &d->condition, err);
     if (status == SH_E_CONFLICT || status == SH_E_NOT_FOUND) {
         d->status = status;
         return 0;

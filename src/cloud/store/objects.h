@@ -120,8 +120,8 @@ typedef struct sh_object_cause {
 } sh_object_cause;
 
 /* What must hold of the current object for a write or a delete to be done; looked at inside its transaction.
- * All zero: nothing. SH_E_CONFLICT: does not hold. SH_E_NOT_FOUND: `match` is given and there is no object of
- * that key (the latest version is no delete marker either: for that, too, SH_E_CONFLICT when deleting). */
+ * All zero: nothing. SH_E_CONFLICT: does not hold. SH_E_NOT_FOUND: `match` is given and there is no current
+ * object (a delete marker is none, whatever is behind it). */
 typedef struct sh_object_if {
     const char *match;   /* value of If-Match: an entity tag, quoted or not, several, or "*" */
     bool absent;         /* If-None-Match: * : there is no current object */
@@ -164,10 +164,10 @@ int sh_object_check(const sh_objects *objects, const char *bucket, const char *k
 /* One to delete, and what became of it. */
 typedef struct sh_object_doomed {
     const char *key;
-    const char *version; /* NULL: the object itself, which with versioning leaves a delete marker */
-    sh_object_if condition;
-    int status;  /* out: 0; SH_E_CONFLICT, SH_E_NOT_FOUND: of the condition */
-    bool marker; /* out: a delete marker was made, or the version that was removed was one */
+    const char *version;    /* NULL: the object itself, which with versioning leaves a delete marker */
+    sh_object_if condition; /* of the current object, or of that version */
+    int status;             /* out: 0; SH_E_CONFLICT, SH_E_NOT_FOUND: of the condition */
+    bool marker;            /* out: a delete marker was made, or the version that was removed was one */
     char version_id[SH_VERSION_ID]; /* out: of the marker that was made, or what was removed; "": none */
 } sh_object_doomed;
 
