@@ -2,6 +2,7 @@
 /* Systems Manager: the table of actions, and those that are neither sending nor listing. */
 #include "cloud/api/ssm.h"
 #include "cloud/api/args.h"
+#include "cloud/api/ssm_parameter.h"
 
 #include <string.h>
 #include <sys/utsname.h>
@@ -132,6 +133,19 @@ static const sh_action actions[] = {
     {"ListCommandInvocations", sh_ssm_list_command_invocations},
     {"CancelCommand", cancel_command},
     {"DescribeInstanceInformation", describe_instance_information},
+    {"PutParameter", sh_ssm_put_parameter},
+    {"GetParameter", sh_ssm_get_parameter},
+    {"GetParameters", sh_ssm_get_parameters},
+    {"GetParametersByPath", sh_ssm_get_by_path},
+    {"GetParameterHistory", sh_ssm_parameter_history},
+    {"DescribeParameters", sh_ssm_describe_parameters},
+    {"DeleteParameter", sh_ssm_delete_parameter},
+    {"DeleteParameters", sh_ssm_delete_parameters},
+    {"LabelParameterVersion", sh_ssm_label_parameter},
+    {"UnlabelParameterVersion", sh_ssm_unlabel_parameter},
+    {"AddTagsToResource", sh_ssm_add_tags},
+    {"RemoveTagsFromResource", sh_ssm_remove_tags},
+    {"ListTagsForResource", sh_ssm_list_tags},
     {NULL, NULL},
 };
 

@@ -16,6 +16,7 @@ extern const char sh_schema_mckept[];          /* mckept.c: its queues, presets,
 extern const char sh_schema_activities[];      /* activities.c: activities of Step Functions */
 extern const char sh_schema_versions[];        /* versions.c: versions and aliases of state machines */
 extern const char sh_schema_express[];         /* express.c: executions of express state machines */
+extern const char sh_schema_parameters[];      /* parameters.c: Parameter Store */
 extern const char sh_schema_logs[];            /* logs.c: groups, streams and events of CloudWatch Logs */
 extern const char sh_schema_maps[];            /* maps.c: runs of distributed Map states */
 extern const char sh_schema_iam[];             /* iam.c: users, groups, roles, policies, access keys */
