@@ -21,25 +21,25 @@
 
 /* Who is to look at the database again. */
 enum {
-    SH_WAKE_EVENTS = 1 << 0,   /* deliverer of the outbox */
-    SH_WAKE_FLOWS = 1 << 1,    /* executions: a task ended, a new execution, a timer */
-    SH_WAKE_COMMANDS = 1 << 2, /* runner of SSM commands */
-    SH_WAKE_MCJOBS = 1 << 3,   /* runner of MediaConvert jobs */
-    SH_WAKE_EFFECTS = 1 << 4,  /* calls of tasks that are more than a change of the database */
-    SH_WAKE_MAPS = 1 << 10,    /* runs of distributed Map states */
+    SH_WAKE_EVENTS = 1 << 0,     /* deliverer of the outbox */
+    SH_WAKE_FLOWS = 1 << 1,      /* executions: a task ended, a new execution, a timer */
+    SH_WAKE_COMMANDS = 1 << 2,   /* runner of SSM commands */
+    SH_WAKE_MCJOBS = 1 << 3,     /* runner of MediaConvert jobs */
+    SH_WAKE_EFFECTS = 1 << 4,    /* calls of tasks that are more than a change of the database */
+    SH_WAKE_MAPS = 1 << 10,      /* runs of distributed Map states */
     SH_WAKE_LIFECYCLE = 1 << 11, /* s3_expire.c */
 };
 
 typedef struct sh_cloud_settings {
-    const char *data;        /* folder of everything; made if missing */
-    const char *region;      /* "us-east-1" by default */
-    const char *account;     /* 12 digits, a string */
-    const char *instance_id; /* of the built-in node, "i-…" */
-    const char *program;     /* absolute path of the spyhop program, for children */
-    const char *models;      /* folder of models or NULL */
+    const char *data;         /* folder of everything; made if missing */
+    const char *region;       /* "us-east-1" by default */
+    const char *account;      /* 12 digits, a string */
+    const char *instance_id;  /* of the built-in node, "i-…" */
+    const char *program;      /* absolute path of the spyhop program, for children */
+    const char *models;       /* folder of models or NULL */
     int keep_executions_days; /* after their end; 0: 90 */
     int keep_commands_days;   /* after their end; 0: 30 */
-    const char *domains;     /* "example.com,example.org": names below which hosts are buckets, or NULL */
+    const char *domains;      /* "example.com,example.org": names below which hosts are buckets, or NULL */
 } sh_cloud_settings;
 
 typedef struct sh_cloud {

@@ -98,7 +98,8 @@ static bool prune(sh_cloud *cloud, pruning *p)
         int64_t jump_ms = wall_ms - p->wall_ms - passed_ms;
         if (jump_ms < JUMP_MS && jump_ms > -JUMP_MS)
             p->cursor = 0;
-        int64_t days = cloud->settings.keep_executions_days ? cloud->settings.keep_executions_days : KEEP_DAYS;
+        int64_t days =
+            cloud->settings.keep_executions_days ? cloud->settings.keep_executions_days : KEEP_DAYS;
         p->before_ms = wall_ms - days * DAY_MS;
         p->monotonic_ms = monotonic_ms;
         p->wall_ms = wall_ms;
