@@ -118,11 +118,21 @@ static const char *small_letters(sh_arena *arena, const char *name)
     return out;
 }
 
+/* Blanks around a value are not part of it. */
+static const char *trimmed(sh_arena *arena, const char *value)
+{
+    value += strspn(value, " \t");
+    size_t length = strlen(value);
+    while (length > 0 && (value[length - 1] == ' ' || value[length - 1] == '\t'))
+        length--;
+    return sh_arena_strndup(arena, value, length);
+}
+
 static bool put_meta(sh_s3 *s3, json_t *meta, const sh_http_field *field, bool own, const char **stored)
 {
     const char *name = small_letters(s3->arena, field->name);
-    const char *value = field->value;
-    if ((own && !s3->form) || !sh_utf8_valid(value, strlen(value)))
+    const char *value = trimmed(s3->arena, field->value);
+    if (value && ((own && !s3->form) || !sh_utf8_valid(value, strlen(value))))
         value = from_latin(s3->arena, value);
     if (name && value && strcmp(name, "content-encoding") == 0)
         value = without_chunked(s3->arena, value);
