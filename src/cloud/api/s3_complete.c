@@ -4,6 +4,7 @@
  * parts'. */
 #include "base/size.h"
 #include "cloud/api/s3_checksum.h"
+#include "cloud/api/s3_lifecycle.h"
 #include "cloud/api/s3_part.h"
 #include "cloud/http/digest.h"
 
@@ -336,7 +337,11 @@ static void join_and_publish(completion *c)
         sh_s3_fail_write(s3, &c->condition, &err);
     } else {
         sh_cloud_wake(s3->cloud, SH_WAKE_EVENTS);
+        int64_t size = 0;
+        for (size_t i = 0; i < c->use_count; i++)
+            size += c->use[i].size;
         sh_s3_wrote_version(s3, version);
+        sh_s3_expiration_written(s3, size, c->upload.tags);
         answer_completion(c);
     }
 }

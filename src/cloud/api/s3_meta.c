@@ -6,6 +6,7 @@
  * its writer had encoded so is ASCII and comes back as it went in. */
 #include "base/size.h"
 #include "cloud/api/s3.h"
+#include "cloud/api/s3_acl.h"
 #include "cloud/http/digest.h"
 
 #include <ctype.h>
@@ -277,9 +278,8 @@ static bool redirect_good(sh_s3 *s3)
 bool sh_s3_meta_supported(sh_s3 *s3)
 {
     static const char *const refused[] = {"x-amz-write-offset-bytes"};
-    static const char *const refused_prefixes[] = {"x-amz-grant-", "x-amz-object-lock-"};
-    const char *acl = sh_http_field_get(s3->head, "x-amz-acl");
-    const char *name = NULL, *storage;
+    static const char *const refused_prefixes[] = {"x-amz-object-lock-"};
+    const char *name = NULL, *storage, *acl;
     for (size_t i = 0; i < SH_COUNT(refused); i++)
         if (sh_http_field_get(s3->head, refused[i]))
             name = refused[i];
@@ -287,10 +287,9 @@ bool sh_s3_meta_supported(sh_s3 *s3)
         for (size_t j = 0; j < s3->head->field_count; j++)
             if (strncasecmp(s3->head->fields[j].name, refused_prefixes[i], strlen(refused_prefixes[i])) == 0)
                 name = s3->head->fields[j].name;
-    if (acl && strcmp(acl, "private") != 0 && strcmp(acl, "bucket-owner-full-control") != 0)
-        name = "x-amz-acl";
     if (!name)
-        return storage_class(s3, &storage) && encryption_good(s3) && redirect_good(s3);
+        return storage_class(s3, &storage) && encryption_good(s3) && redirect_good(s3) &&
+               sh_s3_acl_asked(s3, &acl);
     sh_s3_fail_header(s3, name);
     return false;
 }
@@ -303,7 +302,8 @@ bool sh_s3_draft(sh_s3 *s3, sh_object_new *out)
     out->condition.match = sh_http_field_get(s3->head, "if-match");
     out->condition.absent = sh_http_field_get(s3->head, "if-none-match") != NULL;
     out->headers = sh_s3_meta_json(s3);
-    return out->headers && storage_class(s3, &out->storage) && sh_s3_tags_asked(s3, &out->tags);
+    return out->headers && storage_class(s3, &out->storage) && sh_s3_tags_asked(s3, &out->tags) &&
+           sh_s3_acl_asked(s3, &out->acl);
 }
 
 /* ---- giving back ---- */

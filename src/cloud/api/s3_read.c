@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* How an object is given to its reader: preconditions first, then which of its bytes (a range or a part),
  * then the fields. */
+#include "cloud/api/s3_lifecycle.h"
 #include "cloud/api/s3_part.h"
 #include "cloud/http/condition.h"
 
@@ -149,6 +150,7 @@ void sh_s3_answer_object(sh_s3 *s3, const sh_object *object, int fd)
         return;
     }
     object_fields(s3, object, &given);
+    sh_s3_expiration_field(s3, object);
     if (fd >= 0)
         sh_http_answer_file(s3->http, given.status, fd, given.first, given.length);
     else

@@ -3,6 +3,7 @@
  * is looked at twice: when the head is there, so that nobody sends gigabytes in vain, and in the transaction
  * of the write, which alone decides. */
 #include "cloud/api/s3.h"
+#include "cloud/api/s3_lifecycle.h"
 
 #include <string.h>
 
@@ -78,5 +79,6 @@ bool sh_s3_write(sh_s3 *s3, const char *reason, const sh_object_new *more)
     s3->receiver.path = NULL;
     sh_cloud_wake(s3->cloud, SH_WAKE_EVENTS);
     sh_s3_wrote_version(s3, version);
+    sh_s3_expiration_written(s3, s3->receiver.size, item.tags);
     return true;
 }
