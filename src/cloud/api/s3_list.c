@@ -32,6 +32,19 @@ static void put_name(const listing *l, sh_buf *out, const char *name, const char
         out->failed = true;
 }
 
+/* ListObjects gives the prefix back as it was asked for, whatever the encoding, where XML can hold it:
+ * clients do not decode it there, as they do in ListObjectsV2. */
+static void put_prefix(const listing *l, sh_buf *out)
+{
+    bool plain = !l->v2;
+    for (const char *c = l->prefix; plain && *c; c++)
+        plain = (unsigned char)*c >= 0x20 || strchr("\t\n\r", *c);
+    if (plain)
+        sh_xml_put(out, "Prefix", l->prefix);
+    else
+        put_name(l, out, "Prefix", l->prefix);
+}
+
 static void put_checksum_kind(sh_buf *out, const char *checksum)
 {
     char name[32] = "";
@@ -173,7 +186,7 @@ static void put_page(listing *l, sh_buf *out, const char *next)
 {
     sh_s3_begin_xml(out, "ListBucketResult");
     sh_xml_put(out, "Name", l->s3->bucket);
-    put_name(l, out, "Prefix", l->prefix);
+    put_prefix(l, out);
     if (*l->delimiter)
         put_name(l, out, "Delimiter", l->delimiter);
     sh_xml_put_int(out, "MaxKeys", l->max);
