@@ -255,28 +255,16 @@ static int load_role(sh_cloud *cloud, sh_iam_kept *thing, const void *about, sh_
     return sh_policy_parse(&thing->trust, SH_POLICY_TRUST, e.trust, strlen(e.trust), err);
 }
 
-static bool trusts(const sh_cloud *cloud, const sh_iam_kept *role, const sh_iam_taking *t,
-                   const char *service)
+static bool trusts(const sh_cloud *cloud, const sh_iam_kept *role, const sh_iam_taking *t)
 {
     const char *account[] = {cloud->settings.account}, *source[] = {t->source_arn};
     sh_policy_key keys[] = {{"aws:SourceAccount", account, 1}, {"aws:SourceArn", source, 1}};
     sh_policy_request request = {.action = "sts:AssumeRole",
                                  .resource = t->role_arn,
-                                 .caller = {.service = service},
+                                 .caller = {.service = t->service},
                                  .keys = keys,
                                  .key_count = t->source_arn ? 2 : 1};
     return sh_policy_says(role->trust, &request, NULL) == SH_POLICY_ALLOW;
-}
-
-/* states.amazonaws.com may stand as states.REGION.amazonaws.com in a trust policy. A deny of either counts
- * only where the other does not allow, as on AWS a service is one of both. */
-static bool trusts_service(const sh_cloud *cloud, const sh_iam_kept *role, const sh_iam_taking *t)
-{
-    char regional[160];
-    const char *dot = strchr(t->service, '.');
-    snprintf(regional, sizeof(regional), "%.*s.%s%s", dot ? (int)(dot - t->service) : 0, t->service,
-             cloud->settings.region, dot ? dot : "");
-    return trusts(cloud, role, t, t->service) || (dot && trusts(cloud, role, t, regional));
 }
 
 static void fit_session_name(char to[65], const char *name)
@@ -304,7 +292,7 @@ int sh_caller_by_role(sh_cloud *cloud, const sh_iam_taking *t, sh_arena *arena, 
     snprintf(cache_name, sizeof(cache_name), "role %s", t->role_arn);
     if (own && (status = sh_iam_hold(cloud, cache_name, load_role, t->role_arn, &role, err)) < 0)
         return status;
-    if (own && !trusts_service(cloud, role, t))
+    if (own && !trusts(cloud, role, t))
         status = sh_fail(err, SH_E_DENIED, "%s does not trust %s", t->role_arn, t->service);
     sh_caller caller = {
         .arn = sh_arena_printf(arena, "arn:aws:sts::%.12s:assumed-role/%s/%s", account, name, session),

@@ -40,7 +40,7 @@ void sh_iam_release(sh_iam_grant *grant); /* once for each success; does nothing
 /* What the role's trust policy is asked. */
 typedef struct sh_iam_taking {
     const char *role_arn;
-    const char *service;      /* "states.amazonaws.com"; its regional name is good, too */
+    const char *service;      /* "states.amazonaws.com"; a trust policy may have a regional name of it */
     const char *session_name; /* made fit when it has other characters or more than 64 */
     const char *source_arn;   /* aws:SourceArn: the state machine, the rule; NULL: none */
 } sh_iam_taking;
