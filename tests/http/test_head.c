@@ -43,8 +43,8 @@ static void target_is_split_and_kept_raw(void **state)
 
 static void bad_targets_are_refused(void **state)
 {
-    static const char *const bad[] = {"*",       "http://host/", "/?a=%",  "/?a=%4",
-                                      "/?a=%zz", "/?%00=1",      "/?a=%00"};
+    static const char *const bad[] = {"*",      "ftp://host/", "http://host", "/?a=%",
+                                      "/?a=%4", "/?a=%zz",     "/?%00=1",     "/?a=%00"};
     char big[SH_HTTP_TARGET_MAX + 2];
     sh_http_head head = {0};
     (void)state;
@@ -58,6 +58,51 @@ static void bad_targets_are_refused(void **state)
         big[i] = i == 1 ? '?' : i % 2 ? '&' : 'a';
     big[1000] = '\0';
     assert_int_equal(sh_http_head_target(&head, arena, big, NULL), SH_E_LIMIT);
+}
+
+static void whole_urls_are_paths(void **state)
+{
+    static const char *const rows[][3] = {{"http://host/", "/", ""},
+                                          {"HTTPS://h:1/a/b?c=d", "/a/b", "c=d"},
+                                          {"/http://host/", "/http://host/", ""}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        sh_http_head head = {0};
+        assert_int_equal(sh_http_head_target(&head, arena, rows[i][0], NULL), 0);
+        assert_string_equal(head.path, rows[i][1]);
+        assert_string_equal(head.query, rows[i][2]);
+    }
+}
+
+static void heads_whose_body_is_in_doubt(void **state)
+{
+    static const struct {
+        sh_http_field fields[3];
+        const char *version;
+        int status; /* 0: nothing is wrong */
+    } rows[] = {
+        {{{"Host", "h"}, {"Content-Length", "1"}, {"X", ""}}, "HTTP/1.1", 0},
+        {{{"Host", "h"}, {"Transfer-Encoding", "Chunked"}, {"X", ""}}, "HTTP/1.1", 0},
+        {{{"Content-Length", "1"}, {"A-b_c.d", ""}, {"X", ""}}, "HTTP/1.0", 0},
+        {{{"Content-Length", "1"}, {"A", ""}, {"X", ""}}, "HTTP/1.1", 400},
+        {{{"Host", "h"}, {"host", "h"}, {"X", ""}}, "HTTP/1.1", 400},
+        {{{"Host", "h"}, {"Content-Length", "1"}, {"content-length", "1"}}, "HTTP/1.1", 400},
+        {{{"Host", "h"}, {"Content-Length", "1"}, {"Transfer-Encoding", "chunked"}}, "HTTP/1.1", 400},
+        {{{"Host", "h"}, {"Transfer-Encoding", "chunked"}, {"Transfer-Encoding", "chunked"}},
+         "HTTP/1.1",
+         400},
+        {{{"Host", "h"}, {"Transfer-Encoding", "gzip"}, {"X", ""}}, "HTTP/1.1", 501},
+        {{{"Host", "h"}, {"a b", ""}, {"X", ""}}, "HTTP/1.1", 400},
+        {{{"Host", "h"}, {"", ""}, {"X", ""}}, "HTTP/1.1", 400},
+        {{{"Host", "h"}, {"a:", ""}, {"X", ""}}, "HTTP/1.1", 400},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        sh_http_head head = {.fields = (sh_http_field *)(uintptr_t)rows[i].fields, .field_count = 3};
+        int status = 0;
+        const char *fault = sh_http_head_fault(&head, rows[i].version, &status);
+        assert_int_equal(fault ? status : 0, rows[i].status);
+    }
 }
 
 static void fields_are_found_in_any_case(void **state)
@@ -109,6 +154,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(target_is_split_and_kept_raw),
         cmocka_unit_test(bad_targets_are_refused),
+        cmocka_unit_test(whole_urls_are_paths),
+        cmocka_unit_test(heads_whose_body_is_in_doubt),
         cmocka_unit_test(fields_are_found_in_any_case),
         cmocka_unit_test(encoding_and_decoding),
         cmocka_unit_test(utf8),

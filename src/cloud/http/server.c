@@ -16,6 +16,7 @@
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@ enum {
     THREADS = 32,
     CONNECTIONS_MAX = 12800,
     CONNECTION_MEMORY = 64 * 1024, /* request head and read buffer */
+    KEPT_MAX = 1024, /* with more connections, none outlives its answer: one that asked holds its memory */
     IDLE_SECONDS = 120,
     ANSWER_FIELDS_MAX = SH_HTTP_FIELDS_MAX + 64, /* all that a request can have brought, and our own */
 };
@@ -45,7 +47,8 @@ struct sh_http_server {
     pthread_cond_t ended;
     int running;           /* requests between begin and end */
     sh_http_request *held; /* a list */
-    bool stopping;         /* none is held any more */
+    atomic_int connections;
+    bool stopping; /* none is held any more */
 };
 
 struct sh_http_request {
@@ -237,6 +240,8 @@ static void set_response(sh_http_request *request, int status, struct MHD_Respon
     }
     request->record.status = status;
     request->response = response;
+    if (atomic_load(&request->server->connections) > KEPT_MAX && !request->cut)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     for (size_t i = 0; i < request->field_count; i++)
         if (request->fields[i].value[0] &&
             MHD_add_response_header(response, request->fields[i].name, request->fields[i].value) != MHD_YES)
@@ -496,6 +501,14 @@ static void on_completed(void *opaque, struct MHD_Connection *connection, void *
     pthread_mutex_unlock(&server->mutex);
 }
 
+static void on_connection(void *opaque, struct MHD_Connection *connection, void **slot,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    sh_http_server *server = opaque;
+    (void)connection, (void)slot;
+    atomic_fetch_add(&server->connections, what == MHD_CONNECTION_NOTIFY_STARTED ? 1 : -1);
+}
+
 static size_t leave_escapes(void *opaque, struct MHD_Connection *connection, char *text)
 {
     (void)opaque, (void)connection;
@@ -545,8 +558,9 @@ static struct MHD_Daemon *start_daemon(sh_http_server *server, const sh_http_opt
         options->threads ? options->threads : (unsigned)THREADS, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL,
-        MHD_OPTION_ARRAY, options->tls ? tls : tls + 2, MHD_OPTION_END);
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+        server, MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL, MHD_OPTION_ARRAY,
+        options->tls ? tls : tls + 2, MHD_OPTION_END);
 }
 
 int sh_http_open(sh_http_server **out, const sh_http_options *options, const sh_http_handler *handler,

@@ -270,15 +270,27 @@ bool sh_sigv2_sign(const char *secret, const char *string, size_t length, char *
     return true;
 }
 
-sh_auth_fault sh_sigv2_check(const sh_sigv2 *claim, const sh_http_head *head, const char *host_bucket,
-                             const char *secret, sh_arena *arena, const char **message)
+static sh_auth_fault compare(const sh_sigv2 *claim, const char *text, const char *secret,
+                             const char **message)
 {
     char expected[SH_SIGV2_TEXT];
-    char *text = sh_sigv2_string_to_sign(claim, head, host_bucket, arena);
     if (!text || strlen(secret) > SH_SIGV4_SECRET_MAX || !sh_sigv2_sign(secret, text, strlen(text), expected))
         return bad(SH_AUTH_MEMORY, message, "The request is too large to verify");
     if (strlen(claim->signature) != strlen(expected) ||
         CRYPTO_memcmp(expected, claim->signature, strlen(expected)) != 0)
         return bad(SH_AUTH_MISMATCH, message, SH_SIGV4_MISMATCH);
     return SH_AUTH_OK;
+}
+
+sh_auth_fault sh_sigv2_check(const sh_sigv2 *claim, const sh_http_head *head, const char *host_bucket,
+                             const char *secret, sh_arena *arena, const char **message)
+{
+    char *text = sh_sigv2_string_to_sign(claim, head, host_bucket, arena);
+    sh_auth_fault fault = compare(claim, text, secret, message);
+    if (fault != SH_AUTH_MISMATCH || host_bucket || !head->path[1] || strchr(head->path + 1, '/'))
+        return fault;
+    sh_http_head folder = *head; /* clients that send "/bucket" sign "/bucket/" */
+    folder.path = sh_arena_printf(arena, "%s/", head->path);
+    text = folder.path ? sh_sigv2_string_to_sign(claim, &folder, NULL, arena) : NULL;
+    return compare(claim, text, secret, message);
 }

@@ -375,15 +375,12 @@ static void put_fields(sh_buf *out, const sh_sigv4 *claim, const sh_http_head *h
     sh_buf_printf(out, "\n%s\n", claim->signed_fields);
 }
 
-char *sh_sigv4_canonical(const sh_sigv4 *claim, const sh_http_head *head, const char *payload_hash, bool s3,
-                         sh_arena *arena)
+static char *canonical(const sh_sigv4 *claim, const sh_http_head *head, const char *path,
+                       const char *payload_hash, sh_arena *arena)
 {
     char *text = NULL;
     sh_buf out;
-    const char *path = canonical_path(head->path, s3, arena);
     sh_buf_init(&out, CANONICAL_MAX);
-    if (!path)
-        return NULL;
     sh_buf_printf(&out, "%s\n%s\n", head->method, path);
     if (put_query(&out, claim, head, arena)) {
         put_fields(&out, claim, head);
@@ -392,6 +389,13 @@ char *sh_sigv4_canonical(const sh_sigv4 *claim, const sh_http_head *head, const 
     }
     sh_buf_free(&out);
     return text;
+}
+
+char *sh_sigv4_canonical(const sh_sigv4 *claim, const sh_http_head *head, const char *payload_hash, bool s3,
+                         sh_arena *arena)
+{
+    const char *path = canonical_path(head->path, s3, arena);
+    return path ? canonical(claim, head, path, payload_hash, arena) : NULL;
 }
 
 char *sh_sigv4_string_to_sign(const sh_sigv4 *claim, const char *canonical, sh_arena *arena)
@@ -470,19 +474,30 @@ const char *sh_sigv4_unsigned(const sh_sigv4 *claim, const sh_http_head *head, s
     return any && !text ? "x-amz-" : text; /* never fewer for want of memory */
 }
 
-sh_auth_fault sh_sigv4_check(sh_sigv4 *claim, const sh_http_head *head, const char *secret,
-                             const char *payload_hash, bool s3, sh_arena *arena, const char **message)
+/* claim->key is there. */
+static sh_auth_fault compare(const sh_sigv4 *claim, const char *request, sh_arena *arena,
+                             const char **message)
 {
     char expected[65];
-    char *canonical = sh_sigv4_canonical(claim, head, payload_hash, s3, arena);
-    char *text = canonical ? sh_sigv4_string_to_sign(claim, canonical, arena) : NULL;
-    if (!text || !sh_sigv4_key(secret, claim->date, claim->region, claim->service, claim->key) ||
-        !sh_sigv4_sign(claim->key, text, strlen(text), expected))
+    char *text = request ? sh_sigv4_string_to_sign(claim, request, arena) : NULL;
+    if (!text || !sh_sigv4_sign(claim->key, text, strlen(text), expected))
         return bad(SH_AUTH_MEMORY, message, "The request is too large to verify");
     if (strlen(claim->signature) != 64 || CRYPTO_memcmp(expected, claim->signature, 64) != 0)
         return bad(SH_AUTH_MISMATCH, message, SH_SIGV4_MISMATCH);
-    if (sh_sigv4_unsigned(claim, head, arena))
+    return SH_AUTH_OK;
+}
+
+sh_auth_fault sh_sigv4_check(sh_sigv4 *claim, const sh_http_head *head, const char *secret,
+                             const char *payload_hash, bool s3, sh_arena *arena, const char **message)
+{
+    if (!sh_sigv4_key(secret, claim->date, claim->region, claim->service, claim->key))
+        return bad(SH_AUTH_MEMORY, message, "The request is too large to verify");
+    sh_auth_fault fault =
+        compare(claim, sh_sigv4_canonical(claim, head, payload_hash, s3, arena), arena, message);
+    if (fault == SH_AUTH_MISMATCH && s3) /* clients that send "%2F" sign it, too */
+        fault = compare(claim, canonical(claim, head, head->path, payload_hash, arena), arena, message);
+    if (!fault && sh_sigv4_unsigned(claim, head, arena))
         return bad(SH_AUTH_UNSIGNED_FIELD, message,
                    "There were headers present in the request which were not signed");
-    return SH_AUTH_OK;
+    return fault;
 }
