@@ -190,9 +190,6 @@ bool sh_s3_need_upload(sh_s3 *s3, sh_upload *upload);
 bool sh_s3_need_part(sh_s3 *s3, int64_t *number, sh_upload *upload);
 /* Stores the received file as that part; the answer is left to the caller. False after having answered. */
 bool sh_s3_store_part(sh_s3 *s3, int64_t number, const sh_upload *upload);
-/* Publishes the received file as the request's key. False after having answered. */
-bool sh_s3_publish(sh_s3 *s3, const char *reason, const char *content_type, const char *headers,
-                   bool only_if_absent);
 
 /* ---- s3_write.c ---- */
 /* If-Match and If-None-Match of a request that writes its key: what they ask of the transaction of the write;

@@ -139,7 +139,7 @@ static bool delete_batch(batch *b)
 {
     sh_err err = {0};
     size_t count = 0;
-    sh_object_cause cause = sh_s3_cause(b->s3, "DeleteObjects");
+    sh_object_cause cause = sh_s3_cause(b->s3, "DeleteObject");
     sh_object_doomed *doomed = sh_arena_alloc(b->s3->arena, b->count * sizeof(*doomed));
     for (size_t i = 0; doomed && i < b->count; i++)
         if (!b->entries[i].code)

@@ -20,14 +20,6 @@ void sh_s3_put_object_begin(sh_s3 *s3)
         sh_s3_receive_begin(s3, (sh_s3_checksum_rule){0});
 }
 
-bool sh_s3_publish(sh_s3 *s3, const char *reason, const char *content_type, const char *headers,
-                   bool only_if_absent)
-{
-    sh_object_new more = {
-        .content_type = content_type, .headers = headers, .condition = {.absent = only_if_absent}};
-    return sh_s3_write(s3, reason, &more);
-}
-
 void sh_s3_put_object(sh_s3 *s3)
 {
     sh_object_new draft = {0};
