@@ -39,6 +39,7 @@ SMALL, BIG = 4096, 1 << 30
 RATIO_BAR, UP_BAR, DOWN_BAR, IDLE_BAR_MB, LOAD_BAR_MB, START_BAR, PAGE_BAR_MS = 10, 0.5, 0.8, 30, 200, 1, 50
 READY_SECONDS = 60
 missed = []
+folders_made = []  # removed at the end: ext4 is slow to make files for some seconds after many were removed
 
 
 def hold(what, good):
@@ -70,6 +71,7 @@ def free_port():
 class Spyhop:
     def __init__(self, folder, data=None):
         self.folder = tempfile.mkdtemp(prefix="s3-bench-", dir=folder)
+        folders_made.append(self.folder)
         self.data = data or self.folder + "/data"
         begun = time.monotonic()
         with open(self.folder + "/log", "wb") as log:
@@ -91,7 +93,6 @@ class Spyhop:
     def stop(self):
         self.process.terminate()
         code = self.process.wait()
-        shutil.rmtree(self.folder)
         if code:
             raise SystemExit("the server ended with exit code %d" % code)
 
@@ -240,6 +241,7 @@ def big(arguments, nginx):
             peer.stop()
             shutil.rmtree(root)
         server.stop()
+        shutil.rmtree(server.data)
     speed = {name: BIG / 1e6 / statistics.median(values) for name, values in times.items()}
     slower = min(speed["dd"], speed["md5"])
     print("1 GiB up: %.0f MB/s (spread %s); dd conv=fsync %.0f (%s), MD5 on a core %.0f: %.2f of the slower%s"
@@ -315,6 +317,8 @@ def main():
         memory(arguments)
     if "many" in only:
         many(arguments)
+    for folder in folders_made:
+        shutil.rmtree(folder)
     if missed:
         print("missed: " + ", ".join(missed))
     return 1 if missed else 0
