@@ -112,7 +112,7 @@ static const char *expand(const sh_call *call, const char *service, const char *
 
 /* ---- an action ---- */
 
-static const sh_ask *find(const char *service, const char *action)
+const sh_ask *sh_ask_find(const char *service, const char *action)
 {
     for (const sh_ask *row = sh_asks; row->service; row++)
         if (strcmp(row->service, service) == 0 && strcmp(row->action, action) == 0)
@@ -133,7 +133,7 @@ static int ask_row(sh_call *call, const sh_ask *row, const char *name)
 int sh_authorize_action(sh_call *call, const char *service, const char *action)
 {
     char name[128];
-    const sh_ask *row = find(service, action);
+    const sh_ask *row = sh_ask_find(service, action);
     int length = snprintf(name, sizeof(name), "%s:%s", service, action);
     if (length < 0 || (size_t)length >= sizeof(name))
         return sh_call_fail(call, 400, "UnknownOperationException", "the action's name is too long");

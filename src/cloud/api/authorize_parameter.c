@@ -9,10 +9,10 @@
 static int ask_one(sh_call *call, const char *action, const char *given)
 {
     const sh_cloud_settings *s = &call->cloud->settings;
-    const char *arn = given;
-    if (strncmp(given, "arn:", 4) != 0)
+    const char *arn = given, *name = given + (*given == '/');
+    if (strncmp(given, "arn:", 4) != 0) /* a version or label behind the name is not part of it */
         arn = sh_arena_printf(call->arena, "arn:aws:ssm:%s:%s:parameter/%.*s", s->region, s->account,
-                              (int)strcspn(given, ":"), given + (*given == '/'));
+                              (int)strcspn(name, ":"), name);
     if (!arn)
         return sh_call_fail(call, 500, "InternalServerError", "no memory for an ARN");
     return sh_ask_tags(call, action, arn);

@@ -114,6 +114,15 @@ const sh_ask sh_asks[] = {
     {"logs", "DescribeLogStreams", "log-group:{logGroupName}:log-stream:", NULL, NULL, NULL},
     {"logs", "FilterLogEvents", "log-group:{logGroupName}:log-stream:", NULL, NULL, NULL},
 
+    {"logs", "TagResource", "{resourceArn}", sh_ask_tags, NULL, NULL},
+    {"logs", "UntagResource", "{resourceArn}", sh_ask_tags, NULL, NULL},
+    {"logs", "ListTagsForResource", "{resourceArn}", NULL, NULL, NULL},
+    {"logs", "TagLogGroup", "log-group:{logGroupName}:log-stream:", sh_ask_tags, NULL, NULL},
+    {"logs", "UntagLogGroup", "log-group:{logGroupName}:log-stream:", NULL, NULL, NULL},
+    {"logs", "ListTagsLogGroup", "log-group:{logGroupName}:log-stream:", NULL, NULL, NULL},
+    {"logs", "TestMetricFilter", "*", NULL, NULL, NULL},
+
+    {"sts", "GetAccessKeyInfo", "*", NULL, NULL, NULL},
     {"sts", "GetCallerIdentity", NULL, NULL, NULL, NULL},
     {"sts", "GetSessionToken", NULL, NULL, NULL, NULL},
     {"sts", "AssumeRole", NULL, NULL, NULL, NULL}, /* the role's trust policy has a word: sts.c */

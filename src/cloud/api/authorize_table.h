@@ -21,6 +21,7 @@ typedef struct sh_ask {
     const char *to;   /* the service that it is passed to */
 } sh_ask;
 
+const sh_ask *sh_ask_find(const char *service, const char *action); /* NULL: it has no row */
 extern const sh_ask sh_asks[]; /* sorted by nothing; ends with a row whose service is NULL */
 
 /* authorize_fn.c: the functions of the table. */
