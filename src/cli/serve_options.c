@@ -75,6 +75,15 @@ static bool read_keep_commands(sh_serve_options *o, const char *text)
     return read_days("keep-commands", text, &o->cloud.keep_commands_days);
 }
 
+static bool read_new_buckets(sh_serve_options *o, const char *text)
+{
+    o->cloud.open_buckets = strcmp(text, "open") == 0;
+    if (o->cloud.open_buckets || strcmp(text, "closed") == 0)
+        return true;
+    fprintf(stderr, "spyhop serve: --new-buckets \"%s\" is neither open nor closed\n", text);
+    return false;
+}
+
 static const row rows[] = {
     {"data", "DIR", "folder of everything the server keeps; made if it is not there",
      offsetof(sh_serve_options, cloud.data), NULL},
@@ -97,6 +106,10 @@ static const row rows[] = {
      read_keep_executions},
     {"keep-commands", "DAYS", "commands of SSM and their output, after their end (30)", 0,
      read_keep_commands},
+    {"new-buckets", "WAY",
+     "closed: without ACLs, public access blocked, as AWS makes\nthem today; open: as before April 2023 "
+     "(closed)",
+     0, read_new_buckets},
     {"stop-wait", "SECONDS", "how long SIGTERM lets running requests go on (10)", 0, read_stop_wait},
 };
 

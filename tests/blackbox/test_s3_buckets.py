@@ -463,6 +463,42 @@ class Acls(BucketCase):
         self.assertEqual(len(self.s3.get_object_acl(Bucket=name, Key="d")["Grants"]), 2)
 
 
+class OpenBuckets(unittest.TestCase):
+    """spyhop serve --new-buckets open: as AWS made buckets before April 2023."""
+
+    def test_new_buckets(self):
+        with Server(arguments=["--new-buckets", "open"]) as server:
+            s3 = server.client("s3")
+            s3.create_bucket(Bucket="shown", ACL="public-read")
+            self.assertEqual(len(s3.get_bucket_acl(Bucket="shown")["Grants"]), 2)
+            s3.put_object(Bucket="shown", Key="k", Body=b"1", ACL="public-read")
+            self.assertEqual(send(server, "GET", "/shown/k", headers={"Host": server.endpoint[7:]}).data, b"1")
+            s3.put_bucket_policy(Bucket="shown", Policy=allow("shown"))
+            for code, call in [("NoSuchPublicAccessBlockConfiguration", s3.get_public_access_block),
+                               ("OwnershipControlsNotFoundError", s3.get_bucket_ownership_controls)]:
+                with self.assertRaises(s3.exceptions.ClientError) as error:
+                    call(Bucket="shown")
+                self.assertEqual(error.exception.response["Error"]["Code"], code)
+
+    def test_option(self):
+        with self.assertRaises(RuntimeError):
+            Server(arguments=["--new-buckets", "ajar"])
+
+
+class CommandLine(BucketCase):
+    """The AWS CLI."""
+
+    def test_bucket(self):
+        self.server.aws("s3", "mb", "s3://by-cli")
+        self.server.aws("s3api", "put-bucket-cors", "--bucket", "by-cli", "--cors-configuration",
+                        '{"CORSRules": [{"AllowedOrigins": ["*"], "AllowedMethods": ["GET"]}]}')
+        self.server.aws("s3api", "put-bucket-lifecycle-configuration", "--bucket", "by-cli", "--lifecycle-configuration",
+                        '{"Rules": [{"ID": "r", "Status": "Enabled", "Filter": {}, "Expiration": {"Days": 1}}]}')
+        self.assertEqual(len(self.s3.get_bucket_cors(Bucket="by-cli")["CORSRules"]), 1)
+        self.assertEqual(self.s3.get_bucket_lifecycle_configuration(Bucket="by-cli")["Rules"][0]["ID"], "r")
+        self.server.aws("s3", "rb", "s3://by-cli")
+
+
 class Policies(BucketCase):
     def test_life(self):
         name = self.open_bucket()

@@ -39,7 +39,8 @@ typedef struct sh_cloud_settings {
     const char *models;       /* folder of models or NULL */
     int keep_executions_days; /* after their end; 0: 90 */
     int keep_commands_days;   /* after their end; 0: 30 */
-    const char *domains;      /* "example.com,example.org": names below which hosts are buckets, or NULL */
+    bool open_buckets;   /* new buckets take ACLs and block nothing, as AWS made them before April 2023 */
+    const char *domains; /* "example.com,example.org": names below which hosts are buckets, or NULL */
 } sh_cloud_settings;
 
 typedef struct sh_cloud {

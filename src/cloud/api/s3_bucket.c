@@ -161,12 +161,13 @@ static bool ownership_good(sh_s3 *s3, const char *acl, const char **text)
         sh_s3_bad_argument(s3, "x-amz-object-ownership", wanted, "Invalid x-amz-object-ownership header");
         return false;
     }
-    if (acl && (!wanted || strcmp(wanted, "BucketOwnerEnforced") == 0)) {
+    bool open = s3->cloud->settings.open_buckets;
+    if (acl && (wanted ? strcmp(wanted, "BucketOwnerEnforced") == 0 : !open)) {
         sh_s3_fail(s3, 400, "InvalidBucketAclWithObjectOwnership",
                    "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting");
         return false;
     }
-    if (sh_acl_is_public(acl)) {
+    if (sh_acl_is_public(acl) && !open) {
         sh_s3_fail(s3, 400, "InvalidBucketAclWithBlockPublicAccessError",
                    "Bucket cannot have public ACLs set with BlockPublicAccess enabled");
         return false;
@@ -175,6 +176,7 @@ static bool ownership_good(sh_s3 *s3, const char *acl, const char **text)
                                      "<OwnershipControls><Rule><ObjectOwnership>%s</ObjectOwnership></Rule>"
                                      "</OwnershipControls>",
                                      wanted)
+            : open ? NULL
                    : SH_BUCKET_OWNER_ENFORCED;
     return true;
 }
@@ -205,11 +207,12 @@ void sh_s3_create_bucket(sh_s3 *s3)
     if (!read_configuration(s3, &tagging) || !sh_s3_acl_fields(s3, true, &given, &acl) ||
         !ownership_good(s3, acl, &ownership))
         return;
-    const sh_bucket_config configs[] = {{"block", SH_BUCKET_BLOCK_ALL},
-                                        {"ownership", ownership},
-                                        {"acl", acl},
-                                        {"tagging", tagging},
-                                        {NULL, NULL}};
+    const sh_bucket_config configs[] = {
+        {"block", s3->cloud->settings.open_buckets ? NULL : SH_BUCKET_BLOCK_ALL},
+        {"ownership", ownership},
+        {"acl", acl},
+        {"tagging", tagging},
+        {NULL, NULL}};
     int status = sh_bucket_create_with(&s3->objects, s3->bucket, s3->objects.region, configs, &err);
     /* Everything belongs to one account; us-east-1 answers a repetition as a success. */
     if (status == SH_E_CONFLICT && strcmp(s3->objects.region, "us-east-1") != 0)

@@ -142,7 +142,7 @@ bool sh_s3_tag_set_good(sh_s3 *s3, const sh_xml *set, size_t most)
         return false;
     for (const sh_xml *tag = set->child; tag; tag = tag->next) {
         if (++count > most) {
-            sh_s3_fail(s3, 400, "BadRequest", "Object tags cannot be greater than %zu", most);
+            sh_s3_fail(s3, 400, "BadRequest", "Bucket tag count cannot be greater than %zu", most);
             return false;
         }
         if (!sh_s3_only_children(s3, tag, parts))
