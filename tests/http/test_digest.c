@@ -67,6 +67,45 @@ static void only_what_was_asked(void **state)
     sh_digest_free(NULL);
 }
 
+/* One bit a step, straight from the definition. */
+static uint64_t bit_by_bit(uint64_t polynomial, int width, const unsigned char *bytes, size_t length)
+{
+    uint64_t ones = width == 64 ? UINT64_MAX : UINT32_MAX;
+    uint64_t value = ones;
+    for (size_t i = 0; i < length * 8; i++) {
+        uint64_t bit = (value ^ (uint64_t)(bytes[i / 8] >> (i % 8))) & 1;
+        value = bit ? (value >> 1) ^ polynomial : value >> 1;
+    }
+    return value ^ ones;
+}
+
+/* Short and long, whole and in pieces: each way through the tables and the folding. */
+static void crcs_of_every_length(void **state)
+{
+    static const struct {
+        unsigned one;
+        int width;
+        uint64_t polynomial;
+    } kinds[] = {{SH_DIGEST_CRC32, 32, 0xEDB88320},
+                 {SH_DIGEST_CRC32C, 32, 0x82F63B78},
+                 {SH_DIGEST_CRC64NVME, 64, 0x9A6C9329AC4BC9B5}};
+    unsigned char bytes[1031];
+    uint32_t seed = 1;
+    (void)state;
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        seed = seed * 1664525 + 1013904223;
+        bytes[i] = (unsigned char)(seed >> 24);
+    }
+    for (size_t k = 0; k < 3; k++)
+        for (size_t length = 0; length <= sizeof(bytes); length += length < 300 ? 1 : 43) {
+            uint64_t expected = bit_by_bit(kinds[k].polynomial, kinds[k].width, bytes, length);
+            size_t cut = length * 5 / 7;
+            assert_true(sh_crc(kinds[k].one, 0, bytes, length) == expected);
+            uint64_t first = sh_crc(kinds[k].one, 0, bytes, cut);
+            assert_true(sh_crc(kinds[k].one, first, bytes + cut, length - cut) == expected);
+        }
+}
+
 static void combined_crcs(void **state)
 {
     static const unsigned ones[] = {SH_DIGEST_CRC32, SH_DIGEST_CRC32C, SH_DIGEST_CRC64NVME};
@@ -104,11 +143,9 @@ static void base64(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(check_values),
-        cmocka_unit_test(check_pieces),
-        cmocka_unit_test(only_what_was_asked),
-        cmocka_unit_test(combined_crcs),
-        cmocka_unit_test(base64),
+        cmocka_unit_test(check_values),        cmocka_unit_test(check_pieces),
+        cmocka_unit_test(only_what_was_asked), cmocka_unit_test(crcs_of_every_length),
+        cmocka_unit_test(combined_crcs),       cmocka_unit_test(base64),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,6 +35,8 @@ void sh_base64(const unsigned char *bytes, size_t length, char *text);
 /* Strict. Number of bytes, or -1 when it is not base64 or longer than size. */
 int sh_base64_decode(const char *text, size_t length, unsigned char *out, size_t size);
 
+/* ---- crc.c ---- */
+size_t sh_crc_bytes(unsigned one); /* of its result; 0: no CRC */
 uint64_t sh_crc(unsigned one, uint64_t before, const void *bytes, size_t length); /* before: 0 at the start */
 /* CRC of A followed by B, from both and the length of B. */
 uint64_t sh_crc_combine(unsigned one, uint64_t a, uint64_t b, uint64_t length_b);
