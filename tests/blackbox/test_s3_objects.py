@@ -2,6 +2,7 @@
 """How objects of S3 are read and written: ranges, conditions, fields that travel with them, copies, lengths."""
 import base64
 import email.utils
+import json
 import socket
 import unittest
 import urllib.parse
@@ -280,6 +281,37 @@ class Fields(ObjectCase):
         for name in [kind + "-customer-algorithm", kind + "-aws-kms-key-id",
                      "x-amz-copy-source-server-side-encryption-customer-key"]:
             self.refused(raw(self.server, "PUT", "/bucket/x", b"", {name: "x"}), 501, "NotImplemented", name)
+
+    def test_in_a_presigned_query(self):
+        """A presigned URL may carry them; a field of the request goes before."""
+        import botocore.auth
+        import botocore.awsrequest
+        import botocore.credentials
+        from server import ACCESS_KEY, SECRET_KEY
+        query = "x-amz-meta-a=in+the+query&x-amz-meta-b=b&x-amz-storage-class=STANDARD_IA".replace("+", "%20")
+        request = botocore.awsrequest.AWSRequest("PUT", self.server.endpoint + "/bucket/hoisted?" + query)
+        botocore.auth.S3SigV4QueryAuth(botocore.credentials.Credentials(ACCESS_KEY, SECRET_KEY), "s3", self.server.region,
+                                       expires=60).add_auth(request)
+        path = request.url[len(self.server.endpoint):]
+        response = send(self.server, "PUT", path, b"1", {"Host": self.server.endpoint[len("http://"):]})
+        self.assertEqual(response.status, 200, response.data)
+        head = self.get("hoisted").headers
+        self.assertEqual([head[n] for n in ("x-amz-meta-a", "x-amz-meta-b", "x-amz-storage-class")],
+                         ["in the query", "b", "STANDARD_IA"])
+        response = send(self.server, "PUT", path.replace("x-amz-meta-b=b", "x-amz-meta-b=c"), b"1",
+                        {"Host": self.server.endpoint[len("http://"):]})
+        self.assertEqual((response.status, error_code(response)), (403, "SignatureDoesNotMatch"))
+
+    def test_overrides_are_not_for_strangers(self):
+        self.s3.create_bucket(Bucket="open-to-all")
+        self.s3.delete_public_access_block(Bucket="open-to-all")
+        self.s3.put_bucket_policy(Bucket="open-to-all", Policy=json.dumps({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::open-to-all/*"}]}))
+        self.s3.put_object(Bucket="open-to-all", Key="k", Body=b"1")
+        host = {"Host": self.server.endpoint[len("http://"):]}
+        self.assertEqual(send(self.server, "GET", "/open-to-all/k", headers=host).data, b"1")
+        self.refused(send(self.server, "GET", "/open-to-all/k?response-content-type=text/html", headers=host), 400,
+                     "InvalidRequest", "cannot be used for anonymous GET requests")
 
     def test_redirects(self):
         name = "x-amz-website-redirect-location"

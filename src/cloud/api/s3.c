@@ -186,12 +186,13 @@ void sh_s3_begin(sh_s3 **out, sh_cloud *cloud, sh_http_request *http, const sh_s
                  const sh_sigv4 *claim, const sh_caller *caller)
 {
     sh_s3 *s3 = sh_arena_alloc(sh_http_request_arena(http), sizeof(*s3));
-    if (!s3)
+    const sh_http_head *head = sh_s3_hoist(sh_http_request_head(http), claim, sh_http_request_arena(http));
+    if (!s3 || !head)
         return;
     *s3 = (sh_s3){.cloud = cloud,
                   .objects = sh_cloud_objects(cloud),
                   .http = http,
-                  .head = sh_http_request_head(http),
+                  .head = head,
                   .arena = sh_http_request_arena(http),
                   .claim = claim,
                   .caller = caller,

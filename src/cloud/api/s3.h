@@ -69,13 +69,13 @@ struct sh_s3 {
     sh_http_request *http;
     const sh_http_head *head;
     sh_arena *arena;
-    const sh_sigv4 *claim;            /* checked; version 0: nobody signed */
-    const sh_caller *caller;          /* arn NULL: anonymous */
+    const sh_sigv4 *claim;               /* checked; version 0: nobody signed */
+    const sh_caller *caller;             /* arn NULL: anonymous */
     const struct sh_bucket_rules *rules; /* s3_rules.h: looked up once, by sh_s3_rules */
-    const sh_s3_operation *operation; /* NULL: answered already */
-    const char *bucket;               /* decoded; NULL: service level */
-    const char *key;                  /* decoded; NULL: bucket level */
-    const char *body;                 /* of operations that do not stream */
+    const sh_s3_operation *operation;    /* NULL: answered already */
+    const char *bucket;                  /* decoded; NULL: service level */
+    const char *key;                     /* decoded; NULL: bucket level */
+    const char *body;                    /* of operations that do not stream */
     size_t body_length;
     sh_s3_receiver receiver;
     struct sh_s3_form *form;                 /* of PostObject */
@@ -158,6 +158,10 @@ const char *sh_s3_digest_name(unsigned one);             /* "crc32" */
 const char *sh_s3_digest_said(unsigned one);             /* "CRC32" */
 /* x-amz-checksum-algorithm, 0 without it. False after having answered. */
 bool sh_s3_asked_algorithm(sh_s3 *s3, unsigned *out);
+
+/* ---- s3_hoist.c ---- */
+/* The head with the fields that a presigned query carries; NULL: no memory. */
+const sh_http_head *sh_s3_hoist(const sh_http_head *head, const sh_sigv4 *claim, sh_arena *arena);
 
 /* ---- s3_read.c ---- */
 /* Answers GetObject or HeadObject with the object that was found. fd: its file, closed here; -1: HEAD. */
