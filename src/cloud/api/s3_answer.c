@@ -17,7 +17,7 @@ static void common_fields(sh_http_request *http)
     sh_http_add_field(http, "Server", "Spyhop");
 }
 
-enum { REFUSAL_MAX = 512 * 1024, FAIL_DETAILS_MAX = 8, MESSAGE_MAX = 1024 };
+enum { REFUSAL_MAX = 512 * 1024, FAIL_DETAILS_MAX = 8, MESSAGE_MAX = 4096 };
 
 static void refuse(sh_http_request *http, int status, const char *code, const char *message,
                    const sh_s3_detail *details, size_t count)

@@ -55,7 +55,7 @@ int sh_effect_queue(sh_cloud *cloud, const sh_flow_resource *resource, sh_wait *
 
 int sh_effect_fail(sh_effect *effect, int http_status, const char *code, const char *format, ...)
 {
-    char message[1024];
+    char message[4096];
     va_list args;
     va_start(args, format);
     vsnprintf(message, sizeof(message), format, args);
