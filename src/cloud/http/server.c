@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -201,12 +202,13 @@ void sh_http_release(sh_http_request *request)
     pthread_mutex_unlock(&server->mutex);
 }
 
+/* Over TLS, unread bytes (the farewell) may lie before the end. */
 bool sh_http_gone(const sh_http_request *request)
 {
-    char byte;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    return info && recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+    struct pollfd look = {.fd = info ? info->connect_fd : -1, .events = POLLRDHUP};
+    return poll(&look, 1, 0) == 1 && look.revents;
 }
 
 static void let_all_go(sh_http_server *server)
