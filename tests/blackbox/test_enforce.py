@@ -318,6 +318,8 @@ class Objects(EnforceCase):
         self.denied(self.ann.copy_object, Key="copy", CopySource=source, says=self.say("s3:PutObject", self.here + "/copy"))
         self.permit(allow(["s3:GetObject", "s3:PutObject"], self.all))
         self.ann.copy_object(Bucket=self.bucket, Key="copy", CopySource=source)
+        self.denied(self.ann.copy_object, Key="copy", CopySource={"Bucket": self.bucket, "Key": "none"},
+                    says=self.say("s3:ListBucket", self.here))
         self.permit(allow("s3:PutObject", self.all), allow("s3:GetObject", self.all, StringEquals={"aws:username": "bob"}))
         upload = self.s3.create_multipart_upload(Bucket=self.bucket, Key="parts")["UploadId"]
         self.denied(self.ann.upload_part_copy, Key="parts", UploadId=upload, PartNumber=1, CopySource=source)

@@ -95,7 +95,7 @@ static int take_on(batch *b, sh_call *call, const char *role, const char *rule_a
 static int start_execution(batch *b, const char *arn, const char *role, const char *rule_arn,
                            const char *name, const char *input, sh_aws_error *error)
 {
-    sh_caller session;
+    sh_caller session = {0};
     const sh_action *action = sh_action_find(&sh_service_states, "StartExecution");
     json_t *in = json_pack("{s:s, s:s, s:s}", "stateMachineArn", arn, "name", name, "input", input);
     sh_call call = {.cloud = b->cloud, .arena = b->arena, .caller = &session, .now_ms = b->now_ms, .in = in};

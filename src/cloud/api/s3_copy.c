@@ -65,6 +65,18 @@ static void fail_source(sh_s3 *s3, const source *from, const char *key, const ch
     s3->key = own;
 }
 
+/* Whether the source may be said to be missing; else answers. */
+static bool may_know(sh_s3 *s3, const source *from)
+{
+    sh_err err = {0};
+    const char *sentence = "Access Denied";
+    int status =
+        sh_s3_permit(s3->cloud, s3->caller, "s3:ListBucket", from->bucket, NULL, s3->arena, &sentence, &err);
+    if (status < 0)
+        sh_s3_fail(s3, 403, "AccessDenied", "%s", sentence);
+    return status == 0;
+}
+
 /* Finds the source; false after having answered. */
 static bool find_source(sh_s3 *s3, source *from)
 {
@@ -88,7 +100,8 @@ static bool find_source(sh_s3 *s3, source *from)
         sh_s3_about(s3, "VersionId", from->version);
         fail_source(s3, from, from->key, "NoSuchVersion", "The specified version does not exist.");
     } else if (status == SH_E_NOT_FOUND || (status == 0 && from->object.marker)) {
-        fail_source(s3, from, from->key, "NoSuchKey", "The specified key does not exist.");
+        if (may_know(s3, from))
+            fail_source(s3, from, from->key, "NoSuchKey", "The specified key does not exist.");
         return false;
     } else if (status < 0) {
         sh_s3_fail_store(s3, &err);

@@ -389,7 +389,7 @@ static int take_on(sh_call *call, const sh_actor *actor, sh_caller *session, sh_
 static int call_action(sh_cloud *cloud, sh_arena *arena, const sh_actor *actor, const sh_service *service,
                        const sh_action *action, const json_t *in, sh_call *call, sh_err *err)
 {
-    sh_caller session;
+    sh_caller session = {0};
     *call = (sh_call){
         .cloud = cloud, .arena = arena, .caller = &session, .now_ms = sh_now_ms(cloud->clock), .in = in};
     int status = take_on(call, actor, &session, err);
