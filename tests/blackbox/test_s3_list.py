@@ -322,6 +322,12 @@ class Cors(S3Case):
             self.assertIn(response.status, (400, 403))
             self.assertEqual(response.headers["Access-Control-Allow-Origin"], "https://player.example")
 
+    def test_method_that_is_meant(self):
+        for meant, told in [("GET", "https://player.example"), ("PUT", None)]:
+            response = raw(self.server, "GET", "/bucket/k", headers={"Origin": "https://player.example",
+                                                                     "Access-Control-Request-Method": meant})
+            self.assertEqual(response.headers["Access-Control-Allow-Origin"], told)
+
     def test_no_origin_no_fields(self):
         response = raw(self.server, "GET", "/bucket/k")
         self.assertIsNone(response.headers["Access-Control-Allow-Origin"])

@@ -27,7 +27,11 @@ static void put_grant(sh_s3 *s3, sh_buf *out, const sh_acl_grant *grant)
         sh_xml_put(out, "URI", uri);
     } else {
         const char *id = sh_arena_strndup(s3->arena, grant->grantee, grant->grantee_length);
+        char own[SH_CANONICAL_ID];
+        sh_canonical_id(s3->objects.account, own);
         sh_xml_put(out, "ID", id ? id : "");
+        if (id && strcmp(id, own) == 0)
+            sh_xml_put(out, "DisplayName", s3->objects.account);
         out->failed = out->failed || !id;
     }
     sh_xml_close(out, "Grantee");

@@ -131,7 +131,8 @@ static void add_fields(sh_http_request *http, const sh_xml *rule, const char *pa
 void sh_s3_cors_fields(sh_cloud *cloud, sh_http_request *http, const char *bucket)
 {
     const sh_http_head *head = sh_http_request_head(http);
-    question q = {sh_http_field_get(head, "origin"), head->method, NULL};
+    const char *meant = sh_http_field_get(head, "access-control-request-method");
+    question q = {sh_http_field_get(head, "origin"), meant ? meant : head->method, NULL};
     const sh_bucket_rules *rules;
     const char *pattern;
     if (!q.origin || !bucket || !sh_bucket_name_valid(bucket) ||
