@@ -282,6 +282,17 @@ class Fields(ObjectCase):
                      "x-amz-copy-source-server-side-encryption-customer-key"]:
             self.refused(raw(self.server, "PUT", "/bucket/x", b"", {name: "x"}), 501, "NotImplemented", name)
 
+    def test_encryption_of_a_bucket(self):
+        kind = "x-amz-server-side-encryption"
+        self.s3.create_bucket(Bucket="encrypts")
+        self.s3.put_bucket_encryption(Bucket="encrypts", ServerSideEncryptionConfiguration={
+            "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]})
+        self.assertEqual(raw(self.server, "PUT", "/encrypts/k", b"1").headers[kind], "AES256")
+        self.assertEqual(raw(self.server, "HEAD", "/encrypts/k").headers[kind], "AES256")
+        copied = raw(self.server, "PUT", "/encrypts/copy", headers={"x-amz-copy-source": "encrypts/k"})
+        self.assertEqual(copied.headers[kind], "AES256")
+        self.assertIsNone(self.copy("encrypts/k").headers[kind])
+
     def test_in_a_presigned_query(self):
         """A presigned URL may carry them; a field of the request goes before."""
         import botocore.auth
@@ -405,6 +416,11 @@ class Copies(ObjectCase):
         self.assertEqual((found.findtext("BucketName"), found.findtext("Key")), ("bucket", "none"))
         found = elements(self.copy("nowhere/from").data)
         self.assertEqual(found.findtext("BucketName"), "nowhere")
+
+    def test_owner_of_the_source(self):
+        name = "x-amz-source-expected-bucket-owner"
+        self.refused(self.copy("bucket/from", headers={name: "999999999999"}), 403, "AccessDenied")
+        self.assertEqual(self.copy("bucket/from", headers={name: self.server.account}).status, 200)
 
     def test_to_no_bucket(self):
         response = raw(self.server, "PUT", "/nowhere/to", headers={"x-amz-copy-source": "bucket/from"})

@@ -109,13 +109,22 @@ static bool find_source(sh_s3 *s3, source *from)
     return status == 0;
 }
 
+static bool owner_expected(sh_s3 *s3)
+{
+    const char *owner = sh_http_field_get(s3->head, "x-amz-source-expected-bucket-owner");
+    if (!owner || strcmp(owner, s3->objects.account) == 0)
+        return true;
+    sh_s3_fail(s3, 403, "AccessDenied", "Access Denied");
+    return false;
+}
+
 /* Opens the source and checks its preconditions. False after having answered. */
 static bool open_source(sh_s3 *s3, source *from)
 {
     const char *failed = NULL;
     from->fd = -1;
-    if (!read_name(s3, from) || !sh_s3_may_read(s3, from->bucket, from->key, from->version) ||
-        !find_source(s3, from))
+    if (!owner_expected(s3) || !read_name(s3, from) ||
+        !sh_s3_may_read(s3, from->bucket, from->key, from->version) || !find_source(s3, from))
         return false;
     if (sh_precondition(s3->head, "x-amz-copy-source-", from->object.etag, from->object.modified_ms,
                         &failed)) {

@@ -7,6 +7,7 @@
 #include "base/size.h"
 #include "cloud/api/s3.h"
 #include "cloud/api/s3_acl.h"
+#include "cloud/api/s3_rules.h"
 #include "cloud/http/digest.h"
 
 #include <ctype.h>
@@ -166,6 +167,15 @@ static const char *as_text(sh_s3 *s3, const json_t *meta)
     return out;
 }
 
+/* What the bucket says of new objects whose writer does not. False after having answered. */
+static bool put_defaults(sh_s3 *s3, json_t *meta)
+{
+    const sh_bucket_rules *rules = sh_s3_need_rules(s3);
+    if (rules && rules->encryption_text && !json_object_get(meta, encryption))
+        json_object_set_new(meta, encryption, json_string("AES256"));
+    return rules != NULL;
+}
+
 const char *sh_s3_meta_json(sh_s3 *s3)
 {
     const char *out = NULL, *value;
@@ -185,7 +195,7 @@ const char *sh_s3_meta_json(sh_s3 *s3)
         fail_too_much(s3, user);
     else if (!good)
         sh_s3_fail(s3, 400, "InvalidArgument", "A metadata field has control characters, or no valid name");
-    else
+    else if (put_defaults(s3, meta))
         out = as_text(s3, meta);
     json_decref(meta);
     return out;
