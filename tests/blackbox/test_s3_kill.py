@@ -234,7 +234,7 @@ class Kills(unittest.TestCase):
                               timeout=120)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         report = json.loads(done.stdout)
-        self.assertEqual((report["problems"], report["clean"]), ([], True))
+        self.assertEqual((report["problems"], report["clean"], report["unverified"]), ([], True, 0))
         return report
 
     def kills(self, server, count, seconds):

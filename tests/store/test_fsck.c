@@ -149,6 +149,27 @@ static void files_missing_short_and_wrong(void **state)
     assert_non_null(strstr(told, "bytes s3://bucket/wrong-\n"));
 }
 
+/* The entity tag is the MD5 of the parts' MD5s ("ab", "c"): both are read as long as the row says. */
+static void objects_of_parts(void **state)
+{
+    sh_object_new item = {.bucket = "bucket",
+                          .key = "film",
+                          .etag = "d833159094d1d7ad96ffcc78414e3682-2",
+                          .path = stage("abc"),
+                          .parts = "[[1,2,null],[7,1,null]]"};
+    (void)state;
+    assert_int_equal(sh_objects_publish(&store, &item, 1, NULL, NULL), 0);
+    sh_fsck f = check(false, true);
+    assert_string_equal(told, "");
+    assert_int_equal(f.unverified, 0);
+    write_file(file_of("film"), "abd");
+    check(false, true);
+    assert_string_equal(told, "bytes s3://bucket/film-\n");
+    assert_int_equal(sh_db_run(store.db, NULL, "UPDATE objects SET parts = '[[1,2],[7,9]]'", ""), 0);
+    f = check(false, true);
+    assert_int_equal(f.unverified, 1);
+}
+
 static void orphans_and_strays(void **state)
 {
     char path[PATH_MAX + 100], lost[PATH_MAX + 100];
@@ -360,6 +381,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(nothing_is_wrong),
         TEST(files_missing_short_and_wrong),
+        TEST(objects_of_parts),
         TEST(orphans_and_strays),
         TEST(files_under_way),
         TEST(parts),

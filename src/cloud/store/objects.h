@@ -87,7 +87,7 @@ typedef struct sh_object {
     bool latest;            /* of its key's versions */
     const char *tags;       /* JSON object {key: value}, or NULL: none */
     const char *acl;        /* JSON text of its access control list, or NULL: private */
-    const char *parts;      /* JSON array of the parts it was made of, or NULL: written in one */
+    const char *parts;      /* [[number, size, checksum or null] …] it was made of, or NULL: written in one */
     const char *storage;    /* storage class, or NULL: STANDARD */
 } sh_object;
 

@@ -128,14 +128,14 @@ static bool read_etag(const char *etag, long *parts)
     return *end == '\0' && *parts > 0 && *parts <= 10000;
 }
 
-/* Sizes of the parts, which make up the whole file; NULL: not known. */
+/* Sizes of the parts, which make up the whole file, of [[number, size, checksum] …]; NULL: not known. */
 static int64_t *part_sizes(const sh_scrub_row *row, long count)
 {
     json_t *list = row->parts ? json_loads(row->parts, 0, NULL) : NULL;
     int64_t *sizes = json_array_size(list) == (size_t)count ? calloc((size_t)count, sizeof(*sizes)) : NULL;
     int64_t left = row->size;
     for (long i = 0; sizes && i < count; i++) {
-        const json_t *size = json_object_get(json_array_get(list, (size_t)i), "size");
+        const json_t *size = json_array_get(json_array_get(list, (size_t)i), 1);
         sizes[i] = json_is_integer(size) ? json_integer_value(size) : -1;
         left = sizes[i] < 0 || sizes[i] > left ? -1 : left - sizes[i];
         if (left < 0)
