@@ -419,8 +419,8 @@ static void expire_noncurrent(void **state)
     (void)state;
     versioning(SH_VERSIONING_ENABLED);
     for (int i = 0; i < 5; i++) {
-        put("k", "12345" + i);
-        put("l", "12345" + i);
+        put("k", &"12345"[i]);
+        put("l", &"12345"[i]);
         now += 1000;
     }
     delete_version("l", NULL);

@@ -219,6 +219,12 @@ void sh_s3_fail_marker(sh_s3 *s3, const sh_object *marker, bool named);
 void sh_s3_fail_version(sh_s3 *s3, const char *version);
 void sh_s3_version_field(sh_s3 *s3, const sh_object *object); /* x-amz-version-id */
 
+/* ---- s3_list.c: what all lists write ---- */
+/* A name, percent-encoded with encoding-type=url. */
+void sh_s3_put_name(sh_s3 *s3, bool url, sh_buf *out, const char *name, const char *text);
+/* <ChecksumAlgorithm> and <ChecksumType> of a checksum, which may be NULL. */
+void sh_s3_put_checksum_kind(sh_buf *out, const char *checksum);
+
 /* ---- s3_tagging.c ---- */
 /* Tags of x-amz-tagging as the store keeps them; NULL: none. False after having answered. */
 bool sh_s3_tags_asked(sh_s3 *s3, const char **tags);

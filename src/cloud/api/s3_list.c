@@ -23,13 +23,18 @@ typedef struct listing {
     sh_buf prefixes;
 } listing;
 
-static void put_name(const listing *l, sh_buf *out, const char *name, const char *text)
+void sh_s3_put_name(sh_s3 *s3, bool url, sh_buf *out, const char *name, const char *text)
 {
-    const char *encoded = l->url ? sh_http_encode(l->s3->arena, text, strlen(text), true) : text;
+    const char *encoded = url ? sh_http_encode(s3->arena, text, strlen(text), true) : text;
     if (encoded)
         sh_xml_put(out, name, encoded);
     else
         out->failed = true;
+}
+
+static void put_name(const listing *l, sh_buf *out, const char *name, const char *text)
+{
+    sh_s3_put_name(l->s3, l->url, out, name, text);
 }
 
 /* ListObjects gives the prefix back as it was asked for, whatever the encoding, where XML can hold it:
@@ -45,7 +50,7 @@ static void put_prefix(const listing *l, sh_buf *out)
         put_name(l, out, "Prefix", l->prefix);
 }
 
-static void put_checksum_kind(sh_buf *out, const char *checksum)
+void sh_s3_put_checksum_kind(sh_buf *out, const char *checksum)
 {
     char name[32] = "";
     const char *equals = checksum ? strchr(checksum, '=') : NULL;
@@ -72,7 +77,7 @@ static int on_entry(void *opaque, const sh_object *object, const char *common_pr
     put_name(l, out, "Key", object->key);
     sh_s3_put_time(out, "LastModified", object->modified_ms);
     sh_s3_put_etag(out, object->etag);
-    put_checksum_kind(out, object->checksum);
+    sh_s3_put_checksum_kind(out, object->checksum);
     sh_xml_put_int(out, "Size", object->size);
     if (l->owner)
         sh_s3_put_owner(out, l->s3, "Owner");

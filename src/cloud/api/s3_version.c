@@ -137,23 +137,7 @@ typedef struct listing {
 
 static void put_name(const listing *l, sh_buf *out, const char *name, const char *text)
 {
-    const char *encoded = l->url ? sh_http_encode(l->s3->arena, text, strlen(text), true) : text;
-    if (encoded)
-        sh_xml_put(out, name, encoded);
-    else
-        out->failed = true;
-}
-
-static void put_algorithm(const listing *l, sh_buf *out, const char *checksum)
-{
-    const char *equals = checksum ? strchr(checksum, '=') : NULL;
-    char *name = equals ? sh_arena_strndup(l->s3->arena, checksum, (size_t)(equals - checksum)) : NULL;
-    if (!name)
-        return;
-    for (char *c = name; *c; c++)
-        *c = (char)(*c >= 'a' && *c <= 'z' ? *c - 32 : *c);
-    sh_xml_put(out, "ChecksumAlgorithm", name);
-    sh_xml_put(out, "ChecksumType", strchr(equals, '-') ? "COMPOSITE" : "FULL_OBJECT");
+    sh_s3_put_name(l->s3, l->url, out, name, text);
 }
 
 static int on_version(void *opaque, const sh_object *object, const char *common_prefix)
@@ -171,7 +155,7 @@ static int on_version(void *opaque, const sh_object *object, const char *common_
         sh_s3_put_time(out, "LastModified", object->modified_ms);
         if (!object->marker) {
             sh_s3_put_etag(out, object->etag);
-            put_algorithm(l, out, object->checksum);
+            sh_s3_put_checksum_kind(out, object->checksum);
             sh_xml_put_int(out, "Size", object->size);
         }
         sh_s3_put_owner(out, l->s3, "Owner");

@@ -39,7 +39,7 @@ bool sh_s3_write_conditions(sh_s3 *s3, sh_object_if *out)
 void sh_s3_fail_write(sh_s3 *s3, const sh_object_if *condition, const sh_err *err)
 {
     sh_bucket bucket;
-    if (err->status == SH_E_CONFLICT) {
+    if (err->status == SH_E_CONFLICT && (condition->match || condition->absent)) {
         fail_condition(s3, condition);
         return;
     }

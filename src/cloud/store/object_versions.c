@@ -157,10 +157,11 @@ int sh_version_make_way(const sh_objects *objects, const sh_bucket *bucket, cons
     memcpy(old, gone.file, SH_OBJECT_FILE);
     if (status < 0 || present->found)
         return status < 0 ? status : retire(objects, bucket->name, key, err);
-    return sh_db_run(objects->db, err,
-                     "UPDATE object_versions SET noncurrent_ms = ?3 WHERE bucket = ?1 AND key = ?2"
-                     " AND noncurrent_ms IS NULL",
-                     "ssi", bucket->name, key, sh_now_ms(objects->clock));
+    return sh_db_run(
+        objects->db, err,
+        "UPDATE object_versions SET noncurrent_ms = ?3 WHERE bucket = ?1 AND key = ?2"
+        " AND sequence = (SELECT max(sequence) FROM object_versions WHERE bucket = ?1 AND key = ?2)",
+        "ssi", bucket->name, key, sh_now_ms(objects->clock));
 }
 
 int sh_version_add_marker(const sh_objects *objects, const sh_bucket *bucket, const char *key,
