@@ -106,6 +106,16 @@ class Users(IamCase):
                                                        UserName="plain", Password="secret-secret"))
         self.assertEqual(self.iam.list_mfa_devices(UserName="plain")["MFADevices"], [])
         self.assertEqual(self.iam.list_account_aliases()["AccountAliases"], [])
+        rows = [("list_signing_certificates", "Certificates", True), ("list_ssh_public_keys", "SSHPublicKeys", True),
+                ("list_service_specific_credentials", "ServiceSpecificCredentials", True),
+                ("list_virtual_mfa_devices", "VirtualMFADevices", False),
+                ("list_server_certificates", "ServerCertificateMetadataList", False),
+                ("list_saml_providers", "SAMLProviderList", False),
+                ("list_open_id_connect_providers", "OpenIDConnectProviderList", False)]
+        for action, name, of_user in rows:
+            with self.subTest(action):
+                self.assertEqual(getattr(self.iam, action)(**({"UserName": "plain"} if of_user else {})).get(name, []), [])
+        self.fails("NoSuchEntity", 404, self.iam.get_account_password_policy)
 
     def test_unknown_action(self):
         answer = form(self.server, "iam", {"Action": "DanceOnTables", "Version": "2010-05-08"})
@@ -496,6 +506,24 @@ class MayThey(IamCase):
         self.iam.delete_user_policy(UserName="leaver", PolicyName="p0")
         self.iam.delete_user(UserName="leaver")
         self.fails("InvalidAccessKeyId", 403, s3.list_buckets)
+
+
+class Tasks(IamCase):
+    def test_a_state_machine_calls_iam(self):
+        sfn = self.server.client("stepfunctions")
+        arn = self.role("machine", policy=document(allow("iam:GetRole")),
+                        trusted=trust({"Service": "states.amazonaws.com"}))
+        definition = {"StartAt": "A", "States": {"A": {
+            "Type": "Task", "Resource": "arn:aws:states:::aws-sdk:iam:getRole",
+            "Parameters": {"RoleName.$": "$.role"}, "OutputPath": "$.Role.Arn", "End": True}}}
+        machine = sfn.create_state_machine(name="m", definition=json.dumps(definition), roleArn=arn,
+                                           type="EXPRESS")["stateMachineArn"]
+        run = lambda role: sfn.start_sync_execution(stateMachineArn=machine, input=json.dumps({"role": role}))
+        self.assertEqual(json.loads(run("machine")["output"]), arn)
+        failed = run("none")
+        self.assertEqual(failed["error"], "Iam.NoSuchEntityException")
+        self.assertTrue(failed["cause"].startswith("The role with name none cannot be found. (Service: Iam, Status Code: "
+                                                   "404, "), failed["cause"])
 
 
 if __name__ == "__main__":

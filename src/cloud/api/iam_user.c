@@ -325,12 +325,62 @@ int sh_iam_list_aliases(sh_call *call, sh_err *err)
     return empty_page(call, "AccountAliases", err);
 }
 
-int sh_iam_list_mfa(sh_call *call, sh_err *err)
+static int empty_of_user(sh_call *call, const char *name, sh_err *err)
 {
     sh_iam_entity e;
     bool root;
     int status = sh_iam_need_user(call, &e, &root, err);
-    return status < 0 ? status : empty_page(call, "MFADevices", err);
+    return status < 0 ? status : empty_page(call, name, err);
+}
+
+int sh_iam_list_mfa(sh_call *call, sh_err *err)
+{
+    return empty_of_user(call, "MFADevices", err);
+}
+
+int sh_iam_list_virtual_mfa(sh_call *call, sh_err *err)
+{
+    return empty_page(call, "VirtualMFADevices", err);
+}
+
+int sh_iam_list_signing(sh_call *call, sh_err *err)
+{
+    return empty_of_user(call, "Certificates", err);
+}
+
+int sh_iam_list_ssh(sh_call *call, sh_err *err)
+{
+    return empty_of_user(call, "SSHPublicKeys", err);
+}
+
+int sh_iam_list_service_credentials(sh_call *call, sh_err *err)
+{
+    sh_iam_entity e;
+    bool root;
+    int status = sh_iam_need_user(call, &e, &root, err);
+    return status < 0 ? status : sh_iam_give(call, json_pack("{s:[]}", "ServiceSpecificCredentials"), err);
+}
+
+int sh_iam_list_server_certificates(sh_call *call, sh_err *err)
+{
+    return empty_page(call, "ServerCertificateMetadataList", err);
+}
+
+int sh_iam_list_saml(sh_call *call, sh_err *err)
+{
+    return sh_iam_give(call, json_pack("{s:[]}", "SAMLProviderList"), err);
+}
+
+int sh_iam_list_oidc(sh_call *call, sh_err *err)
+{
+    return sh_iam_give(call, json_pack("{s:[]}", "OpenIDConnectProviderList"), err);
+}
+
+int sh_iam_get_password_policy(sh_call *call, sh_err *err)
+{
+    (void)err;
+    return sh_call_fail(call, 404, "NoSuchEntity", "The Password Policy with domain name %s cannot be found.",
+                        call->cloud->settings.account);
 }
 
 int sh_iam_get_login(sh_call *call, sh_err *err)
