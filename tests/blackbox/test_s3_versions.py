@@ -459,6 +459,28 @@ class DeleteObjects(VersionCase):
         self.assertEqual(self.listed(bucket), [])
 
 
+class Tasks(VersionCase):
+    def test_tasks_of_state_machines_tell_versions(self):
+        bucket = self.versioned("tasks")
+        states = self.server.client("stepfunctions")
+        role = self.server.role("tasks", {"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
+
+        def task(action, **arguments):
+            answer = states.create_state_machine(name=action + str(len(self.listed(bucket))), type="EXPRESS", roleArn=role,
+                                                 definition=json.dumps({"StartAt": "A", "States": {"A": {
+                                                     "Type": "Task", "Resource": "arn:aws:states:::aws-sdk:s3:" + action,
+                                                     "Parameters": arguments, "End": True}}}))
+            done = states.start_sync_execution(stateMachineArn=answer["stateMachineArn"], input="{}")
+            self.assertEqual(done["status"], "SUCCEEDED", done)
+            return json.loads(done["output"])
+        made = task("putObject", Bucket=bucket, Key="k", Body="text")
+        self.assertEqual(made["VersionId"], self.s3.head_object(Bucket=bucket, Key="k")["VersionId"])
+        self.assertEqual(task("headObject", Bucket=bucket, Key="k")["VersionId"], made["VersionId"])
+        gone = task("deleteObject", Bucket=bucket, Key="k")
+        self.assertEqual((gone["DeleteMarker"], gone["VersionId"]), (True, self.listed(bucket)[1][1]))
+        self.assertNotIn("VersionId", task("putObject", Bucket="bucket", Key="k", Body="text"))
+
+
 class Kill(VersionCase):
     def test_versions_outlive_a_crash(self):
         bucket = self.versioned("outlive")

@@ -222,6 +222,8 @@ void sh_s3_version_field(sh_s3 *s3, const sh_object *object); /* x-amz-version-i
 /* ---- s3_list.c: what all lists write ---- */
 /* A name, percent-encoded with encoding-type=url. */
 void sh_s3_put_name(sh_s3 *s3, bool url, sh_buf *out, const char *name, const char *text);
+/* max-keys, at most a page of 1,000. False after having answered. */
+bool sh_s3_max_keys(sh_s3 *s3, int64_t *max);
 /* <ChecksumAlgorithm> and <ChecksumType> of a checksum, which may be NULL. */
 void sh_s3_put_checksum_kind(sh_buf *out, const char *checksum);
 

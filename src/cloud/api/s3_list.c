@@ -127,12 +127,11 @@ void sh_s3_put_token(sh_s3 *s3, sh_buf *out, const char *name, const char *text)
 
 /* ---- the request ---- */
 
-static bool read_max(listing *l)
+bool sh_s3_max_keys(sh_s3 *s3, int64_t *max)
 {
-    sh_s3 *s3 = l->s3;
     const char *text = param(s3, "max-keys");
     int64_t value;
-    l->max = PAGE;
+    *max = PAGE;
     if (!*text)
         return true;
     if (!sh_parse_i64(text, strlen(text), INT32_MIN, INT32_MAX, &value)) {
@@ -144,7 +143,7 @@ static bool read_max(listing *l)
                            "Argument maxKeys must be an integer between 0 and 2147483647");
         return false;
     }
-    l->max = value < PAGE ? value : PAGE;
+    *max = value < PAGE ? value : PAGE;
     return true;
 }
 
@@ -174,7 +173,7 @@ static bool read_query(listing *l)
                            "The continuation token provided is incorrect");
         return false;
     }
-    return read_max(l);
+    return sh_s3_max_keys(s3, &l->max);
 }
 
 /* ---- the answer ---- */

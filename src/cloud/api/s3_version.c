@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-enum { PAGE = 1000 };
-
 const char *sh_s3_version(const sh_s3 *s3)
 {
     return sh_http_param_get(s3->head, "versionId");
@@ -197,15 +195,14 @@ static bool read_query(listing *l)
         sh_s3_fail_with(s3, 400, "InvalidArgument", marker, 2, "A version-id marker cannot be empty.");
         return false;
     }
-    if (!sh_s3_version_good(s3, "version-id-marker", l->version_marker) ||
-        !sh_s3_int_param(s3, "max-keys", 0, INT32_MAX, PAGE, &max))
+    if (!sh_s3_version_good(s3, "version-id-marker", l->version_marker) || !sh_s3_max_keys(s3, &max))
         return false;
     l->query = (sh_versions_query){.bucket = s3->bucket,
                                    .prefix = param(s3, "prefix"),
                                    .delimiter = param(s3, "delimiter"),
                                    .after = l->key_marker,
                                    .after_version = l->version_marker,
-                                   .max = max > PAGE ? PAGE : (int)max};
+                                   .max = (int)max};
     return true;
 }
 

@@ -118,6 +118,8 @@ static json_t *describe(const sh_object *object)
     failed |= put(out, "ETag", sh_s3_etag(object->etag));
     failed |= put(out, "LastModified", sh_s3_time(object->modified_ms));
     failed |= put_headers(out, object->headers);
+    if (object->versioned)
+        failed |= put(out, "VersionId", json_string(object->version_id));
     if (!failed)
         return out;
     json_decref(out);
@@ -217,16 +219,28 @@ static int get_object(sh_effect *e, sh_err *err)
 
 /* ---- writing ---- */
 
+typedef struct published {
+    sh_effect *effect;
+    char version[SH_VERSION_ID]; /* "": the bucket never had versions */
+} published;
+
+/* In the transaction of the object: its version is known by now. */
 static int tell(void *opaque, sh_err *err)
 {
-    return sh_effect_tell(opaque, err);
+    published *p = opaque;
+    if (p->version[0] && put(p->effect->out, "VersionId", json_string(p->version)) < 0)
+        return sh_s3_no_memory(err);
+    return sh_effect_tell(p->effect, err);
 }
 
 static int publish(sh_effect *e, const sh_object_new *item, const char *reason, sh_err *err)
 {
     sh_objects objects = sh_cloud_objects(e->cloud);
     sh_object_cause cause = {.reason = reason};
-    int status = sh_objects_publish_with(&objects, item, 1, &cause, tell, e, err);
+    published p = {.effect = e};
+    sh_object_new made = *item;
+    made.version_id = p.version;
+    int status = sh_objects_publish_with(&objects, &made, 1, &cause, tell, &p, err);
     if (status == 0)
         sh_cloud_wake(e->cloud, SH_WAKE_EVENTS | SH_WAKE_FLOWS);
     else
@@ -481,11 +495,13 @@ static int delete_object(sh_effect *e, sh_err *err)
     if ((status =
              sh_effect_permit(e, "s3:DeleteObject", sh_s3_text(e, "Bucket"), sh_s3_text(e, "Key"), err)) < 0)
         return status;
-    status = sh_object_delete(&objects, sh_s3_text(e, "Bucket"), sh_s3_text(e, "Key"), &cause, err);
+    sh_object_doomed doomed = {.key = sh_s3_text(e, "Key")};
+    status = sh_objects_delete_each(&objects, sh_s3_text(e, "Bucket"), &doomed, 1, &cause, err);
     if (status < 0)
         return sh_s3_refuse_task(e, status, sh_s3_text(e, "Bucket"), false);
     sh_cloud_wake(e->cloud, SH_WAKE_EVENTS);
-    e->out = json_object();
+    e->out = doomed.marker ? json_pack("{s:b, s:s}", "DeleteMarker", 1, "VersionId", doomed.version_id)
+                           : json_object();
     return e->out ? 0 : sh_s3_no_memory(err);
 }
 
