@@ -302,6 +302,14 @@ static bool completed_before(completion *c)
     return true;
 }
 
+/* If it still is, what was not found is the object that If-Match speaks of. */
+static bool upload_there(completion *c)
+{
+    sh_upload upload;
+    return sh_upload_get(&c->s3->objects, c->s3->bucket, c->s3->key, c->upload.id, c->s3->arena, &upload,
+                         NULL) == 0;
+}
+
 static void join_and_publish(completion *c)
 {
     sh_s3 *s3 = c->s3;
@@ -331,7 +339,7 @@ static void join_and_publish(completion *c)
     }
     if (status == SH_E_NOT_FOUND && completed_before(c)) { /* by the same request, sent twice */
         answer_completion(c);
-    } else if (status == SH_E_NOT_FOUND) {
+    } else if (status == SH_E_NOT_FOUND && !upload_there(c)) {
         sh_s3_no_such_upload(s3);
     } else if (status < 0) {
         sh_s3_fail_write(s3, &c->condition, &err);
