@@ -531,6 +531,21 @@ class Policies(BucketCase):
         big = allow(name, Sid="x" * 20480)
         self.refused(raw(self.server, "PUT", "/%s?policy" % name, big.encode()), 400, "PolicyTooLarge")
 
+    def test_principals_are_there(self):
+        name, iam = self.open_bucket(), self.server.client("iam")
+        user = iam.create_user(UserName="reader", Path="/team/")["User"]["Arn"]
+        for principal, good in [(user, True), ("arn:aws:iam::012345678901:root", True), ("012345678901", True),
+                                ("arn:aws:iam::210987654321:user/elsewhere", True),
+                                ("arn:aws:iam::012345678901:user/reader", False),
+                                ("arn:aws:iam::012345678901:role/none", False)]:
+            with self.subTest(principal=principal):
+                if good:
+                    self.s3.put_bucket_policy(Bucket=name, Policy=allow(name, {"AWS": [principal]}))
+                else:
+                    response = self.fails("MalformedPolicy", 400, self.s3.put_bucket_policy, Bucket=name,
+                                          Policy=allow(name, {"AWS": [user, principal]}))
+                    self.assertEqual(response["Error"]["Message"], "Invalid principal in policy")
+
     def test_what_is_public(self):
         name = self.open_bucket()
         account = "arn:aws:iam::012345678901:root"

@@ -242,9 +242,14 @@ void sh_s3_head_bucket(sh_s3 *s3)
 void sh_s3_delete_bucket(sh_s3 *s3)
 {
     sh_err err = {0};
+    sh_bucket bucket;
+    if (!sh_s3_need_bucket(s3, &bucket))
+        return;
     int status = sh_bucket_delete(&s3->objects, s3->bucket, &err);
     if (status == SH_E_CONFLICT)
-        sh_s3_fail(s3, 409, "BucketNotEmpty", "The bucket you tried to delete is not empty");
+        sh_s3_fail(
+            s3, 409, "BucketNotEmpty", "The bucket you tried to delete is not empty%s",
+            bucket.versioning == SH_VERSIONING_NEVER ? "" : ". You must delete all versions in the bucket.");
     else if (status < 0)
         sh_s3_fail_store(s3, &err);
     else

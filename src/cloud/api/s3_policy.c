@@ -4,6 +4,7 @@
  * that allows everybody something, and has no condition that holds for a fixed set of callers only. */
 #include "cloud/api/s3_config.h"
 #include "cloud/store/buckets.h"
+#include "cloud/store/iam.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -259,6 +260,56 @@ static const char *policy_fault(const json_t *root, const char *bucket)
     return fault;
 }
 
+/* ---- principals ---- */
+
+/* A user or role of this account has to be there; others cannot be looked at. */
+static bool principal_there(sh_s3 *s3, const char *arn)
+{
+    sh_iam_entity found;
+    const char *start = sh_arena_printf(s3->arena, "arn:aws:iam::%s:", s3->objects.account);
+    size_t length = start ? strlen(start) : 0;
+    if (!start || strncmp(arn, start, length) != 0)
+        return true;
+    const char *what = arn + length, *name = strrchr(arn, '/');
+    bool user = strncmp(what, "user/", 5) == 0;
+    if (!name || (!user && strncmp(what, "role/", 5) != 0))
+        return true;
+    int status =
+        sh_iam_get(s3->objects.db, s3->arena, user ? SH_IAM_USER : SH_IAM_ROLE, name + 1, &found, NULL);
+    if (status < 0)
+        return status != SH_E_NOT_FOUND;
+    const char *full = sh_arena_printf(s3->arena, "%s%s%s", user ? "user" : "role", found.path, found.name);
+    return !full || strcmp(full, what) == 0;
+}
+
+static const char *missing_principal(sh_s3 *s3, const json_t *value)
+{
+    const char *missing = NULL;
+    if (json_is_string(value))
+        return principal_there(s3, json_string_value(value)) ? NULL : json_string_value(value);
+    for (size_t i = 0; !missing && i < json_array_size(value); i++)
+        missing = missing_principal(s3, json_array_get(value, i));
+    return missing;
+}
+
+/* False after having answered. */
+static bool principals_good(sh_s3 *s3, const json_t *root)
+{
+    static const char *const names[] = {"Principal", "NotPrincipal"};
+    const json_t *statement;
+    for (size_t i = 0; (statement = statement_at(root, i)); i++)
+        for (size_t j = 0; j < 2; j++) {
+            const char *missing =
+                missing_principal(s3, json_object_get(json_object_get(statement, names[j]), "AWS"));
+            if (missing) {
+                sh_s3_fail_with(s3, 400, "MalformedPolicy", (sh_s3_detail[]){{"Detail", missing}}, 1,
+                                "Invalid principal in policy");
+                return false;
+            }
+        }
+    return true;
+}
+
 /* ---- operations ---- */
 
 static bool policy_good(sh_s3 *s3, bool *everybody)
@@ -275,17 +326,19 @@ static bool policy_good(sh_s3 *s3, bool *everybody)
     json_t *root = json_loadb(s3->body, s3->body_length, 0, NULL);
     const char *fault = root ? policy_fault(root, s3->bucket) : "This policy contains invalid Json";
     *everybody = is_public(root);
-    json_decref(root);
     if (fault) {
         sh_s3_fail(s3, 400, "MalformedPolicy", "%s", fault);
-    } else if (sh_policy_parse(&policy, SH_POLICY_RESOURCE, s3->body, s3->body_length, &err) < 0) {
+    } else if (principals_good(s3, root) &&
+               sh_policy_parse(&policy, SH_POLICY_RESOURCE, s3->body, s3->body_length, &err) < 0) {
         if (err.status == SH_E_FORMAT || err.status == SH_E_LIMIT)
             sh_s3_fail(s3, 400, "MalformedPolicy", "%s", err.message);
         else
             sh_s3_fail_store(s3, &err);
     }
+    bool good = policy != NULL;
     sh_policy_free(policy);
-    return policy != NULL;
+    json_decref(root);
+    return good;
 }
 
 void sh_s3_put_policy(sh_s3 *s3)
