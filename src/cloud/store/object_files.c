@@ -95,10 +95,14 @@ int sh_object_file_take(const sh_objects *objects, const char *path, char file[S
         status = path_in(to, sizeof(to), objects, "objects", name, err);
     if (status < 0)
         return status;
-    if (link(staged, to) < 0)
-        status = sh_fail_errno(err, errno, "cannot move %s into the store", staged);
-    else
+    if (link(staged, to) == 0)
         status = sync_file(to, err);
+    else if (errno == EPERM || errno == EOPNOTSUPP)
+        status = sh_fail(err, SH_E_UNSUPPORTED,
+                         "%s is on a file system without hard links: use another for the data folder",
+                         objects->data);
+    else
+        status = sh_fail_errno(err, errno, "cannot move %s into the store", staged);
     if (status < 0) {
         sh_object_file_drop(objects, name);
         return status;
