@@ -327,6 +327,8 @@ void sh_front_begin_action(front_call *call)
     const char *secret, *message = "Missing Authentication Token";
     sh_auth_fault fault = call->fault;
     call->query = sh_query_find(call->claim.service);
+    if (!call->query && !call->claim.service && !sh_http_field_get(call->head, "x-amz-target"))
+        call->query = sh_query_services[0]; /* nobody signed a form: the refusal is in its protocol */
     if (fault)
         message = call->message;
     else

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define UNKNOWN_KEY "The AWS Access Key Id you provided does not exist in our records."
 enum { DETAILS_MAX = 8, TOLD_MAX = 16 * 1024 };
 
 /* ---- claims ---- */
@@ -83,11 +84,11 @@ sh_auth_fault sh_front_find_caller(front_call *call, const char **secret, const 
     case SH_KEY_GOOD:
         break;
     case SH_KEY_UNKNOWN:
-        *message = "The AWS Access Key Id you provided does not exist in our records.";
+        *message = UNKNOWN_KEY;
         return SH_AUTH_UNKNOWN_KEY;
-    case SH_KEY_BAD_TOKEN:
-        *message = "The provided token is malformed or otherwise invalid.";
-        return SH_AUTH_BAD_TOKEN;
+    case SH_KEY_BAD_TOKEN: /* a temporary key is nobody's without its token */
+        *message = claim->token ? "The provided token is malformed or otherwise invalid." : UNKNOWN_KEY;
+        return claim->token ? SH_AUTH_BAD_TOKEN : SH_AUTH_UNKNOWN_KEY;
     case SH_KEY_EXPIRED:
         *message = "The provided token has expired.";
         return SH_AUTH_EXPIRED_TOKEN;
