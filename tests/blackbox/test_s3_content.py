@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What S3 knows of an object's bytes: checksums, multipart uploads, reads by part, GetObjectAttributes."""
 import hashlib
+import json
 import os
 import re
 import unittest
@@ -431,6 +432,13 @@ class Parts(ContentCase):
         self.refused(self.attributes("parted", "ETag,Color"), 400, "InvalidArgument", "Invalid attribute name specified.")
         self.refused(raw(self.server, "GET", "/bucket/parted?attributes"), 400, "InvalidRequest", "x-amz-object-attributes")
         self.refused(self.attributes("none", "ETag"), 404, "NoSuchKey")
+
+    def test_attributes_of_the_cli(self):
+        done = self.server.aws("s3api", "get-object-attributes", "--bucket", "bucket", "--key", "parted",
+                               "--object-attributes", "ObjectParts", "Checksum", "--max-parts", "2")
+        found = json.loads(done.stdout)
+        self.assertEqual((found["ObjectParts"]["TotalPartsCount"], len(found["ObjectParts"]["Parts"])), (3, 2))
+        self.assertEqual(found["Checksum"]["ChecksumCRC32"], s3_sums.composite("CRC32", self.bodies))
 
     def test_attributes_of_boto(self):
         answer = self.s3.get_object_attributes(Bucket="bucket", Key="parted", ObjectAttributes=["ObjectParts", "ObjectSize"])

@@ -458,6 +458,32 @@ static void multipart(void **state)
     assert_int_equal(count_in("tmp"), 0);
 }
 
+/* What was settled at the beginning comes back; the ids of later uploads are higher. */
+static void uploads_keep_what_was_settled(void **state)
+{
+    char first[SH_UPLOAD_ID_MAX], second[SH_UPLOAD_ID_MAX];
+    sh_upload upload = {.bucket = "bucket",
+                        .key = "k",
+                        .headers = "{\"expires\":\"0\"}",
+                        .checksum = "crc32 composite",
+                        .tags = "{\"a\":\"b\"}",
+                        .acl = "{}",
+                        .storage = "STANDARD_IA"},
+              found;
+    (void)state;
+    assert_int_equal(sh_upload_create(&store, &upload, first, NULL), 0);
+    /* in the same millisecond */
+    assert_int_equal(sh_upload_create(&store, &upload, second, NULL), 0);
+    assert_true(strcmp(first, second) < 0);
+    assert_int_equal(sh_upload_get(&store, "bucket", "k", first, arena, &found, NULL), 0);
+    assert_null(found.content_type);
+    assert_string_equal(found.headers, upload.headers);
+    assert_string_equal(found.checksum, upload.checksum);
+    assert_string_equal(found.tags, upload.tags);
+    assert_string_equal(found.acl, upload.acl);
+    assert_string_equal(found.storage, upload.storage);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -475,6 +501,7 @@ int main(void)
         TEST(listings),
         TEST(buckets),
         TEST(multipart),
+        TEST(uploads_keep_what_was_settled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,21 +10,49 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int sh_upload_create(const sh_objects *objects, const sh_upload *upload, char *id, sh_err *err)
+enum { ID_TIME = 12, AHEAD_MS = 1000 };
+
+static int take_id_time(void *opaque, const sh_row *row)
+{
+    char prefix[ID_TIME + 1];
+    snprintf(prefix, sizeof(prefix), "%s", sh_row_text(row, 0));
+    *(int64_t *)opaque = (int64_t)strtoull(prefix, NULL, 16);
+    return 0;
+}
+
+/* The time and 80 random bits. Two uploads of a key within a millisecond: the later one is put into the next.
+ * (Ids of earlier versions of the server had no time in front.) */
+static int make_id(const sh_objects *objects, const sh_upload *upload, int64_t now, char *id, sh_err *err)
 {
     unsigned char b[10];
-    char text[SH_UPLOAD_ID_MAX];
-    int64_t now = sh_now_ms(objects->clock);
-    sh_bucket bucket;
+    char limit[ID_TIME + 8];
+    int64_t last = 0;
+    snprintf(limit, sizeof(limit), "%0*llx", ID_TIME, (unsigned long long)(now + AHEAD_MS));
     if (getrandom(b, sizeof(b), 0) != sizeof(b))
         return sh_fail_errno(err, errno, "no random bytes");
-    int used = snprintf(text, sizeof(text), "%012llx", (unsigned long long)now & 0xFFFFFFFFFFFF);
+    int status = sh_db_each(objects->db, err,
+                            "SELECT id FROM uploads WHERE bucket = ?1 AND key = ?2 AND id < ?3"
+                            " ORDER BY id DESC LIMIT 1",
+                            take_id_time, &last, "sss", upload->bucket, upload->key, limit);
+    if (last >= now)
+        now = last + 1;
+    int used = snprintf(id, SH_UPLOAD_ID_MAX, "%0*llx", ID_TIME, (unsigned long long)now);
     for (size_t i = 0; i < sizeof(b); i++)
-        used += snprintf(text + used, sizeof(text) - (size_t)used, "%02x", b[i]);
+        used += snprintf(id + used, SH_UPLOAD_ID_MAX - (size_t)used, "%02x", b[i]);
+    return status;
+}
+
+int sh_upload_create(const sh_objects *objects, const sh_upload *upload, char *id, sh_err *err)
+{
+    char text[SH_UPLOAD_ID_MAX];
+    sh_bucket bucket;
+    int64_t now = sh_now_ms(objects->clock);
     int status = sh_db_begin(objects->db, err);
     if (status < 0)
         return status;
     status = sh_bucket_get(objects, upload->bucket, &bucket, err);
+    if (status == 0)
+        status = make_id(objects, upload, now, text, err);
     if (status == 0)
         status =
             sh_db_run(objects->db, err,
