@@ -8,13 +8,20 @@
 #include <string.h>
 #include <strings.h>
 
-/* Parameters of the signature itself. */
-static bool of_signature(const char *name)
+/* Parameters of the signature itself, and others that stay what they are. */
+static bool stays(const char *name)
 {
     static const char *const own[] = {
-        "x-amz-algorithm",     "x-amz-credential", "x-amz-date",           "x-amz-expires",
-        "x-amz-signedheaders", "x-amz-signature",  "x-amz-security-token", "x-amz-content-sha256",
-        "x-amz-copy-source", /* it would make another operation of a PUT than the URL shows */
+        "x-amz-algorithm",
+        "x-amz-credential",
+        "x-amz-date",
+        "x-amz-expires",
+        "x-amz-signedheaders",
+        "x-amz-signature",
+        "x-amz-security-token",
+        "x-amz-content-sha256",
+        "x-amz-sdk-checksum-algorithm", /* what an SDK meant to do when it signed */
+        "x-amz-copy-source",            /* it would make another operation of a PUT than the URL shows */
     };
     for (size_t i = 0; i < SH_COUNT(own); i++)
         if (strcasecmp(own[i], name) == 0)
@@ -36,7 +43,7 @@ const sh_http_head *sh_s3_hoist(const sh_http_head *head, const sh_sigv4 *claim,
         memcpy(fields, head->fields, head->field_count * sizeof(*fields));
     for (size_t i = 0; i < head->param_count; i++) {
         const sh_http_param *param = &head->params[i];
-        if (strncasecmp(param->name, "x-amz-", 6) == 0 && !of_signature(param->name) &&
+        if (strncasecmp(param->name, "x-amz-", 6) == 0 && !stays(param->name) &&
             !sh_http_field_get(head, param->name))
             fields[out->field_count++] = (sh_http_field){param->name, param->value};
     }
