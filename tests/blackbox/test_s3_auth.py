@@ -13,6 +13,7 @@ import re
 import time
 import unittest
 import urllib.parse
+import zlib
 
 import boto3
 import botocore.auth
@@ -488,6 +489,81 @@ class Version2(AuthCase):
         url = self.presign(client=old)
         self.assertIn("//bucket.localhost:", url)
         self.assertEqual(self.get(url).data, b"data")
+
+
+class Chunks(AuthCase):
+    """Bodies in signed chunks, with signed trailers."""
+
+    def put(self, chunks, trailers=None, spoil=None, announce=None, length=None, signed=True):
+        """spoil: changes the body before it is sent."""
+        kind = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" + ("-TRAILER" if trailers is not None else "")
+        if not signed:
+            kind = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+        fields = {"Content-Encoding": "aws-chunked",
+                  "x-amz-decoded-content-length": str(sum(map(len, chunks)) if length is None else length)}
+        if announce or trailers:
+            fields["x-amz-trailer"] = announce or ",".join(trailers)
+        if length == "":
+            del fields["x-amz-decoded-content-length"]
+        fields = sign(self.server, "PUT", "/bucket/chunks", b"", fields, payload=kind)
+        stamp = fields["X-Amz-Date"]
+        scope = stamp[:8] + "/us-east-1/s3/aws4_request"
+        key = ("AWS4" + SECRET_KEY).encode()
+        for part in scope.split("/"):
+            key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+        previous = re.search("Signature=([0-9a-f]+)", fields["Authorization"]).group(1)
+        body = b""
+        for chunk in list(chunks) + [b""]:
+            text = "\n".join(["AWS4-HMAC-SHA256-PAYLOAD", stamp, scope, previous, hashlib.sha256(b"").hexdigest(),
+                              hashlib.sha256(chunk).hexdigest()])
+            previous = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+            body += b"%x%s\r\n" % (len(chunk), b";chunk-signature=" + previous.encode() if signed else b"")
+            body += chunk + b"\r\n" if chunk else b""
+        if trailers is not None:
+            lines = "".join("%s:%s\n" % item for item in trailers.items())
+            body += lines.replace("\n", "\r\n").encode()
+            text = "\n".join(["AWS4-HMAC-SHA256-TRAILER", stamp, scope, previous, hashlib.sha256(lines.encode()).hexdigest()])
+            if signed:
+                body += b"x-amz-trailer-signature:" + hmac.new(key, text.encode(), hashlib.sha256).hexdigest().encode() + b"\r\n"
+        body += b"\r\n"
+        return send(self.server, "PUT", "/bucket/chunks", spoil(body) if spoil else body, fields)
+
+    def test_good_ones(self):
+        crc = base64.b64encode(zlib.crc32(b"first,second").to_bytes(4, "big")).decode()
+        for arguments in [{}, {"trailers": {"x-amz-checksum-crc32": crc}},
+                          {"trailers": {"x-amz-checksum-crc32": crc}, "signed": False}]:
+            response = self.put([b"first,", b"second"], **arguments)
+            self.assertEqual(response.status, 200, response.data)
+            got = self.s3.get_object(Bucket="bucket", Key="chunks")
+            self.assertEqual(got["Body"].read(), b"first,second")
+            self.assertNotIn("ContentEncoding", got)
+
+    def test_faults(self):
+        crc = base64.b64encode(zlib.crc32(b"first,second").to_bytes(4, "big")).decode()
+        trailers = {"x-amz-checksum-crc32": crc}
+        self.s3.delete_object(Bucket="bucket", Key="chunks")
+        for arguments, status, codes in [
+                ({"spoil": lambda b: b.replace(b"second", b"SECOND")}, 403, ["SignatureDoesNotMatch"]),
+                ({"spoil": lambda b: re.sub(b"chunk-signature=.", b"chunk-signature=x", b, 1)}, 403, ["SignatureDoesNotMatch"]),
+                ({"spoil": lambda b: b.replace(b";chunk-signature=", b";signature=")}, 400, ["InvalidRequest", "IncompleteBody"]),
+                ({"spoil": lambda b: b"nonsense" + b}, 400, ["InvalidRequest", "IncompleteBody"]),
+                ({"spoil": lambda b: b[:b.rindex(b"0;chunk")]}, 400, ["IncompleteBody"]),
+                ({"spoil": lambda b: b[:20]}, 400, ["IncompleteBody"]),
+                ({"length": 11}, 400, ["IncompleteBody"]), ({"length": 13}, 400, ["IncompleteBody"]),
+                ({"length": ""}, 411, ["MissingContentLength"]), ({"length": "many"}, 400, ["InvalidArgument"]),
+                ({"trailers": {"x-amz-checksum-crc32": "AAAAAA=="}}, 400, ["BadDigest"]),
+                ({"trailers": trailers, "spoil": lambda b: b.replace(b"x-amz-trailer-signature:", b"x-amz-trailer-signature:0")},
+                 403, ["SignatureDoesNotMatch"]),
+                ({"trailers": trailers, "spoil": lambda b: re.sub(b"x-amz-trailer-signature:.*\r\n", b"", b)}, 400,
+                 ["IncompleteBody", "InvalidRequest", "MalformedTrailerError"]),
+                ({"trailers": {}, "announce": "x-amz-checksum-crc32"}, 400, ["MalformedTrailerError"]),
+                ({"trailers": {"x-amz-checksum-crc32": "AAAAAA=="}, "signed": False}, 400, ["BadDigest"])]:
+            with self.subTest((arguments, status)):
+                response = self.put([b"first,", b"second"], **arguments)
+                self.assertEqual(response.status, status, response.data)
+                self.assertIn(error_code(response), codes, response.data)
+        self.assertNotIn("chunks", self.keys())
+        self.assertEqual(self.stray_files(), [])
 
 
 class Strangers(AuthCase):
