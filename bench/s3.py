@@ -14,6 +14,9 @@ its connections (build/bench/s3load):
     many    a million objects in a thousand folders: the start (bar 1 s), a page of 1,000 common prefixes and one of 1,000 keys
             (bar 50 ms)
 
+ext4 does not reuse inodes that were freed in the last minutes, and looks at each of them whenever it makes a file: run it where
+nobody has removed many files for five minutes (`perf` shows recently_deleted otherwise).
+
 Rounds take turns, medians are printed and how far the rounds lie apart. The data folder is made in --folder (default: this
 checkout's build). moto is looked for in the interpreter that runs this and in python3 (--peer-python names another), nginx in
 PATH (--nginx names one); what is not there is said. Wants `script/build`; SPYHOP_PROGRAM names another program. Exits 1 where
@@ -39,7 +42,7 @@ SMALL, BIG = 4096, 1 << 30
 RATIO_BAR, UP_BAR, DOWN_BAR, IDLE_BAR_MB, LOAD_BAR_MB, START_BAR, PAGE_BAR_MS = 10, 0.5, 0.8, 30, 200, 1, 50
 READY_SECONDS = 60
 missed = []
-folders_made = []  # removed at the end: ext4 is slow to make files for some seconds after many were removed
+folders_made = []  # removed at the end, see above
 
 
 def hold(what, good):
