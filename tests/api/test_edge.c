@@ -126,6 +126,8 @@ static void forms(void **state)
         {"A=%zz", NULL},
         {"=x", NULL},
         {"A..B=x", NULL},
+        {"%0A=x", NULL},
+        {"A.%0A=x&A.1=y", NULL},
         {"A.B.C.D.E.F.G.H.I.J.K.L=x", NULL},
         {"Version=2000-01-01", NULL},
     };

@@ -54,6 +54,9 @@ static void refuses_with_line_and_column(void **state)
         "<a>&undefined;</a>",
         "<!DOCTYPE a [<!ENTITY e \"eeee\">]><a>&e;</a>",
         "<a>\xFF</a>",
+        "<a:/>",
+        "<a:></a:>",
+        "<a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a/>",
         "<a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a>",
     };
     (void)state;

@@ -101,7 +101,7 @@ static int put_param(reader *r, const char *path, const char *text, sh_err *err)
     char step[NAME_MAX_BYTES], next[NAME_MAX_BYTES];
     const char *at = path;
     json_t *node = r->root;
-    if (!take_step(&at, step))
+    if (strstr(path, LIST_MARK) || !take_step(&at, step))
         return wrong(path, err);
     for (int depth = 0; *at; depth++) {
         if (depth == DEPTH_MAX)

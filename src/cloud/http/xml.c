@@ -36,6 +36,10 @@ static void on_start(void *opaque, const XML_Char *name, const XML_Char **attrib
         stop(r, "elements are nested too deeply");
         return;
     }
+    if (colon && !colon[1]) {
+        stop(r, "an element has a prefix and no name");
+        return;
+    }
     sh_xml *node = sh_arena_alloc(r->arena, sizeof(*node));
     if (node)
         node->name = sh_arena_strdup(r->arena, colon ? colon + 1 : name);
@@ -54,8 +58,10 @@ static void on_start(void *opaque, const XML_Char *name, const XML_Char **attrib
 static void on_end(void *opaque, const XML_Char *name)
 {
     reader *r = opaque;
-    level *current = &r->levels[r->depth--];
     (void)name;
+    if (r->why) /* expat ends an empty element even after it was stopped */
+        return;
+    level *current = &r->levels[r->depth--];
     current->node->text = sh_arena_strndup(r->arena, sh_buf_cstr(&current->text), current->text.length);
     if (!current->node->text)
         stop(r, "the document is too large");
@@ -64,7 +70,7 @@ static void on_end(void *opaque, const XML_Char *name)
 static void on_text(void *opaque, const XML_Char *text, int length)
 {
     reader *r = opaque;
-    if (sh_buf_append(&r->levels[r->depth].text, text, (size_t)length) < 0)
+    if (!r->why && sh_buf_append(&r->levels[r->depth].text, text, (size_t)length) < 0)
         stop(r, "a text is too long");
 }
 
