@@ -107,8 +107,8 @@ static const row rows[] = {
     {"keep-commands", "DAYS", "commands of SSM and their output, after their end (30)", 0,
      read_keep_commands},
     {"new-buckets", "WAY",
-     "closed: without ACLs, public access blocked, as AWS makes\nthem today; open: as before April 2023 "
-     "(closed)",
+     "open: private, ACLs can be given; closed: without ACLs and\npublic access blocked, as AWS makes them "
+     "since April 2023 (open)",
      0, read_new_buckets},
     {"stop-wait", "SECONDS", "how long SIGTERM lets running requests go on (10)", 0, read_stop_wait},
 };
@@ -157,7 +157,7 @@ static const char *what_is_wrong(const sh_serve_options *o, bool words)
 int sh_serve_options_read(int argc, char **argv, sh_serve_options *out)
 {
     struct option names[ROWS_MAX] = {{0}};
-    sh_serve_options o = {.listen = "127.0.0.1:9000", .stop_wait_ms = 10000};
+    sh_serve_options o = {.listen = "127.0.0.1:9000", .stop_wait_ms = 10000, .cloud.open_buckets = true};
     _Static_assert(SH_COUNT(rows) + 2 <= ROWS_MAX, "rows");
     for (size_t i = 0; i < SH_COUNT(rows); i++)
         names[i] = (struct option){rows[i].name, required_argument, NULL, 256 + (int)i};

@@ -23,10 +23,11 @@ def code_of(error):
 
 class S3Case(unittest.TestCase):
     """One server for a class."""
+    arguments = ()
 
     @classmethod
     def setUpClass(cls):
-        cls.server = Server()
+        cls.server = Server(arguments=cls.arguments)
         cls.s3 = cls.server.client("s3")
         cls.s3.create_bucket(Bucket="bucket")
 
