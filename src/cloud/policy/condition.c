@@ -16,13 +16,13 @@
 typedef struct asked {
     const sh_policy *policy;
     const sh_policy_request *request;
-    const sh_operator *op;
+    const sh_policy_operator *op;
     const char *value, *have;
 } asked;
 
 enum { LESS = 1, EQUAL = 2, GREATER = 4 };
 
-struct sh_operator {
+struct sh_policy_operator {
     const char *name;
     bool (*test)(const asked *a);
     bool (*takes)(const char *value);
@@ -226,7 +226,7 @@ static bool test_network(const asked *a)
 
 /* ---- the table ---- */
 
-static const sh_operator operators[] = {
+static const sh_policy_operator operators[] = {
     {"StringEquals", test_string, takes_any, .negated = false},
     {"StringNotEquals", test_string, takes_any, .negated = true},
     {"StringEqualsIgnoreCase", test_string, takes_any, .any_case = true},
@@ -256,7 +256,7 @@ static const sh_operator operators[] = {
     {"Null", NULL, takes_bool, .negated = false},
 };
 
-const sh_operator *sh_operator_find(const char *name, size_t length)
+const sh_policy_operator *sh_policy_operator_find(const char *name, size_t length)
 {
     for (size_t i = 0; i < sizeof(operators) / sizeof(operators[0]); i++)
         if (strlen(operators[i].name) == length && strncasecmp(operators[i].name, name, length) == 0)
@@ -264,7 +264,7 @@ const sh_operator *sh_operator_find(const char *name, size_t length)
     return NULL;
 }
 
-bool sh_operator_takes(const sh_operator *op, const char *value)
+bool sh_policy_operator_takes(const sh_policy_operator *op, const char *value)
 {
     return op->takes(value);
 }

@@ -55,13 +55,13 @@ struct sh_policy {
 
 /* ---- operators: condition.c ---- */
 
-typedef struct sh_operator sh_operator;
-const sh_operator *sh_operator_find(const char *name, size_t length);
+typedef struct sh_policy_operator sh_policy_operator;
+const sh_policy_operator *sh_policy_operator_find(const char *name, size_t length);
 /* Whether a value in the policy can be one of this operator (a number, a date, a network …). */
-bool sh_operator_takes(const sh_operator *op, const char *value);
+bool sh_policy_operator_takes(const sh_policy_operator *op, const char *value);
 
 struct sh_condition {
-    const sh_operator *op;
+    const sh_policy_operator *op;
     enum { SH_SET_NONE, SH_SET_ALL, SH_SET_ANY } set;
     bool if_exists;
     const char *key;

@@ -222,8 +222,8 @@ static int read_operator(const reading *r, const char *name, sh_condition *c)
     size_t length = strlen(at);
     c->if_exists = length > sizeof(exists) - 1 && strcasecmp(at + length - (sizeof(exists) - 1), exists) == 0;
     length -= c->if_exists ? sizeof(exists) - 1 : 0;
-    c->op = sh_operator_find(at, length);
-    if (!c->op || (c->if_exists && c->op == sh_operator_find("Null", 4)))
+    c->op = sh_policy_operator_find(at, length);
+    if (!c->op || (c->if_exists && c->op == sh_policy_operator_find("Null", 4)))
         return bad(r, "Invalid Condition type : %.100s.", name);
     return 0;
 }
@@ -244,7 +244,7 @@ static int read_condition(const reading *r, const char *name, const char *key, c
     if (!c->key)
         return no_memory(r);
     for (size_t i = 0; i < c->values.count; i++)
-        if (!sh_operator_takes(c->op, c->values.list[i]))
+        if (!sh_policy_operator_takes(c->op, c->values.list[i]))
             return bad(r, "Syntax errors in policy: \"%.100s\" is no value for %.50s", c->values.list[i],
                        name);
     return 0;
