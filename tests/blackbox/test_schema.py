@@ -16,6 +16,8 @@ ROWS = """
     INSERT INTO buckets (name, region, created_ms, eventbridge) VALUES ('bucket', 'us-east-1', 1, 1);
     INSERT INTO objects (bucket, key, file, size, etag, content_type, headers, modified_ms)
       VALUES ('bucket', 'key', '%s', 4, '8d777f385d3dfec8815d20f7496026dc', 'text/plain', '{}', 5);
+    INSERT INTO mcjobs (id, status, request, priority, created_ms, started_ms, finished_ms, percent, phase, error_code, error,
+      details) VALUES ('old', 'COMPLETE', '{}', 0, 1, 2, 3, 100, '', 0, '', '{}');
     INSERT INTO uploads (id, bucket, key, headers, created_ms) VALUES ('up', 'bucket', 'film', '{}', 6);
 """ % FILE
 
@@ -74,6 +76,8 @@ class Schema(unittest.TestCase):
                 self.fsck(data)
                 self.assertEqual(layout(data / "spyhop.db"), expected)
                 self.assertEqual(version_of(data / "spyhop.db"), current)
+                with sqlite3.connect(data / "spyhop.db") as db:
+                    self.assertEqual(db.execute("SELECT queue, settings FROM mcjobs").fetchall(), [("Default", None)])
                 self.fsck(data)  # nothing is done twice
                 with Server(data=str(data)) as server:
                     s3 = server.client("s3")

@@ -88,68 +88,6 @@ static void a_lost_transaction_stays_lost(void **state)
     assert_int_equal(rows(db), 1);
 }
 
-static const char *const version_1[] = {
-    "DROP TABLE mcjobs",
-    "CREATE TABLE mcjobs (sequence INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
-    " status TEXT NOT NULL, request TEXT NOT NULL, token TEXT UNIQUE, priority INTEGER NOT NULL,"
-    " created_ms INTEGER NOT NULL, started_ms INTEGER NOT NULL, finished_ms INTEGER NOT NULL,"
-    " percent INTEGER NOT NULL, phase TEXT NOT NULL, error_code INTEGER NOT NULL,"
-    " error TEXT NOT NULL, details TEXT NOT NULL)",
-    "DROP TABLE waits",
-    "CREATE TABLE waits (execution INTEGER NOT NULL, task INTEGER NOT NULL, stage INTEGER NOT NULL,"
-    " state_name TEXT NOT NULL, service TEXT, subject TEXT, parameters TEXT,"
-    " scheduled_event INTEGER NOT NULL, PRIMARY KEY (execution, task)) WITHOUT ROWID",
-    "DROP TABLE executions",
-    "CREATE TABLE executions (id INTEGER PRIMARY KEY, arn TEXT NOT NULL UNIQUE, name TEXT NOT NULL,"
-    " machine_arn TEXT NOT NULL, revision_row INTEGER NOT NULL REFERENCES revisions, status TEXT NOT NULL,"
-    " input TEXT NOT NULL, output TEXT, error TEXT, cause TEXT, state TEXT, started_ms INTEGER NOT NULL,"
-    " stopped_ms INTEGER NOT NULL, timer_ms INTEGER NOT NULL, due_ms INTEGER, turn INTEGER NOT NULL)",
-    "DROP TABLE machines",
-    "CREATE TABLE machines (arn TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
-    " revision_row INTEGER NOT NULL REFERENCES revisions, tags TEXT NOT NULL) WITHOUT ROWID",
-    "DROP TABLE revisions",
-    "CREATE TABLE revisions (row INTEGER PRIMARY KEY, arn TEXT NOT NULL, name TEXT NOT NULL,"
-    " type TEXT NOT NULL, definition TEXT NOT NULL, role_arn TEXT NOT NULL, revision TEXT NOT NULL,"
-    " logging TEXT, tracing TEXT, created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL)",
-};
-
-/* A data folder of version 1, whose jobs had no queue, is brought up to date with its rows. */
-static void an_older_database_is_brought_up_to_date(void **state)
-{
-    char path[] = "/tmp/spyhop-test-db-XXXXXX";
-    sh_db *db;
-    sh_err err = {0};
-    sh_mcjob job;
-    sh_arena *arena = sh_arena_new(1 << 20);
-    close(mkstemp(path));
-    assert_int_equal(sh_db_open(&db, path, &err), 0);
-    for (size_t i = 0; i < sizeof(version_1) / sizeof(*version_1); i++)
-        assert_int_equal(sh_db_run(db, &err, version_1[i], ""), 0);
-    assert_int_equal(
-        sh_db_run(db, &err,
-                  "INSERT INTO mcjobs VALUES (1, 'old', 'COMPLETE', '{}', NULL, 0, 1, 2, 3, 100, '', 0,"
-                  " '', '{}')",
-                  ""),
-        0);
-    assert_int_equal(sh_db_run(db, &err, "PRAGMA user_version = 1", ""), 0);
-    sh_db_close(db);
-    for (int i = 0; i < 2; i++) { /* and is left alone the next time */
-        if (sh_db_open(&db, path, &err) < 0)
-            fail_msg("%s", err.message);
-        assert_int_equal(sh_mcjob_get(db, arena, "old", &job, &err), 0);
-        assert_string_equal(job.queue, "Default");
-        assert_null(job.settings);
-        sh_db_close(db);
-    }
-    sh_arena_free(arena);
-    const char *const endings[] = {"", "-wal", "-shm"};
-    for (size_t i = 0; i < 3; i++) {
-        char name[64];
-        snprintf(name, sizeof(name), "%s%s", path, endings[i]);
-        unlink(name);
-    }
-}
-
 typedef struct seen {
     char text[256];
 } seen;
@@ -250,7 +188,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_lost_transaction_stays_lost, set_up, tear_down),
         cmocka_unit_test_setup_teardown(events_stand_many_in_a_row, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_ended_long_ago_is_removed, set_up, tear_down),
-        cmocka_unit_test(an_older_database_is_brought_up_to_date),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
