@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Hosts and targets of S3; the forms and answers of the Query protocol. */
+#include "../http/arena_case.h"
 #include "base/buf.h"
 #include "cloud/api/query.h"
 #include "cloud/api/s3_target.h"
@@ -11,22 +12,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-static sh_arena *arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = sh_arena_new(1 << 22);
-    return arena ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    sh_arena_free(arena);
-    return 0;
-}
 
 static void hosts(void **state)
 {

@@ -6,14 +6,11 @@ import unittest
 import urllib.parse
 
 import boto3
-import botocore.auth
-import botocore.awsrequest
 import botocore.config
-import botocore.credentials
 from botocore.exceptions import ClientError
 
 import s3_case
-from server import ACCESS_KEY, SECRET_KEY, Server
+from server import ACCESS_KEY, SECRET_KEY, Server, signed_request
 
 ACCOUNT = "012345678901"
 IAM = "arn:aws:iam::%s:" % ACCOUNT
@@ -106,9 +103,7 @@ def form(server, service, body, key=ACCESS_KEY, secret=SECRET_KEY, headers=None,
     body = body.encode()
     fields = {"Host": server.endpoint[len("http://"):],
               "Content-Type": "application/x-www-form-urlencoded; charset=utf-8", **(headers or {})}
-    request = botocore.awsrequest.AWSRequest(method="POST", url=server.endpoint + "/", headers=fields, data=body)
-    botocore.auth.SigV4Auth(botocore.credentials.Credentials(key, secret), service,
-                            "us-east-1").add_auth(request)
+    request = signed_request(service, "POST", server.endpoint + "/", body, fields, keys=(key, secret))
     return s3_case.send(server, "POST", "/", body, dict(request.headers.items()))
 
 

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the S3 tests share: a server for a class of tests, and requests signed and sent by hand."""
+import base64
 import datetime
 import hashlib
+import hmac
 import http.client
 import os
 import pathlib
 import re
+import socket
 import tempfile
 import unittest
 
@@ -86,23 +89,86 @@ def sign(server, method, path, body=b"", headers=None, host=None, when=None, sec
     return dict(request.headers.items())
 
 
-def send(server, method, path, body=b"", headers=None):
+def signature4(scope, text, secret=SECRET_KEY):
+    """Version 4 of the signatures: of a text, by the key made for a scope "DAY/REGION/SERVICE/aws4_request"."""
+    key = ("AWS4" + secret).encode()
+    for part in scope.split("/"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def request_signature4(scope, stamp, canonical):
+    """The signature of a canonical request, which is bytes."""
+    return signature4(scope, "\n".join(["AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(canonical).hexdigest()]))
+
+
+def signature2(text, secret=SECRET_KEY):
+    return base64.b64encode(hmac.new(secret.encode(), text.encode(), hashlib.sha1).digest()).decode()
+
+
+def chunk_signatures(fields, chunks):
+    """Of the chunks of a body, to which one without bytes belongs at the end, after the signed fields of its head.
+    Each signs the one before it; a trailer would sign the last."""
+    stamp = fields["X-Amz-Date"]
+    scope = stamp[:8] + "/us-east-1/s3/aws4_request"
+    previous = re.search("Signature=([0-9a-f]+)", fields["Authorization"]).group(1)
+    made = []
+    for chunk in chunks:
+        previous = signature4(scope, "\n".join(["AWS4-HMAC-SHA256-PAYLOAD", stamp, scope, previous, hashlib.sha256(
+            b"").hexdigest(), hashlib.sha256(chunk).hexdigest()]))
+        made.append(previous)
+    return made
+
+
+def begin(server, method, path, headers):
+    """A connection over which the head of a request was sent; headers: pairs."""
     connection = http.client.HTTPConnection(server.endpoint[len("http://"):], timeout=60)
+    connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+    for name, value in headers:
+        connection.putheader(name, value)
+    connection.endheaders()
+    return connection
+
+
+def finish(connection):
+    """The answer, with .data."""
     try:
-        connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
-        for name, value in (headers or {}).items():
-            connection.putheader(name, value)
-        if "Content-Length" not in (headers or {}) and "Transfer-Encoding" not in (headers or {}) and \
-                (body or method in ("PUT", "POST")):
-            connection.putheader("Content-Length", str(len(body)))
-        connection.endheaders()
-        if body:
-            connection.send(body)
         response = connection.getresponse()
         response.data = response.read()
         return response
     finally:
         connection.close()
+
+
+def send(server, method, path, body=b"", headers=None):
+    headers = dict(headers or {})
+    if "Content-Length" not in headers and "Transfer-Encoding" not in headers and (body or method in ("PUT", "POST")):
+        headers["Content-Length"] = str(len(body))
+    connection = begin(server, method, path, headers.items())
+    try:
+        if body:
+            connection.send(body)
+        return finish(connection)
+    finally:
+        connection.close()
+
+
+def connect(server, timeout=30):
+    host, port = server.endpoint[len("http://"):].split(":")
+    return socket.create_connection((host, int(port)), timeout=timeout)
+
+
+def converse(server, data, timeout=30):
+    """All that is answered to these bytes until the server closes."""
+    answer = b""
+    with connect(server, timeout) as connection:
+        try:
+            connection.sendall(data)
+            while block := connection.recv(65536):
+                answer += block
+        except ConnectionError:
+            pass  # closed before all was read
+    return answer
 
 
 def raw(server, method, path, body=b"", headers=None, **how):

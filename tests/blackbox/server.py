@@ -46,6 +46,13 @@ def program():
     return os.environ.get("SPYHOP_PROGRAM", str(ROOT / "build" / "spyhop"))
 
 
+def signed_request(service, method, url, body, headers, keys=(ACCESS_KEY, SECRET_KEY), region="us-east-1"):
+    """An AWSRequest with version 4 of the signatures; keys: the id, the secret and, of a session, the token."""
+    request = botocore.awsrequest.AWSRequest(method, url, data=body, headers=headers)
+    botocore.auth.SigV4Auth(botocore.credentials.Credentials(*keys), service, region).add_auth(request)
+    return request
+
+
 class Server:
     def __init__(self, data=None, region="us-east-1", account="012345678901", instance_id="i-0123456789abcdef0",
                  arguments=(), environment=None):
@@ -155,10 +162,8 @@ class Server:
     def iam(self, action, **parameters):
         """One call of IAM's Query protocol, cheaper than a client of its own. Returns the answer's text."""
         body = urllib.parse.urlencode(dict(parameters, Action=action, Version="2010-05-08")).encode()
-        request = botocore.awsrequest.AWSRequest("POST", self.endpoint + "/", data=body, headers={
+        request = signed_request("iam", "POST", self.endpoint + "/", body, {
             "Content-Type": "application/x-www-form-urlencoded; charset=utf-8"})
-        keys = botocore.credentials.Credentials(ACCESS_KEY, SECRET_KEY)
-        botocore.auth.SigV4Auth(keys, "iam", "us-east-1").add_auth(request)
         sent = urllib.request.Request(request.url, data=body, headers=dict(request.headers), method="POST")
         try:
             with urllib.request.urlopen(sent, timeout=60) as answer:

@@ -5,11 +5,8 @@ import json
 import time
 import urllib.parse
 
-import botocore.auth
-import botocore.awsrequest
-import botocore.credentials
 
-from server import ACCESS_KEY, SECRET_KEY, ServerCase
+from server import ServerCase, signed_request
 
 ROLE_NAME = "service-role/machines"
 ROLE = "arn:aws:iam::012345678901:role/" + ROLE_NAME
@@ -23,11 +20,9 @@ def machine(start, **states):
 def signed(server, action, arguments, prefix=""):
     """prefix: what clients put before the host's name for some actions."""
     host = prefix + urllib.parse.urlsplit(server.endpoint).netloc
-    request = botocore.awsrequest.AWSRequest("POST", "http://%s/" % host, data=json.dumps(arguments), headers={
-        "Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "AWSStepFunctions." + action, "Host": host})
-    botocore.auth.SigV4Auth(botocore.credentials.Credentials(ACCESS_KEY, SECRET_KEY), "states",
-                            server.region).add_auth(request)
-    return request
+    return signed_request("states", "POST", "http://%s/" % host, json.dumps(arguments), {
+        "Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "AWSStepFunctions." + action, "Host": host},
+        region=server.region)
 
 
 class Executions:

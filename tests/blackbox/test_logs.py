@@ -54,7 +54,8 @@ class Logs(ServerCase):
         self.assertEqual(self.logs.describe_log_groups(logGroupNamePattern="st_groups")["logGroups"][0]
                          ["retentionInDays"], 7)
         self.logs.delete_retention_policy(logGroupName=self.group)
-        self.assertNotIn("retentionInDays", self.logs.describe_log_groups(logGroupNamePrefix=self.group)["logGroups"][0])
+        groups = self.logs.describe_log_groups(logGroupNamePrefix=self.group)["logGroups"]
+        self.assertNotIn("retentionInDays", groups[0])
         self.logs.delete_log_group(logGroupName=self.group)
         self.assertEqual(self.logs.describe_log_groups(logGroupNamePrefix=self.group)["logGroups"], [])
         self.fails("ResourceNotFoundException", self.logs.delete_log_group, logGroupName=self.group)
@@ -142,7 +143,8 @@ class Logs(ServerCase):
                 ([(self.now, "")], "length greater than or equal to 1")):
             with self.subTest(message), self.assertRaises(Exception) as error:
                 self.put("s", *events)
-            self.assertIn(message, str(error.exception).replace("valid min length: 1", "length greater than or equal to 1"))
+            self.assertIn(message, str(error.exception).replace(
+                "valid min length: 1", "length greater than or equal to 1"))
         self.assertEqual(self.get("s")[0], [])
         self.put("s", (self.now, "x" * 1048550))
         self.assertEqual(self.logs.describe_log_groups(logGroupNamePrefix=self.group)["logGroups"][0]["storedBytes"],
@@ -168,7 +170,8 @@ class Logs(ServerCase):
         self.assertEqual(self.filtered(logStreamNames=["b", "a/2"]), ["ERROR two", '{"n": 7}', "ERROR three"])
         self.assertEqual(self.filtered(logStreamNamePrefix="a/", filterPattern="?ERROR ?fine"),
                          ["ERROR one", "fine", "ERROR two"])
-        self.assertEqual(self.filtered(startTime=self.now + 10, endTime=self.now + 20), ["ERROR two", '{"n": 7}', "ERROR three"])
+        self.assertEqual(self.filtered(startTime=self.now + 10, endTime=self.now + 20),
+                         ["ERROR two", '{"n": 7}', "ERROR three"])
         pages = list(self.logs.get_paginator("filter_log_events").paginate(logGroupName=self.group, limit=2))
         events = [e for page in pages for e in page["events"]]
         self.assertGreater(len(pages), 2)
@@ -191,9 +194,9 @@ class Logs(ServerCase):
 
     def test_follow(self):
         self.stream("s", "before")
-        follow = subprocess.Popen(["aws", "--endpoint-url", self.server.endpoint, "logs", "tail", self.group, "--follow",
-                                   "--since", "5m", "--format", "json"], stdout=subprocess.PIPE, text=True,
-                                  env=self.server.env)
+        follow = subprocess.Popen(["aws", "--endpoint-url", self.server.endpoint, "logs", "tail", self.group,
+                                   "--follow", "--since", "5m", "--format", "json"], stdout=subprocess.PIPE,
+                                  text=True, env=self.server.env)
         try:
             self.assertIn("before", follow.stdout.readline())
             self.put("s", (self.now + 1, json.dumps({"later": True})))

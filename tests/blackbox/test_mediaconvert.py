@@ -13,12 +13,9 @@ import urllib.parse
 import urllib.request
 import warnings
 
-import botocore.auth
-import botocore.awsrequest
-import botocore.credentials
 import botocore.exceptions
 
-from server import ACCESS_KEY, SECRET_KEY, Server
+from server import Server, signed_request
 
 ROLE = "arn:aws:iam::012345678901:role/MediaConvert_Default_Role"
 FRAMES, RATE = 300, 25
@@ -87,10 +84,8 @@ class MediaConvert(unittest.TestCase):
     def post(self, job_settings, **more):
         """CreateJob with every member as it stands: Debian's clients do not know followSource and storageClass."""
         body = json.dumps(dict(more, role=ROLE, settings=job_settings)).encode()
-        request = botocore.awsrequest.AWSRequest("POST", self.server.endpoint + "/2017-08-29/jobs", data=body,
-                                                 headers={"Content-Type": "application/json"})
-        keys = botocore.credentials.Credentials(ACCESS_KEY, SECRET_KEY)
-        botocore.auth.SigV4Auth(keys, "mediaconvert", self.server.region).add_auth(request)
+        request = signed_request("mediaconvert", "POST", self.server.endpoint + "/2017-08-29/jobs", body,
+                                 {"Content-Type": "application/json"}, region=self.server.region)
         sent = urllib.request.Request(request.url, data=body, headers=dict(request.headers), method="POST")
         with urllib.request.urlopen(sent, timeout=60) as answer:
             return json.load(answer)["job"]

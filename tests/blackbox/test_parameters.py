@@ -52,7 +52,8 @@ class Parameters(ServerCase):
     def test_checks(self):
         self.fails("ValidationException", self.put, name=self.root, kind="Text")
         self.fails("ValidationException", self.ssm.put_parameter, Name=self.root, Value="v")
-        self.fails("ParameterPatternMismatchException", self.put, name=self.root, value="abc", AllowedPattern="^[0-9]+$")
+        self.fails("ParameterPatternMismatchException", self.put, name=self.root, value="abc",
+                   AllowedPattern="^[0-9]+$")
         self.fails("InvalidAllowedPatternException", self.put, name=self.root, value="abc", AllowedPattern="(")
         self.fails("ValidationException", self.put, name=self.root, value="x" * 4097)
         self.assertEqual(self.put(self.root, "x" * 4097, Tier="Intelligent-Tiering")["Tier"], "Advanced")
@@ -117,7 +118,8 @@ class Parameters(ServerCase):
         self.assertEqual(found({"Key": "Name", "Option": "BeginsWith", "Values": [self.root]},
                                {"Key": "Type", "Values": ["SecureString"]}), ["/a/c/d"])
         self.assertEqual(found({"Key": "Name", "Option": "Contains", "Values": [self.name + "/a/b"]}), ["/a/b"])
-        self.fails("InvalidFilterKey", self.ssm.describe_parameters, ParameterFilters=[{"Key": "Colour", "Values": ["x"]}])
+        self.fails("InvalidFilterKey", self.ssm.describe_parameters,
+                   ParameterFilters=[{"Key": "Colour", "Values": ["x"]}])
         self.fails("InvalidFilterOption", self.ssm.describe_parameters,
                    ParameterFilters=[{"Key": "Name", "Option": "Near", "Values": ["x"]}])
 

@@ -6,7 +6,6 @@ import base64
 import datetime
 import email.utils
 import hashlib
-import hmac
 import html
 import json
 import re
@@ -16,13 +15,11 @@ import urllib.parse
 import zlib
 
 import boto3
-import botocore.auth
-import botocore.awsrequest
 import botocore.config
-import botocore.credentials
 
-from s3_case import S3Case, error_code, raw, send, sign
-from server import ACCESS_KEY, SECRET_KEY, Server
+from s3_case import (S3Case, begin, chunk_signatures, error_code, finish, raw, request_signature4, send, sign,
+                     signature2, signature4)
+from server import ACCESS_KEY, SECRET_KEY, Server, signed_request
 
 HOURS = datetime.timedelta(hours=1)
 
@@ -158,13 +155,8 @@ class Fields(AuthCase):
         canonical = "GET\n/\n\ndate:%s\nhost:%s\nx-amz-content-sha256:UNSIGNED-PAYLOAD\n\n%s\nUNSIGNED-PAYLOAD" % (
             headers["Date"], headers["Host"], names)
         scope = day + "/us-east-1/s3/aws4_request"
-        text = "\n".join(["AWS4-HMAC-SHA256", stamp.strftime("%Y%m%dT%H%M%SZ"), scope,
-                          hashlib.sha256(canonical.encode()).hexdigest()])
-        key = ("AWS4" + SECRET_KEY).encode()
-        for part in scope.split("/"):
-            key = hmac.new(key, part.encode(), hashlib.sha256).digest()
         headers["Authorization"] = "AWS4-HMAC-SHA256 Credential=%s/%s,SignedHeaders=%s,Signature=%s" % (
-            ACCESS_KEY, scope, names, hmac.new(key, text.encode(), hashlib.sha256).hexdigest())
+            ACCESS_KEY, scope, names, request_signature4(scope, stamp.strftime("%Y%m%dT%H%M%SZ"), canonical.encode()))
         self.assertEqual(send(self.server, "GET", "/", headers=headers).status, 200)
 
     def test_unsigned_fields(self):
@@ -197,16 +189,9 @@ class Fields(AuthCase):
                       "Only one auth mechanism allowed")
 
     def test_two_authorizations(self):
-        import http.client
         headers = sign(self.server, "GET", "/")
-        connection = http.client.HTTPConnection(self.server.endpoint[7:], timeout=60)
-        connection.putrequest("GET", "/", skip_host=True, skip_accept_encoding=True)
-        for name, value in list(headers.items()) + [("Authorization", headers["Authorization"])]:
-            connection.putheader(name, value)
-        connection.endheaders()
-        response = connection.getresponse()
-        response.data = response.read()
-        connection.close()
+        response = finish(begin(self.server, "GET", "/",
+                                list(headers.items()) + [("Authorization", headers["Authorization"])]))
         self.is_error(response, 400, "AuthorizationHeaderMalformed")
 
     def test_tokens_of_nobody(self):
@@ -236,11 +221,11 @@ class Query(AuthCase):
 
     def ask(self, body, service="sts", method="POST", path="/", sign_it=True, **arguments):
         kind = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8", "Host": self.server.endpoint[7:]}
-        request = botocore.awsrequest.AWSRequest(method=method, url=self.server.endpoint + path, data=body, headers=kind)
         if sign_it:
-            keys = botocore.credentials.Credentials(arguments.get("key", ACCESS_KEY), arguments.get("secret", SECRET_KEY))
-            botocore.auth.SigV4Auth(keys, service, arguments.get("region", "us-east-1")).add_auth(request)
-        return send(self.server, method, path, body.encode(), dict(request.headers.items()))
+            keys = arguments.get("key", ACCESS_KEY), arguments.get("secret", SECRET_KEY)
+            kind = signed_request(service, method, self.server.endpoint + path, body, kind, keys,
+                                  arguments.get("region", "us-east-1")).headers
+        return send(self.server, method, path, body.encode(), dict(kind.items()))
 
     def test_an_answer(self):
         response = self.ask("Action=GetCallerIdentity&Version=2011-06-15")
@@ -317,12 +302,8 @@ class Presigned(AuthCase):
             "X-Amz-Algorithm": "AWS4-HMAC-SHA256", "X-Amz-Credential": ACCESS_KEY + "/" + scope, "X-Amz-Date": stamp,
             "X-Amz-Expires": str(expires), "X-Amz-SignedHeaders": "host"}.items()), quote_via=urllib.parse.quote, safe="~")
         canonical = "GET\n/bucket/a%%20key%%2B\n%s\nhost:%s\n\nhost\nUNSIGNED-PAYLOAD" % (query, host)
-        text = "\n".join(["AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
-        key = ("AWS4" + SECRET_KEY).encode()
-        for part in scope.split("/"):
-            key = hmac.new(key, part.encode(), hashlib.sha256).digest()
         return "%s/bucket/a%%20key%%2B?%s&X-Amz-Signature=%s" % (
-            self.server.endpoint, query, hmac.new(key, text.encode(), hashlib.sha256).hexdigest())
+            self.server.endpoint, query, request_signature4(scope, stamp, canonical.encode()))
 
     def test_times(self):
         now = datetime.datetime.utcnow()
@@ -396,7 +377,7 @@ class Version2(AuthCase):
         date = email.utils.formatdate(usegmt=True)
         amz = "".join("%s:%s\n" % (name.lower().replace("_", "-"), value) for name, value in sorted(fields.items()))
         text = "%s\n\n\n%s\n%s%s" % (method, date, amz, resource)
-        mac = base64.b64encode(hmac.new(SECRET_KEY.encode(), text.encode(), hashlib.sha1).digest()).decode()
+        mac = signature2(text)
         return send(self.server, method, path, headers=dict(
             {name.replace("_", "-"): value for name, value in fields.items()},
             Host="x", Date=date, Authorization="AWS %s:%s" % (ACCESS_KEY, mac)))
@@ -421,7 +402,7 @@ class Version2(AuthCase):
         self.assertEqual(self.by_hand("GET", path, path, x_amz_meta_b="2", x_amz_checksum_mode="ENABLED").status, 200)
         headers = {"Host": "x", "Date": email.utils.formatdate(usegmt=True), "x-amz-meta-a": "1"}
         text = "GET\n\n\n%s\n%s" % (headers["Date"], path)
-        mac = base64.b64encode(hmac.new(SECRET_KEY.encode(), text.encode(), hashlib.sha1).digest()).decode()
+        mac = signature2(text)
         headers["Authorization"] = "AWS %s:%s" % (ACCESS_KEY, mac)
         self.is_error(send(self.server, "GET", path, headers=headers), 403, "SignatureDoesNotMatch")
         del headers["x-amz-meta-a"]
@@ -454,7 +435,7 @@ class Version2(AuthCase):
     def test_expired(self):
         expires = str(int(time.time()) - 10)
         text = "GET\n\n\n%s\n/bucket/a%%20key%%2B" % expires
-        signature = base64.b64encode(hmac.new(SECRET_KEY.encode(), text.encode(), hashlib.sha1).digest()).decode()
+        signature = signature2(text)
         response = self.get(self.server.endpoint + "/bucket/a%20key%2B?" + urllib.parse.urlencode(
             {"AWSAccessKeyId": ACCESS_KEY, "Expires": expires, "Signature": signature}))
         self.is_error(response, 403, "AccessDenied", "Request has expired")
@@ -471,7 +452,7 @@ class Version2(AuthCase):
     def test_dates(self):
         def signed(date, name="Date"):
             text = "GET\n\n\n%s\n%s/" % (date if name == "Date" else "", "" if name == "Date" else "x-amz-date:%s\n" % date)
-            mac = base64.b64encode(hmac.new(SECRET_KEY.encode(), text.encode(), hashlib.sha1).digest()).decode()
+            mac = signature2(text)
             return send(self.server, "GET", "/", headers={"Host": "x", name: date,
                                                           "Authorization": "AWS %s:%s" % (ACCESS_KEY, mac)})
         now = datetime.datetime.now(datetime.timezone.utc)
@@ -506,25 +487,19 @@ class Chunks(AuthCase):
         if length == "":
             del fields["x-amz-decoded-content-length"]
         fields = sign(self.server, "PUT", "/bucket/chunks", b"", fields, payload=kind)
-        stamp = fields["X-Amz-Date"]
-        scope = stamp[:8] + "/us-east-1/s3/aws4_request"
-        key = ("AWS4" + SECRET_KEY).encode()
-        for part in scope.split("/"):
-            key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-        previous = re.search("Signature=([0-9a-f]+)", fields["Authorization"]).group(1)
+        chunks = list(chunks) + [b""]
         body = b""
-        for chunk in list(chunks) + [b""]:
-            text = "\n".join(["AWS4-HMAC-SHA256-PAYLOAD", stamp, scope, previous, hashlib.sha256(b"").hexdigest(),
-                              hashlib.sha256(chunk).hexdigest()])
-            previous = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+        for chunk, previous in zip(chunks, chunk_signatures(fields, chunks)):
             body += b"%x%s\r\n" % (len(chunk), b";chunk-signature=" + previous.encode() if signed else b"")
             body += chunk + b"\r\n" if chunk else b""
         if trailers is not None:
             lines = "".join("%s:%s\n" % item for item in trailers.items())
             body += lines.replace("\n", "\r\n").encode()
+            stamp = fields["X-Amz-Date"]
+            scope = stamp[:8] + "/us-east-1/s3/aws4_request"
             text = "\n".join(["AWS4-HMAC-SHA256-TRAILER", stamp, scope, previous, hashlib.sha256(lines.encode()).hexdigest()])
             if signed:
-                body += b"x-amz-trailer-signature:" + hmac.new(key, text.encode(), hashlib.sha256).hexdigest().encode() + b"\r\n"
+                body += b"x-amz-trailer-signature:" + signature4(scope, text).encode() + b"\r\n"
         body += b"\r\n"
         return send(self.server, "PUT", "/bucket/chunks", spoil(body) if spoil else body, fields)
 

@@ -5,10 +5,9 @@ import concurrent.futures
 import datetime
 import email.utils
 import hashlib
-import http.client
 import unittest
 
-from s3_case import S3Case, error_code, raw, sign
+from s3_case import S3Case, begin, error_code, finish, raw, sign
 
 WRONG = '"00000000000000000000000000000000"'
 
@@ -103,20 +102,12 @@ class Writes(ConditionCase):
         self.s3.put_object(Bucket="bucket", Key="gone", Body=b"1")
         body = b"x" * 100000
         headers = sign(self.server, "PUT", "/bucket/gone", body, {"If-Match": self.etag("gone")})
-        connection = http.client.HTTPConnection(self.server.endpoint[len("http://"):], timeout=60)
-        connection.putrequest("PUT", "/bucket/gone", skip_host=True, skip_accept_encoding=True)
-        for name, value in headers.items():
-            connection.putheader(name, value)
-        connection.putheader("Content-Length", str(len(body)))
-        connection.putheader("Expect", "100-continue")
-        connection.endheaders()
+        headers.update({"Content-Length": str(len(body)), "Expect": "100-continue"})
+        connection = begin(self.server, "PUT", "/bucket/gone", headers.items())
         connection.sock.recv(1000)  # the head was taken: "100 Continue"
         self.s3.delete_object(Bucket="bucket", Key="gone")
         connection.send(body)
-        answer = connection.getresponse()
-        answer.data = answer.read()
-        connection.close()
-        self.refused(answer, 409, "ConditionalRequestConflict")
+        self.refused(finish(connection), 409, "ConditionalRequestConflict")
         self.refused(raw(self.server, "GET", "/bucket/gone"), 404, "NoSuchKey")
 
     def test_copy(self):

@@ -4,8 +4,6 @@ import base64
 import concurrent.futures
 import datetime
 import hashlib
-import hmac
-import http.client
 import json
 import os
 import pathlib
@@ -19,23 +17,16 @@ import urllib.parse
 import zlib
 
 import boto3
-import botocore.auth
-import botocore.awsrequest
-import botocore.credentials
 from botocore.exceptions import ClientError
 
-from s3_case import S3Case, code_of, error_code, raw, send, sign
-from server import ACCESS_KEY, SECRET_KEY, Server
+from s3_case import S3Case, begin, chunk_signatures, code_of, error_code, raw, send, sign
+from server import ACCESS_KEY, SECRET_KEY, Server, signed_request
 
 
 def put_half(server, path, body):
     """Sends the head of a PUT of `body` and half of the body; returns the open connection."""
-    headers = sign(server, "PUT", path, body)
-    connection = http.client.HTTPConnection(server.endpoint[7:], timeout=60)
-    connection.putrequest("PUT", path, skip_host=True, skip_accept_encoding=True)
-    for name, value in dict(headers, **{"Content-Length": str(len(body))}).items():
-        connection.putheader(name, value)
-    connection.endheaders()
+    headers = dict(sign(server, "PUT", path, body), **{"Content-Length": str(len(body))})
+    connection = begin(server, "PUT", path, headers.items())
     connection.send(body[:len(body) // 2])
     return connection
 
@@ -102,10 +93,8 @@ class Authentication(S3Case):
                          (403, "MissingAuthenticationTokenException"))
 
     def json(self, target, body):
-        request = botocore.awsrequest.AWSRequest("POST", self.server.endpoint + "/", data=body, headers={
+        request = signed_request("events", "POST", self.server.endpoint + "/", body, {
             "X-Amz-Target": target, "Host": self.server.endpoint[7:]})
-        botocore.auth.SigV4Auth(botocore.credentials.Credentials(ACCESS_KEY, SECRET_KEY), "events",
-                                "us-east-1").add_auth(request)
         return send(self.server, "POST", "/", body, dict(request.headers.items()))
 
     def test_json_errors_are_json_whatever_they_quote(self):
@@ -166,17 +155,9 @@ class Wire(S3Case):
         fields = sign(self.server, "PUT", "/bucket/chunked", b"", dict(headers or {}, **{
             "x-amz-decoded-content-length": str(total), "Content-Encoding": "aws-chunked"}),
             payload="STREAMING-AWS4-HMAC-SHA256-PAYLOAD")
-        stamp, day = fields["X-Amz-Date"], fields["X-Amz-Date"][:8]
-        key = ("AWS4" + SECRET_KEY).encode()
-        for part in [day, "us-east-1", "s3", "aws4_request"]:
-            key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-        previous = re.search("Signature=([0-9a-f]+)", fields["Authorization"]).group(1)
-        body = b""
-        for chunk in list(chunks) + [b""]:
-            text = "\n".join(["AWS4-HMAC-SHA256-PAYLOAD", stamp, day + "/us-east-1/s3/aws4_request", previous,
-                              hashlib.sha256(b"").hexdigest(), hashlib.sha256(chunk).hexdigest()])
-            previous = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
-            body += b"%x;chunk-signature=%s\r\n" % (len(chunk), previous.encode()) + chunk + b"\r\n"
+        chunks = list(chunks) + [b""]
+        body = b"".join(b"%x;chunk-signature=%s\r\n" % (len(chunk), signature.encode()) + chunk + b"\r\n"
+                        for chunk, signature in zip(chunks, chunk_signatures(fields, chunks)))
         if tamper:
             body = body.replace(b"second", b"SECOND")
         return send(self.server, "PUT", "/bucket/chunked", body, fields)

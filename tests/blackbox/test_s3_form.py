@@ -3,12 +3,11 @@
 import base64
 import datetime
 import hashlib
-import hmac
 import json
 import os
 import unittest
 
-from s3_case import S3Case, error_code, send
+from s3_case import S3Case, error_code, send, signature2, signature4
 from server import ACCESS_KEY, SECRET_KEY
 from test_s3_auth import element
 
@@ -47,16 +46,11 @@ class FormCase(S3Case):
         if isinstance(document, dict) and isinstance(document.get("conditions"), list):
             document = dict(document, conditions=document["conditions"] + [{n: v} for n, v in more.items()])
         text = base64.b64encode(json.dumps(document).encode()).decode()
-        signing = ("AWS4" + secret).encode()
-        for step in scope.split("/"):
-            signing = hmac.new(signing, step.encode(), hashlib.sha256).digest()
-        return [("policy", text)] + list(more.items()) + [
-            ("x-amz-signature", hmac.new(signing, text.encode(), hashlib.sha256).hexdigest())]
+        return [("policy", text)] + list(more.items()) + [("x-amz-signature", signature4(scope, text, secret))]
 
     def sign2(self, policy, secret=SECRET_KEY, key=ACCESS_KEY):
         text = base64.b64encode(json.dumps(policy).encode()).decode()
-        mac = base64.b64encode(hmac.new(secret.encode(), text.encode(), hashlib.sha1).digest()).decode()
-        return [("policy", text), ("AWSAccessKeyId", key), ("signature", mac)]
+        return [("policy", text), ("AWSAccessKeyId", key), ("signature", signature2(text, secret))]
 
     def policy(self, *conditions, key="k", hours=1):
         return {"expiration": expiration(hours), "conditions": [{"bucket": "bucket"}, {"key": key}] + list(conditions)}
@@ -172,8 +166,8 @@ class Forms(FormCase):
 
     def test_policies_that_are_no_documents(self):
         for text in ["", "!", "bm90IGpzb24=", base64.b64encode(b'{"a":1,"a":2}').decode()]:
-            mac = base64.b64encode(hmac.new(SECRET_KEY.encode(), text.encode(), hashlib.sha1).digest()).decode()
-            self.is_error(self.post([("key", "k"), ("policy", text), ("AWSAccessKeyId", ACCESS_KEY), ("signature", mac)]),
+            self.is_error(self.post([("key", "k"), ("policy", text), ("AWSAccessKeyId", ACCESS_KEY),
+                                     ("signature", signature2(text))]),
                           400, "InvalidPolicyDocument", "Invalid JSON")
 
     def test_signatures(self):

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """How objects of S3 are read and written: ranges, conditions, fields that travel with them, copies, lengths."""
 import base64
+import datetime
 import email.utils
 import json
-import socket
 import unittest
 import urllib.parse
 
-from s3_case import S3Case, error_code, raw, send, sign
+from s3_case import S3Case, converse, error_code, raw, request_signature4, send, sign
+from server import ACCESS_KEY
 from test_s3_content import elements, message
 
 HOUR = 3600
@@ -191,17 +192,8 @@ class Fields(ObjectCase):
         headers = sign(self.server, "PUT", "/bucket/twice", b"", {"x-amz-meta-a": "1,2"})
         lines = ["PUT /bucket/twice HTTP/1.1"] + ["%s: %s" % (n, v) for n, v in headers.items() if n != "x-amz-meta-a"]
         lines += ["x-amz-meta-a: 1", "x-amz-meta-a: 2", "Content-Length: 0", "Connection: close", "", ""]
-        self.assertIn(b" 200 ", self.converse("\r\n".join(lines).encode()).split(b"\r\n")[0])
+        self.assertIn(b" 200 ", converse(self.server, "\r\n".join(lines).encode()).split(b"\r\n")[0])
         self.assertEqual(self.get("twice").headers["x-amz-meta-a"], "1,2")
-
-    def converse(self, data):
-        host, port = self.server.endpoint[len("http://"):].split(":")
-        with socket.create_connection((host, int(port)), timeout=30) as connection:
-            connection.sendall(data)
-            answer = b""
-            while block := connection.recv(65536):
-                answer += block
-            return answer
 
     def test_metadata_beyond_ascii(self):
         """Its bytes are taken as ISO 8859-1 and come back as RFC 2047 says, in words of 75 characters at most."""
@@ -215,10 +207,6 @@ class Fields(ObjectCase):
 
     def signed_with(self, path, value):
         """A presigned-like set of fields whose canonical request has these very bytes."""
-        import datetime
-        import hashlib
-        import hmac
-        from server import ACCESS_KEY, SECRET_KEY
         stamp = datetime.datetime.utcnow().strftime("%Y%m%dT%H%M%SZ")
         host = self.server.endpoint[len("http://"):].encode()
         names = b"host;x-amz-content-sha256;x-amz-date;x-amz-meta-nonascii"
@@ -226,14 +214,9 @@ class Fields(ObjectCase):
                                 b"x-amz-date:" + stamp.encode(), b"x-amz-meta-nonascii:" + value, b"", names,
                                 b"UNSIGNED-PAYLOAD"])
         scope = "%s/%s/s3/aws4_request" % (stamp[:8], self.server.region)
-        text = "\n".join(["AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(canonical).hexdigest()])
-        key = b"AWS4" + SECRET_KEY.encode()
-        for word in scope.split("/"):
-            key = hmac.new(key, word.encode(), "sha256").digest()
-        signature = hmac.new(key, text.encode(), "sha256").hexdigest()
         return {"Host": host, "x-amz-date": stamp, "x-amz-content-sha256": "UNSIGNED-PAYLOAD", "x-amz-meta-nonascii": value,
                 "Authorization": "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s"
-                                 % (ACCESS_KEY, scope, names.decode(), signature)}
+                                 % (ACCESS_KEY, scope, names.decode(), request_signature4(scope, stamp, canonical))}
 
     def test_long_metadata_beyond_ascii(self):
         self.assertEqual(send(self.server, "PUT", "/bucket/long", b"", self.signed_for_long()).status, 200)
@@ -457,12 +440,7 @@ class Lengths(ObjectCase):
         """A signed PUT whose length is said by `lines`; the first line of the answer and its body."""
         headers = sign(self.server, "PUT", path, b"", payload="UNSIGNED-PAYLOAD")
         text = ["PUT %s HTTP/1.1" % path] + ["%s: %s" % item for item in headers.items()] + lines + ["Connection: close", "", ""]
-        host, port = self.server.endpoint[len("http://"):].split(":")
-        with socket.create_connection((host, int(port)), timeout=30) as connection:
-            connection.sendall("\r\n".join(text).encode() + body)
-            answer = b""
-            while block := connection.recv(65536):
-                answer += block
+        answer = converse(self.server, "\r\n".join(text).encode() + body)
         return int(answer.split(b" ")[1]), answer
 
     def test_none(self):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What comes over the wire of S3 when nobody's library sends it: wrong frames, slow and idle clients, path tricks."""
 import concurrent.futures
-import hashlib
 import os
 import re
 import resource
@@ -10,29 +9,17 @@ import time
 import unittest
 import urllib.parse
 
-from s3_case import S3Case, error_code, raw, send, sign
+from s3_case import S3Case, connect, converse, error_code, raw, send, sign
 
 HEAD = b"Host: x\r\nConnection: close\r\n"
 
 
 class WireCase(S3Case):
     def connect(self):
-        host, port = self.server.endpoint[len("http://"):].split(":")
-        return socket.create_connection((host, int(port)), timeout=20)
+        return connect(self.server, timeout=20)
 
     def talk(self, data):
-        """All that is answered until the server closes."""
-        with self.connect() as connection:
-            answer = b""
-            try:
-                connection.sendall(data)
-                while True:
-                    block = connection.recv(65536)
-                    if not block:
-                        return answer
-                    answer += block
-            except ConnectionError:
-                return answer
+        return converse(self.server, data, timeout=20)
 
     def alive(self):
         self.assertEqual(raw(self.server, "GET", "/").status, 200)

@@ -4,12 +4,9 @@ import json
 import subprocess
 import unittest
 
-import botocore.auth
-import botocore.awsrequest
-import botocore.credentials
 
 from s3_case import S3Case, send
-from server import ACCESS_KEY, SECRET_KEY, program
+from server import ACCESS_KEY, SECRET_KEY, program, signed_request
 
 HTML = b"<script>document.title = 1</script>"
 
@@ -26,9 +23,8 @@ class ShareCase(S3Case):
 
     def call(self, method, path="", body=b"", key=ACCESS_KEY, secret=SECRET_KEY, token=None, region="us-east-1",
              service="spyhop"):
-        request = botocore.awsrequest.AWSRequest(method, self.server.endpoint + "/_spyhop/shares" + path, data=body,
-                                                 headers={"Content-Type": "application/json"})
-        botocore.auth.SigV4Auth(botocore.credentials.Credentials(key, secret, token), service, region).add_auth(request)
+        request = signed_request(service, method, self.server.endpoint + "/_spyhop/shares" + path, body,
+                                 {"Content-Type": "application/json"}, keys=(key, secret, token), region=region)
         answer = send(self.server, method, "/_spyhop/shares" + path, body,
                       dict(request.headers, Host=self.server.endpoint[len("http://"):]))
         return answer.status, json.loads(answer.data) if answer.data else None

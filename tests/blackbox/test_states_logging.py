@@ -40,7 +40,8 @@ class Logging(StatesCase):
         execution = self.run_logged("ALL", data=True)
         lines = self.lines()
         self.assertEqual([line["type"] for line in lines],
-                         ["ExecutionStarted", "PassStateEntered", "PassStateExited", "FailStateEntered", "ExecutionFailed"])
+                         ["ExecutionStarted", "PassStateEntered", "PassStateExited", "FailStateEntered",
+                          "ExecutionFailed"])
         self.assertEqual([(line["id"], line["previous_event_id"]) for line in lines],
                          [("1", "0"), ("2", "0"), ("3", "2"), ("4", "3"), ("5", "4")])
         self.assertEqual({line["execution_arn"] for line in lines}, {execution})
@@ -62,7 +63,8 @@ class Logging(StatesCase):
         self.assertIn("roleArn", lines[0]["details"])
 
     def test_levels(self):
-        for level, types in ("ERROR", ["FailStateEntered", "ExecutionFailed"]), ("FATAL", ["ExecutionFailed"]), ("OFF", []):
+        for level, types in (("ERROR", ["FailStateEntered", "ExecutionFailed"]), ("FATAL", ["ExecutionFailed"]),
+                             ("OFF", [])):
             with self.subTest(level):
                 self.setUp()
                 self.run_logged(level)
@@ -78,8 +80,8 @@ class Logging(StatesCase):
         loop = {"StartAt": "Map", "States": {"Map": {
             "Type": "Map", "End": True, "ItemsPath": "$.items",
             "ItemProcessor": {"StartAt": "Item", "States": {"Item": {"Type": "Pass", "End": True}}}}}}
-        machine = self.create(loop, loggingConfiguration={
-            "level": "ALL", "destinations": [{"cloudWatchLogsLogGroup": {"logGroupArn": DESTINATION % (GROUP + self.name)}}]})
+        destination = {"cloudWatchLogsLogGroup": {"logGroupArn": DESTINATION % (GROUP + self.name)}}
+        machine = self.create(loop, loggingConfiguration={"level": "ALL", "destinations": [destination]})
         self.group = GROUP + self.name
         executions = [self.sfn.start_execution(stateMachineArn=machine, input=json.dumps({"items": list(range(50))}))
                       ["executionArn"] for _ in range(5)]

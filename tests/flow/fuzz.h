@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #ifndef TESTS_FLOW_FUZZ_H
 #define TESTS_FLOW_FUZZ_H
-/* What the fuzz drivers share. Each is a target of libFuzzer (tests/fuzz/states.sh), and with fuzz_main.c a
- * test: it runs every line of its corpus, every prefix of each, and a fixed run of random changes to them. */
+/* What the fuzz drivers share. Each is a target of libFuzzer (tests/fuzz/states.sh), and with
+ * tests/fuzz/main.c a test: it runs every line of its corpus, every prefix of each, and a fixed run of random
+ * changes to them. */
 #include "cloud/flow/flow.h"
 #include <stddef.h>
 #include <stdint.h>

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* usage: fuzz_TARGET CORPUS [RUNS]      runs the corpus, its prefixes, and RUNS random changes of each entry
  *        fuzz_TARGET CORPUS --write DIR writes the corpus as one file an entry, for libFuzzer
- * CORPUS has one entry a line, in which \r \n \t \\ and \xHH stand for bytes. */
+ * CORPUS has one entry a line, in which \r \n \t \\ and \xHH stand for bytes; with FUZZ_PLAIN, lines stand as
+ * they are and what goes in is of JSON. */
 #include "fuzz.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -17,6 +19,14 @@ typedef struct entry {
 static entry entries[ENTRIES_MAX];
 static size_t count;
 
+#ifdef FUZZ_PLAIN
+static const char often[] = "{}[]\"',:$.@*?()!=<>&|\\0123456789-eE truefalsn\x80\xff";
+static const bool escapes = false;
+#else
+static const char often[] = "\r\n\r\n\t ;:,=&%\"'<>/[]{}-+.*?$\\0123456789abcdefABZ_\x01\x7f\x80\xff";
+static const bool escapes = true;
+#endif
+
 static int hex(char c)
 {
     return c >= 'a' ? c - 'a' + 10 : c - '0';
@@ -29,7 +39,7 @@ static void add(const char *line)
     CHECK(bytes && count < ENTRIES_MAX);
     for (; *line; line++) {
         char c = *line;
-        if (c == '\\') {
+        if (escapes && c == '\\') {
             c = *++line;
             CHECK(c);
             if (c == 'x') {
@@ -99,7 +109,6 @@ static void run(const char *bytes, size_t length)
 
 static size_t change(char *bytes, size_t length, size_t room)
 {
-    static const char often[] = "\r\n\r\n\t ;:,=&%\"'<>/[]{}-+.*?$\\0123456789abcdefABZ_\x01\x7f\x80\xff";
     const entry *other = &entries[next_random() % count];
     size_t at = next_random() % (length + 1), from = next_random() % (other->length + 1);
     size_t most = other->length - from, piece = most ? next_random() % most % 40 : 0;

@@ -8,16 +8,11 @@
 # build-fuzz-s3/tests/fuzz/fuzz_edge_NAME_libfuzzer alone. Needs clang.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-folder="${SPYHOP_FUZZ_FOLDER:-build-fuzz-s3}"
+. tests/fuzz/libfuzzer.sh
+folder="${SPYHOP_FUZZ_FOLDER:-build-fuzz-s3}" tests=fuzz prefix=fuzz_edge_ limits=(-max_len=8192 -timeout=10)
 runs="${1:-5000000}"
 shift || true
 [ $# -gt 0 ] || set -- request chunked form xml policy target
-if [ ! -f "$folder/build.ninja" ]; then
-    CC=clang meson setup "$folder" -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1 \
-        -Dc_args='-fsanitize=fuzzer-no-link -fprofile-instr-generate -fcoverage-mapping' \
-        -Dc_link_args=-fprofile-instr-generate >"$folder.log" 2>&1 || { cat "$folder.log" >&2; exit 1; }
-    rm -f "$folder.log"
-fi
 
 # The sources whose lines a target has to reach.
 sources_of() {
@@ -31,28 +26,4 @@ sources_of() {
     esac
 }
 
-failed=0
-for target in "$@"; do
-    [ -f "tests/fuzz/fuzz_$target.c" ] || { echo "$target: no such target" >&2; exit 2; }
-    program="tests/fuzz/fuzz_edge_${target}_libfuzzer"
-    ninja -C "$folder" "tests/fuzz/fuzz_edge_$target" "$program" >"$folder/ninja.log" 2>&1 ||
-        { cat "$folder/ninja.log"; exit 1; }
-    mkdir -p "$folder/$target"
-    LLVM_PROFILE_FILE=/dev/null "$folder/tests/fuzz/fuzz_edge_$target" "tests/fuzz/corpus/$target.txt" \
-        --write "$folder/$target"
-    (
-        cd "$folder"
-        export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-        LLVM_PROFILE_FILE="$target.profraw" "$program" -runs="$runs" -max_len=8192 -timeout=10 -rss_limit_mb=2000 \
-            -verbosity=0 "$target" >"$target.log" 2>&1 || { tail -50 "$target.log"; exit 1; }
-    )
-    llvm-profdata merge -sparse "$folder/$target.profraw" -o "$folder/$target.profdata"
-    share="$(llvm-cov report "$folder/$program" -instr-profile="$folder/$target.profdata" |
-        awk -v wanted="$(sources_of "$target")" '
-            BEGIN { count = split(wanted, names, " ") }
-            { for (i = 1; i <= count; i++) { short = names[i]; sub("^src/", "", short); if (index($1, short)) { lines += $8; missed += $9 } } }
-            END { printf "%.1f", lines ? 100 * (lines - missed) / lines : 0 }')"
-    echo "$target: $runs runs, $share % of the lines of its sources"
-    awk -v share="$share" 'BEGIN { exit share < 85 }' || failed=1
-done
-exit $failed
+fuzz_all "$runs" "$@"

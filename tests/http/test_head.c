@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "arena_case.h"
 #include "cloud/http/head.h"
 
 #include <setjmp.h>
@@ -7,22 +8,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <string.h>
-
-static sh_arena *arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = sh_arena_new(1 << 20);
-    return arena ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    sh_arena_free(arena);
-    return 0;
-}
 
 static void target_is_split_and_kept_raw(void **state)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The worked examples of "Signing and authenticating REST requests" (S3 User Guide), then each fault. */
+#include "arena_case.h"
 #include "cloud/http/sigv2.h"
 
 #include <setjmp.h>
@@ -13,22 +14,6 @@
 #define SECRET "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 #define KEY "AWS AKIAIOSFODNN7EXAMPLE:"
 #define NOW ((int64_t)1175024202000) /* 2007-03-27T19:36:42Z */
-
-static sh_arena *arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = sh_arena_new(1 << 22);
-    return arena ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    sh_arena_free(arena);
-    return 0;
-}
 
 typedef struct request {
     const char *method, *target, *bucket;

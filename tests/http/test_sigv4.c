@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The worked examples of AWS's documentation ("Authenticating Requests: Using the Authorization Header" and
  * "... Using Query Parameters", and the derivation of a signing key), then each fault. */
+#include "arena_case.h"
 #include "cloud/http/sigv4.h"
 #include "cloud/http/digest.h"
 
@@ -16,22 +17,6 @@
 #define EMPTY "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #define CREDENTIAL "Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request"
 #define NOW ((int64_t)1369353600000) /* 2013-05-24T00:00:00Z */
-
-static sh_arena *arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = sh_arena_new(1 << 22);
-    return arena ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    sh_arena_free(arena);
-    return 0;
-}
 
 static sh_http_head head_of(const char *method, const char *target, sh_http_field *fields, size_t count)
 {

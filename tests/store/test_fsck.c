@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A data folder damaged in each way: what fsck says, what it mends, what a backup keeps. */
+#include "store_case.h"
 #include "base/file.h"
 #include "cloud/store/backup.h"
 #include "cloud/store/fsck.h"
 #include "cloud/store/multipart.h"
-#include "cloud/store/object_files.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,62 +12,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
-static char root[] = "/tmp/spyhop-fsck-XXXXXX";
-static char data[PATH_MAX];
-static sh_objects store;
-static sh_arena *arena;
 static char told[4000]; /* "kind what+" or "kind what-" a line; + for repaired */
-
-static void open_store(void)
-{
-    char path[PATH_MAX + 16];
-    sh_err err = {0};
-    snprintf(path, sizeof(path), "%s/spyhop.db", data);
-    store = (sh_objects){
-        .clock = &sh_clock_system, .data = data, .region = "eu-west-1", .account = "012345678901"};
-    assert_int_equal(sh_db_open(&store.db, path, &err), 0);
-    assert_int_equal(sh_objects_recover(&store, &err), 0);
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    memcpy(root + strlen(root) - 6, "XXXXXX", 6);
-    if (!mkdtemp(root))
-        return -1;
-    snprintf(data, sizeof(data), "%s/data", root);
-    assert_int_equal(sh_dir_make(data, 0700, NULL), 0);
-    arena = sh_arena_new(16 << 20);
-    open_store();
-    return sh_bucket_create(&store, "bucket", "eu-west-1", NULL);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    sh_db_close(store.db);
-    sh_arena_free(arena);
-    return sh_dir_remove(root, NULL);
-}
-
-static const char *stage(const char *text)
-{
-    int fd;
-    char *path = sh_arena_alloc(arena, SH_STAGE_PATH);
-    assert_int_equal(sh_stage_file(&store, path, &fd, NULL), 0);
-    assert_int_equal(sh_fd_write(fd, text, strlen(text), NULL), 0);
-    close(fd);
-    return path;
-}
 
 static void put(const char *key, const char *text)
 {
