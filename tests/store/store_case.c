@@ -69,3 +69,17 @@ const char *stage(const char *text)
     close(fd);
     return path;
 }
+
+const char *content(const char *key)
+{
+    sh_object object;
+    int fd;
+    char *text = sh_arena_alloc(arena, 1000);
+    if (sh_object_open(&store, "bucket", key, arena, &object, &fd, NULL) < 0)
+        return NULL;
+    ssize_t got = read(fd, text, 999);
+    close(fd);
+    assert_int_equal(got, object.size);
+    text[got] = '\0';
+    return text;
+}

@@ -21,6 +21,8 @@ int set_up(void **state);
 int tear_down(void **state);
 /* A staged file with that text. */
 const char *stage(const char *text);
+/* What an object of the bucket has, up to 999 bytes; NULL when it cannot be opened. */
+const char *content(const char *key);
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 

@@ -236,20 +236,6 @@ static void reopen_in(const char *folder)
     open_store();
 }
 
-static const char *content(const char *key)
-{
-    sh_object object;
-    int fd;
-    char *text = sh_arena_alloc(arena, 1000);
-    if (sh_object_open(&store, "bucket", key, arena, &object, &fd, NULL) < 0)
-        return NULL;
-    ssize_t got = read(fd, text, 999);
-    close(fd);
-    assert_true(got >= 0);
-    text[got] = '\0';
-    return text;
-}
-
 static void backup_and_restore(bool link)
 {
     char copy[PATH_MAX], again[PATH_MAX], extra[PATH_MAX + 16];

@@ -22,19 +22,6 @@ static int put(const char *key, const char *text)
     return sh_objects_publish(&store, &item, 1, NULL, NULL);
 }
 
-static const char *content(const char *key)
-{
-    sh_object object;
-    int fd;
-    char *text = sh_arena_alloc(arena, 1000);
-    if (sh_object_open(&store, "bucket", key, arena, &object, &fd, NULL) < 0)
-        return NULL;
-    ssize_t got = read(fd, text, 999);
-    close(fd);
-    assert_int_equal(got, object.size);
-    return text;
-}
-
 static int count_in(const char *folder)
 {
     char path[PATH_MAX + 300];
