@@ -105,23 +105,11 @@ int sh_log_groups_list(sh_db *db, const char *prefix, const char *after, int64_t
                       take_group, &t, "ssi", prefix, after, limit);
 }
 
-typedef struct text_taker {
-    sh_take take;
-    const char **text;
-} text_taker;
-
-static int take_text(void *opaque, const sh_row *row)
-{
-    text_taker *t = opaque;
-    t->take.found = true;
-    *t->text = sh_take_text(&t->take, row, 0);
-    return 1;
-}
-
 int sh_log_group_tags(sh_db *db, sh_arena *arena, int64_t group, const char **text, sh_err *err)
 {
-    text_taker t = {.take = {.arena = arena}, .text = text};
-    int status = sh_db_each(db, err, "SELECT tags FROM log_groups WHERE id = ?1", take_text, &t, "i", group);
+    sh_take_one_text t = {.take = {.arena = arena}, .text = text};
+    int status =
+        sh_db_each(db, err, "SELECT tags FROM log_groups WHERE id = ?1", sh_take_text_row, &t, "i", group);
     return sh_take_end(&t.take, status, "tags", err, "there is no such log group");
 }
 

@@ -58,17 +58,18 @@ static int doom(hunt *h, const char *key, const char *version)
     return d->key && (d->version || !version) ? 0 : SH_E_MEMORY;
 }
 
-static bool in_prefix(const hunt *h, const char *key)
+/* Whether the row's key still has the prefix: behind it there is nothing to hunt. */
+static bool read_row(const hunt *h, const sh_row *row, sh_object *object)
 {
-    return strncmp(key, h->expiry->prefix, strlen(h->expiry->prefix)) == 0;
+    sh_object_read(row, NULL, object);
+    return strncmp(object->key, h->expiry->prefix, strlen(h->expiry->prefix)) == 0;
 }
 
 static int on_current(void *opaque, const sh_row *row)
 {
     hunt *h = opaque;
     sh_object object;
-    sh_object_read(row, NULL, &object);
-    if (!in_prefix(h, object.key))
+    if (!read_row(h, row, &object))
         return 1;
     if (h->count == h->limit || h->seen == SEEN_MAX) {
         h->full = true;
@@ -95,8 +96,7 @@ static int on_noncurrent(void *opaque, const sh_row *row)
 {
     hunt *h = opaque;
     sh_object object;
-    sh_object_read(row, NULL, &object);
-    if (!in_prefix(h, object.key))
+    if (!read_row(h, row, &object))
         return 1;
     if (!h->key || strcmp(h->key, object.key) != 0) {
         int status = next_key(h, object.key);
@@ -123,8 +123,7 @@ static int on_marker(void *opaque, const sh_row *row)
 {
     hunt *h = opaque;
     sh_object object;
-    sh_object_read(row, NULL, &object);
-    if (!in_prefix(h, object.key))
+    if (!read_row(h, row, &object))
         return 1;
     if (!h->key || strcmp(h->key, object.key) != 0) {
         int status = settle_marker(h);

@@ -142,23 +142,11 @@ int sh_parameter_set_labels(sh_db *db, const char *name, int64_t version, const 
                      "sis", name, version, labels);
 }
 
-typedef struct text_taker {
-    sh_take take;
-    const char **text;
-} text_taker;
-
-static int take_text(void *opaque, const sh_row *row)
-{
-    text_taker *t = opaque;
-    t->take.found = true;
-    *t->text = sh_take_text(&t->take, row, 0);
-    return 1;
-}
-
 int sh_parameter_tags(sh_db *db, sh_arena *arena, const char *name, const char **text, sh_err *err)
 {
-    text_taker t = {.take = {.arena = arena}, .text = text};
-    int status = sh_db_each(db, err, "SELECT tags FROM parameters WHERE name = ?1", take_text, &t, "s", name);
+    sh_take_one_text t = {.take = {.arena = arena}, .text = text};
+    int status =
+        sh_db_each(db, err, "SELECT tags FROM parameters WHERE name = ?1", sh_take_text_row, &t, "s", name);
     return sh_take_end(&t.take, status, "tags", err, "there is no parameter %s", name);
 }
 

@@ -34,6 +34,14 @@ int sh_take_end(const sh_take *take, int status, const char *what, sh_err *err, 
     return take->failed ? sh_fail(err, SH_E_MEMORY, "no memory for %s", what) : 0;
 }
 
+int sh_take_text_row(void *take_one_text, const sh_row *row)
+{
+    sh_take_one_text *t = take_one_text;
+    t->take.found = true;
+    *t->text = sh_take_text(&t->take, row, 0);
+    return 1;
+}
+
 int sh_take_number(void *number, const sh_row *row)
 {
     *(int64_t *)number = sh_row_int(row, 0);

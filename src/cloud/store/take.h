@@ -19,6 +19,14 @@ const char *sh_take_text(sh_take *take, const sh_row *row, int column);
 int sh_take_end(const sh_take *take, int status, const char *what, sh_err *err, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
+typedef struct sh_take_one_text {
+    sh_take take;
+    const char **text;
+} sh_take_one_text;
+
+/* A row function: the text of the first row, into an sh_take_one_text. */
+int sh_take_text_row(void *take_one_text, const sh_row *row);
+
 /* A row function: the number of the first row, into an int64_t. */
 int sh_take_number(void *number, const sh_row *row);
 
