@@ -170,6 +170,12 @@ int sh_iam_page_begin(sh_call *call, sh_iam_page *page, const char *what_is_wron
     return page->list ? 0 : sh_call_fail(call, 500, "ServiceFailure", "no memory for a list");
 }
 
+int sh_iam_page_of(sh_call *call, sh_iam_kind kind, sh_iam_entity *entity, sh_iam_page *page, sh_err *err)
+{
+    int status = sh_iam_need(call, kind, entity, err);
+    return status < 0 ? status : sh_iam_page_begin(call, page, NULL);
+}
+
 bool sh_iam_page_add(sh_iam_page *page, const char *name, json_t *item)
 {
     if ((int64_t)json_array_size(page->list) >= page->limit) {
@@ -269,6 +275,13 @@ int sh_iam_quota(sh_call *call, const char *what, int64_t limit)
 {
     return sh_call_fail(call, 409, "LimitExceeded", "Cannot exceed quota for %s: %lld", what,
                         (long long)limit);
+}
+
+int sh_iam_room(sh_call *call, sh_iam_kind kind, const char *what, int64_t limit, sh_err *err)
+{
+    int64_t count = 0;
+    int status = sh_iam_count(call->cloud->db, kind, &count, err);
+    return status == 0 && count >= limit ? sh_iam_quota(call, what, limit) : status;
 }
 
 int sh_iam_fresh(sh_call *call, sh_iam_kind kind, sh_iam_entity *out, sh_err *err)

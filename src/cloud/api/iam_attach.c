@@ -67,9 +67,7 @@ static int list(sh_call *call, sh_iam_kind kind, sh_err *err)
 {
     sh_iam_entity e;
     sh_iam_page page;
-    int status = sh_iam_need(call, kind, &e, err);
-    if (status == 0)
-        status = sh_iam_page_begin(call, &page, NULL);
+    int status = sh_iam_page_of(call, kind, &e, &page, err);
     if (status < 0)
         return status;
     page.about = sh_iam_text(call, "PathPrefix");

@@ -101,9 +101,7 @@ static int list(sh_call *call, sh_iam_kind kind, sh_err *err)
 {
     sh_iam_entity e;
     sh_iam_page page;
-    int status = sh_iam_need(call, kind, &e, err);
-    if (status == 0)
-        status = sh_iam_page_begin(call, &page, NULL);
+    int status = sh_iam_page_of(call, kind, &e, &page, err);
     if (status < 0)
         return status;
     status = sh_iam_inline_list(call->cloud->db, e.row, page.after, page.limit + 1, add_name, &page, err);

@@ -43,6 +43,8 @@ typedef struct sh_iam_page {
     const void *about; /* for the row function */
 } sh_iam_page;
 int sh_iam_page_begin(sh_call *call, sh_iam_page *page, const char *what_is_wrong); /* fails: bad Marker */
+/* sh_iam_need, and the page of what it has. */
+int sh_iam_page_of(sh_call *call, sh_iam_kind kind, sh_iam_entity *entity, sh_iam_page *page, sh_err *err);
 /* Room for one more? False ends the loop. name: what to go on after. */
 bool sh_iam_page_add(sh_iam_page *page, const char *name, json_t *item); /* takes the item */
 /* {name: list, IsTruncated, Marker} as the answer; status: of the loop. */
@@ -79,6 +81,8 @@ json_t *sh_iam_profile_json(const sh_call *call, const sh_iam_entity *e, bool wh
 json_t *sh_iam_tags_json(const char *tags); /* [{Key, Value}], or NULL when there are none */
 /* LimitExceeded: "Cannot exceed quota for WHAT: LIMIT". */
 int sh_iam_quota(sh_call *call, const char *what, int64_t limit);
+/* That, when the account has `limit` of the kind already. */
+int sh_iam_room(sh_call *call, sh_iam_kind kind, const char *what, int64_t limit, sh_err *err);
 int sh_iam_caller_entity(const sh_call *call, sh_iam_entity *out,
                          sh_err *err); /* who calls, if it has a row */
 

@@ -160,14 +160,11 @@ static int check_policy(sh_call *call)
 int sh_iam_create_policy(sh_call *call, sh_err *err)
 {
     sh_iam_managed p = {.aws = false};
-    int64_t count = 0;
     int status = check_policy(call);
     if (status == 0)
         status = sh_iam_fresh(call, SH_IAM_POLICY, &p.entity, err);
     if (status == 0)
-        status = sh_iam_count(call->cloud->db, SH_IAM_POLICY, &count, err);
-    if (status == 0 && count >= POLICIES_MAX)
-        return sh_iam_quota(call, "PoliciesPerAccount", POLICIES_MAX);
+        status = sh_iam_room(call, SH_IAM_POLICY, "PoliciesPerAccount", POLICIES_MAX, err);
     if (status < 0)
         return status;
     p.entity.version = p.entity.last_version = 1;

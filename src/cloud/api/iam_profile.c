@@ -45,12 +45,9 @@ static int give_profile(sh_call *call, const sh_iam_entity *e, sh_err *err)
 int sh_iam_create_profile(sh_call *call, sh_err *err)
 {
     sh_iam_entity e;
-    int64_t count = 0;
     int status = sh_iam_fresh(call, SH_IAM_PROFILE, &e, err);
     if (status == 0)
-        status = sh_iam_count(call->cloud->db, SH_IAM_PROFILE, &count, err);
-    if (status == 0 && count >= 1000)
-        return sh_iam_quota(call, "InstanceProfilesPerAccount", 1000);
+        status = sh_iam_room(call, SH_IAM_PROFILE, "InstanceProfilesPerAccount", 1000, err);
     if (status == 0)
         status = sh_iam_add(call, &e, err);
     return status < 0 ? status : give_profile(call, &e, err);
@@ -78,9 +75,7 @@ int sh_iam_list_profiles_for_role(sh_call *call, sh_err *err)
 {
     sh_iam_entity role;
     sh_iam_page page;
-    int status = sh_iam_need(call, SH_IAM_ROLE, &role, err);
-    if (status == 0)
-        status = sh_iam_page_begin(call, &page, NULL);
+    int status = sh_iam_page_of(call, SH_IAM_ROLE, &role, &page, err);
     if (status < 0)
         return status;
     status = sh_iam_parents(call->cloud->db, role.row, page.after, page.limit + 1, add_profile, &page, err);

@@ -106,7 +106,6 @@ static int check_trust(sh_call *call, const char *text, sh_err *err)
 int sh_iam_create_role(sh_call *call, sh_err *err)
 {
     sh_iam_entity e;
-    int64_t count = 0;
     const char *trust = sh_iam_text(call, "AssumeRolePolicyDocument"), *path = sh_iam_text(call, "Path");
     if (path && strncmp(path, "/aws-service-role/", 18) == 0)
         return sh_call_fail(call, 400, "InvalidInput",
@@ -116,9 +115,7 @@ int sh_iam_create_role(sh_call *call, sh_err *err)
     if (status == 0)
         status = sh_iam_fresh(call, SH_IAM_ROLE, &e, err);
     if (status == 0)
-        status = sh_iam_count(call->cloud->db, SH_IAM_ROLE, &count, err);
-    if (status == 0 && count >= ROLES_MAX)
-        return sh_iam_quota(call, "RolesPerAccount", ROLES_MAX);
+        status = sh_iam_room(call, SH_IAM_ROLE, "RolesPerAccount", ROLES_MAX, err);
     if (status < 0)
         return status;
     e.trust = trust;

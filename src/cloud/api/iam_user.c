@@ -61,12 +61,9 @@ static json_t *wrap(const char *name, json_t *value)
 int sh_iam_create_user(sh_call *call, sh_err *err)
 {
     sh_iam_entity e;
-    int64_t count = 0;
     int status = sh_iam_fresh(call, SH_IAM_USER, &e, err);
     if (status == 0)
-        status = sh_iam_count(call->cloud->db, SH_IAM_USER, &count, err);
-    if (status == 0 && count >= 5000)
-        return sh_iam_quota(call, "UsersPerAccount", 5000);
+        status = sh_iam_room(call, SH_IAM_USER, "UsersPerAccount", 5000, err);
     if (status == 0)
         status = sh_iam_add(call, &e, err);
     return status < 0 ? status : sh_iam_give(call, wrap("User", sh_iam_user_json(call, &e, true)), err);
@@ -221,12 +218,9 @@ int sh_iam_delete_role_boundary(sh_call *call, sh_err *err)
 int sh_iam_create_group(sh_call *call, sh_err *err)
 {
     sh_iam_entity e;
-    int64_t count = 0;
     int status = sh_iam_fresh(call, SH_IAM_GROUP, &e, err);
     if (status == 0)
-        status = sh_iam_count(call->cloud->db, SH_IAM_GROUP, &count, err);
-    if (status == 0 && count >= 300)
-        return sh_iam_quota(call, "GroupsPerAccount", 300);
+        status = sh_iam_room(call, SH_IAM_GROUP, "GroupsPerAccount", 300, err);
     if (status == 0)
         status = sh_iam_add(call, &e, err);
     return status < 0 ? status : sh_iam_give(call, wrap("Group", sh_iam_group_json(call, &e)), err);
@@ -243,9 +237,7 @@ int sh_iam_get_group(sh_call *call, sh_err *err)
 {
     sh_iam_entity e;
     sh_iam_page page;
-    int status = sh_iam_need(call, SH_IAM_GROUP, &e, err);
-    if (status == 0)
-        status = sh_iam_page_begin(call, &page, NULL);
+    int status = sh_iam_page_of(call, SH_IAM_GROUP, &e, &page, err);
     if (status < 0)
         return status;
     status = sh_iam_members(call->cloud->db, e.row, page.after, page.limit + 1, add_member, &page, err);
@@ -302,9 +294,7 @@ int sh_iam_list_groups_for_user(sh_call *call, sh_err *err)
 {
     sh_iam_entity e;
     sh_iam_page page;
-    int status = sh_iam_need(call, SH_IAM_USER, &e, err);
-    if (status == 0)
-        status = sh_iam_page_begin(call, &page, NULL);
+    int status = sh_iam_page_of(call, SH_IAM_USER, &e, &page, err);
     if (status < 0)
         return status;
     status = sh_iam_parents(call->cloud->db, e.row, page.after, page.limit + 1, add_member, &page, err);

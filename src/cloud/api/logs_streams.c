@@ -28,14 +28,18 @@ int sh_logs_need_stream(sh_call *call, const sh_log_group *group, sh_log_stream 
     return status < 0 ? sh_logs_fail(call, status, &err, "log stream") : 0;
 }
 
+static int need_group_and_name(sh_call *call, sh_log_group *group, const char **name)
+{
+    int status = need_name(call, name);
+    return status < 0 ? status : sh_logs_need_group(call, group);
+}
+
 int sh_logs_create_stream(sh_call *call)
 {
     sh_err err = {0};
     sh_log_group group;
     const char *name;
-    int status = need_name(call, &name);
-    if (status == 0)
-        status = sh_logs_need_group(call, &group);
+    int status = need_group_and_name(call, &group, &name);
     if (status < 0)
         return status;
     status = sh_log_stream_create(call->cloud->db, group.id, name, call->now_ms, &err);
@@ -47,9 +51,7 @@ int sh_logs_delete_stream(sh_call *call)
     sh_err err = {0};
     sh_log_group group;
     const char *name;
-    int status = need_name(call, &name);
-    if (status == 0)
-        status = sh_logs_need_group(call, &group);
+    int status = need_group_and_name(call, &group, &name);
     if (status < 0)
         return status;
     status = sh_log_stream_delete(call->cloud->db, group.id, name, &err);

@@ -42,6 +42,14 @@ void sh_s3_answer_kept(sh_s3 *s3, const char *text)
     sh_s3_answer_xml(s3, &out);
 }
 
+void sh_s3_answer_kept_or(sh_s3 *s3, const char *text, const char *code, const char *message)
+{
+    if (text)
+        sh_s3_answer_kept(s3, text);
+    else
+        sh_s3_fail(s3, 404, code, "%s", message);
+}
+
 void sh_s3_keep(sh_s3 *s3, const char *kind, const char *value, int status)
 {
     sh_err err = {0};
@@ -176,10 +184,8 @@ void sh_s3_put_bucket_tagging(sh_s3 *s3)
 void sh_s3_get_bucket_tagging(sh_s3 *s3)
 {
     const sh_bucket_rules *rules = sh_s3_need_rules(s3);
-    if (rules && rules->tagging_text)
-        sh_s3_answer_kept(s3, rules->tagging_text);
-    else if (rules)
-        sh_s3_fail(s3, 404, "NoSuchTagSet", "The TagSet does not exist");
+    if (rules)
+        sh_s3_answer_kept_or(s3, rules->tagging_text, "NoSuchTagSet", "The TagSet does not exist");
 }
 
 void sh_s3_delete_bucket_tagging(sh_s3 *s3)
@@ -219,11 +225,9 @@ void sh_s3_put_public_block(sh_s3 *s3)
 void sh_s3_get_public_block(sh_s3 *s3)
 {
     const sh_bucket_rules *rules = sh_s3_need_rules(s3);
-    if (rules && rules->block_text)
-        sh_s3_answer_kept(s3, rules->block_text);
-    else if (rules)
-        sh_s3_fail(s3, 404, "NoSuchPublicAccessBlockConfiguration",
-                   "The public access block configuration was not found");
+    if (rules)
+        sh_s3_answer_kept_or(s3, rules->block_text, "NoSuchPublicAccessBlockConfiguration",
+                             "The public access block configuration was not found");
 }
 
 void sh_s3_delete_public_block(sh_s3 *s3)
@@ -264,10 +268,9 @@ bool sh_s3_ownership_known(const char *value)
 void sh_s3_get_ownership(sh_s3 *s3)
 {
     const sh_bucket_rules *rules = sh_s3_need_rules(s3);
-    if (rules && rules->ownership_text)
-        sh_s3_answer_kept(s3, rules->ownership_text);
-    else if (rules)
-        sh_s3_fail(s3, 404, "OwnershipControlsNotFoundError", "The bucket ownership controls were not found");
+    if (rules)
+        sh_s3_answer_kept_or(s3, rules->ownership_text, "OwnershipControlsNotFoundError",
+                             "The bucket ownership controls were not found");
 }
 
 void sh_s3_delete_ownership(sh_s3 *s3)

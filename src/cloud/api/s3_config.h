@@ -10,6 +10,8 @@
 const char *sh_s3_xml_text(const sh_xml *root, sh_arena *arena);
 /* Answers 200 with a kept text, its root in S3's namespace. */
 void sh_s3_answer_kept(sh_s3 *s3, const char *text);
+/* The same; when nothing was kept (NULL), 404. */
+void sh_s3_answer_kept_or(sh_s3 *s3, const char *text, const char *code, const char *message);
 /* Keeps `value` (NULL: takes the kind away) and answers with `status`. */
 void sh_s3_keep(sh_s3 *s3, const char *kind, const char *value, int status);
 /* The same with the body's tree. */

@@ -304,10 +304,9 @@ void sh_s3_put_cors(sh_s3 *s3)
 void sh_s3_get_cors(sh_s3 *s3)
 {
     const sh_bucket_rules *rules = sh_s3_need_rules(s3);
-    if (rules && rules->cors_text)
-        sh_s3_answer_kept(s3, rules->cors_text);
-    else if (rules)
-        sh_s3_fail(s3, 404, "NoSuchCORSConfiguration", "The CORS configuration does not exist");
+    if (rules)
+        sh_s3_answer_kept_or(s3, rules->cors_text, "NoSuchCORSConfiguration",
+                             "The CORS configuration does not exist");
 }
 
 void sh_s3_delete_cors(sh_s3 *s3)

@@ -181,6 +181,16 @@ static json_t *arn_json(const sh_call *call, const char *name)
                         name);
 }
 
+/* What was built, or NULL with the call failed when a part of it could not be. */
+static json_t *whole(sh_call *call, const sh_parameter *p, json_t *out, int status)
+{
+    if (status == 0)
+        return out;
+    json_decref(out);
+    sh_call_fail(call, 500, "InternalServerError", "the value of %s cannot be opened", p->name);
+    return NULL;
+}
+
 json_t *sh_parameter_json(sh_call *call, const sh_parameter *p, bool decrypt, const char *selector)
 {
     int status = 0;
@@ -194,11 +204,7 @@ json_t *sh_parameter_json(sh_call *call, const sh_parameter *p, bool decrypt, co
     sh_put_date(&status, out, "LastModifiedDate", p->modified_ms);
     sh_put(&status, out, "ARN", arn_json(call, p->name));
     sh_put_text(&status, out, "DataType", p->data_type);
-    if (status == 0)
-        return out;
-    json_decref(out);
-    sh_call_fail(call, 500, "InternalServerError", "the value of %s cannot be opened", p->name);
-    return NULL;
+    return whole(call, p, out, status);
 }
 
 json_t *sh_parameter_meta(sh_call *call, const sh_parameter *p, bool history, bool decrypt)
@@ -223,11 +229,7 @@ json_t *sh_parameter_meta(sh_call *call, const sh_parameter *p, bool history, bo
     sh_put_text(&status, out, "Tier", p->tier);
     sh_put(&status, out, "Policies", json_array());
     sh_put_text(&status, out, "DataType", p->data_type);
-    if (status == 0)
-        return out;
-    json_decref(out);
-    sh_call_fail(call, 500, "InternalServerError", "the value of %s cannot be opened", p->name);
-    return NULL;
+    return whole(call, p, out, status);
 }
 
 /* ---- reading ---- */
