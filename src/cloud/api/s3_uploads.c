@@ -44,7 +44,8 @@ void sh_s3_list_parts(sh_s3 *s3)
     sh_xml_put(&out, "StorageClass", upload.storage ? upload.storage : "STANDARD");
     put_upload_checksum(&out, &upload);
     sh_xml_put_int(&out, "PartNumberMarker", after);
-    sh_xml_put_int(&out, "NextPartNumberMarker", count > 0 ? parts[count - 1].number : after);
+    if (more) /* AWS has it on the last page, too, and paginators that go by it alone never end */
+        sh_xml_put_int(&out, "NextPartNumberMarker", count > 0 ? parts[count - 1].number : after);
     sh_xml_put_int(&out, "MaxParts", max);
     sh_xml_put(&out, "IsTruncated", more ? "true" : "false");
     for (size_t i = 0; i < count; i++) {
