@@ -199,8 +199,8 @@ static void rows_that_cannot_be(void **state)
         "UPDATE objects SET file = '../../etc/passwd' WHERE key = 'a'",
         "UPDATE objects SET size = -1 WHERE key = 'a'",
         "UPDATE objects SET key = '' WHERE key = 'a'",
-        "INSERT INTO object_versions (bucket, key, sequence, version_id, file, modified_ms)"
-        " SELECT bucket, key, sequence + 1, 'x', NULL, 0 FROM objects WHERE key = 'a'",
+        ("INSERT INTO object_versions (bucket, key, sequence, version_id, file, modified_ms)"
+         " SELECT bucket, key, sequence + 1, 'x', NULL, 0 FROM objects WHERE key = 'a'"),
     };
     (void)state;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {

@@ -4,8 +4,8 @@
  * a field of that name goes before. Only under Signature Version 4, which signs the whole query.
  *
  * The SDK for JavaScript signs a PutObject or UploadPart without a body as if it were one of no bytes, so its
- * URLs name the checksum of nothing, whatever is sent later. AWS heeds no checksum in a query; here one of
- * nothing says nothing, and any other has to be that of the body. */
+ * URLs name the checksum of nothing, whatever is sent later. AWS is said to heed no checksum in a query; here
+ * one of nothing says nothing, and any other has to be that of the body. */
 #include "cloud/api/s3.h"
 #include "base/size.h"
 
