@@ -87,8 +87,8 @@ typedef struct sh_object {
     bool latest;            /* of its key's versions */
     const char *tags;       /* JSON object {key: value}, or NULL: none */
     const char *acl;        /* JSON text of its access control list, or NULL: private */
-    const char *parts;      /* [[number, size, checksum or null] …] it was made of, or NULL: written in one */
-    const char *storage;    /* storage class, or NULL: STANDARD */
+    const char *parts;   /* [[number, size, checksum or null] …] it was made of, or NULL: written in one */
+    const char *storage; /* storage class, or NULL: STANDARD */
 } sh_object;
 
 /* Strings of *out are in the arena. The current object: when the latest version is a delete marker there is

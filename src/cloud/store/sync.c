@@ -30,7 +30,7 @@ struct sh_sync {
     pthread_mutex_t mutex;
     pthread_cond_t synced_more, work;
     atomic_uint_fast64_t synced; /* changed with the mutex held */
-    uint64_t count; /* of syncs; with the mutex held */
+    uint64_t count;              /* of syncs; with the mutex held */
     bool syncing, soon, ending, started;
     pthread_t thread;
 };
