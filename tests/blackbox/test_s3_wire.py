@@ -170,7 +170,8 @@ class Clients(WireCase):
                 self.assertEqual(connection.recv(100)[:12], b"HTTP/1.1 403")
             self.alive()
             grown = self.memory() - before
-            self.assertLess(grown, 100 << 20)
+            if not os.environ.get("ASAN_OPTIONS"):  # whose own memory is several times the server's
+                self.assertLess(grown, 100 << 20)
             started = time.monotonic()
             with concurrent.futures.ThreadPoolExecutor(8) as pool:
                 for status in pool.map(lambda i: raw(self.server, "PUT", "/bucket/i%d" % i, b"data").status, range(50)):

@@ -172,6 +172,7 @@ static void read_object(sh_cloud *cloud, sh_http_request *http, const sh_share *
                   .receiver = {.fd = -1}};
     if (sh_s3_authorize(s3))
         s3->operation->run(s3);
+    sh_s3_end(s3);
 }
 
 void sh_share_serve(sh_cloud *cloud, sh_http_request *http)
