@@ -254,6 +254,8 @@ class Stop(unittest.TestCase):
                 socket.create_connection(("127.0.0.1", port), timeout=60).close()
             except ConnectionRefusedError:
                 return True
+            except ConnectionResetError:  # it stood in the queue at the moment the socket closed
+                pass
             return False
         self.wait_until(closed)
         idle.request("GET", "/_spyhop/healthz")
