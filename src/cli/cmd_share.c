@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/size.h"
 #include "cli/commands.h"
+#include "cli/env.h"
 
 #include <curl/curl.h>
 #include <getopt.h>
@@ -46,14 +47,6 @@ static void usage(FILE *out)
         "AWS_SECRET_ACCESS_KEY, else of [default] in AWS_SHARED_CREDENTIALS_FILE (~/.aws/credentials).\n"
         "AWS_ENDPOINT_URL and AWS_DEFAULT_REGION stand in for the options; AWS_CA_BUNDLE names the\n"
         "certificates that an https server is held against.\n");
-}
-
-static const char *from_env(const char *first, const char *second, const char *otherwise)
-{
-    const char *value = getenv(first);
-    if (!value || !*value)
-        value = second ? getenv(second) : NULL;
-    return value && *value ? value : otherwise;
 }
 
 /* "90", "30m", "12h", "7d". */
@@ -159,8 +152,8 @@ static int read_credentials(words *w, sh_err *err)
 {
     char path[PATH_MAX];
     sh_buf file;
-    const char *named = from_env("AWS_SHARED_CREDENTIALS_FILE", NULL, NULL);
-    snprintf(path, sizeof(path), "%s%s", named ? named : from_env("HOME", NULL, ""),
+    const char *named = sh_env_or("AWS_SHARED_CREDENTIALS_FILE", NULL, NULL);
+    snprintf(path, sizeof(path), "%s%s", named ? named : sh_env_or("HOME", NULL, ""),
              named ? "" : "/.aws/credentials");
     sh_buf_init(&file, CREDENTIALS_MOST);
     int status = sh_file_read(path, &file, err);
@@ -178,8 +171,8 @@ static int read_credentials(words *w, sh_err *err)
 
 static int find_keys(words *w, sh_err *err)
 {
-    const char *id = from_env("SPYHOP_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID", NULL);
-    const char *secret = from_env("SPYHOP_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY", NULL);
+    const char *id = sh_env_or("SPYHOP_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID", NULL);
+    const char *secret = sh_env_or("SPYHOP_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY", NULL);
     if (!id || !secret)
         return read_credentials(w, err);
     if (strlen(id) >= KEY_MOST || strlen(secret) >= KEY_MOST)
@@ -201,7 +194,7 @@ static CURLcode perform(CURL *curl, const words *w, const char *url, const char 
                         struct curl_slist *fields, sh_buf *answer, char *fault)
 {
     char user[2 * KEY_MOST + 2], signer[128];
-    const char *bundle = from_env("AWS_CA_BUNDLE", NULL, NULL);
+    const char *bundle = sh_env_or("AWS_CA_BUNDLE", NULL, NULL);
     snprintf(user, sizeof(user), "%s:%s", w->key_id, w->secret);
     snprintf(signer, sizeof(signer), "aws:amz:%s:spyhop", w->region);
     curl_easy_setopt(curl, CURLOPT_URL, url);
@@ -331,8 +324,8 @@ static int revoke(const words *w, sh_err *err)
 
 int sh_cmd_share(int argc, char **argv)
 {
-    words w = {.endpoint = from_env("AWS_ENDPOINT_URL", NULL, "http://127.0.0.1:9000"),
-               .region = from_env("AWS_DEFAULT_REGION", "AWS_REGION", "us-east-1"),
+    words w = {.endpoint = sh_env_or("AWS_ENDPOINT_URL", NULL, "http://127.0.0.1:9000"),
+               .region = sh_env_or("AWS_DEFAULT_REGION", "AWS_REGION", "us-east-1"),
                .seconds = 3600};
     sh_err err = {0};
     if (!read_words(&w, argc, argv)) {

@@ -2,6 +2,7 @@
 /* `spyhop states graph`: the picture of a state machine, from a file or of an execution. */
 #include "base/file.h"
 #include "cli/commands.h"
+#include "cli/env.h"
 #include "cli/states_client.h"
 #include "cli/states_graph.h"
 #include "cloud/flow/flow.h"
@@ -38,14 +39,6 @@ static void usage(FILE *out)
         "The keys are those of SPYHOP_ACCESS_KEY_ID and SPYHOP_SECRET_ACCESS_KEY, else AWS_ACCESS_KEY_ID "
         "and\n"
         "AWS_SECRET_ACCESS_KEY; AWS_ENDPOINT_URL and AWS_DEFAULT_REGION stand in for the options.\n");
-}
-
-static const char *from_env(const char *first, const char *second, const char *otherwise)
-{
-    const char *value = getenv(first);
-    if (!value || !*value)
-        value = second ? getenv(second) : NULL;
-    return value && *value ? value : otherwise;
 }
 
 static bool read_words(words *w, int argc, char **argv)
@@ -178,11 +171,11 @@ static int run(const words *w)
 
 int sh_cmd_states(int argc, char **argv)
 {
-    words w = {
-        .service = {.endpoint = from_env("AWS_ENDPOINT_URL_SFN", "AWS_ENDPOINT_URL", "http://127.0.0.1:9000"),
-                    .region = from_env("AWS_DEFAULT_REGION", "AWS_REGION", "us-east-1"),
-                    .key_id = from_env("SPYHOP_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID", ""),
-                    .secret = from_env("SPYHOP_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY", "")}};
+    words w = {.service = {.endpoint =
+                               sh_env_or("AWS_ENDPOINT_URL_SFN", "AWS_ENDPOINT_URL", "http://127.0.0.1:9000"),
+                           .region = sh_env_or("AWS_DEFAULT_REGION", "AWS_REGION", "us-east-1"),
+                           .key_id = sh_env_or("SPYHOP_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID", ""),
+                           .secret = sh_env_or("SPYHOP_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY", "")}};
     if (!read_words(&w, argc, argv)) {
         usage(stderr);
         return SH_EXIT_USAGE;

@@ -61,12 +61,13 @@ static int unreadable(reading *r, const char *cause)
     return fault(r, "States.ItemReaderFailed", cause);
 }
 
-static int s3_refused(reading *r, const char *sentence)
+/* What S3 would have answered, as the cause. */
+static int s3_fault(reading *r, int http_status, const char *message)
 {
     char id[SH_UUID_TEXT];
     sh_uuid(id);
-    const char *cause =
-        sh_arena_printf(r->arena, "%s (Service: S3, Status Code: 403, Request ID: %s)", sentence, id);
+    const char *cause = sh_arena_printf(r->arena, "%s (Service: S3, Status Code: %d, Request ID: %s)",
+                                        message, http_status, id);
     return cause ? unreadable(r, cause) : SH_E_MEMORY;
 }
 
@@ -76,17 +77,8 @@ static int permit(reading *r, const char *action, const char *bucket, const char
     const char *sentence;
     int status = sh_actor_permit(r->cloud, &r->actor, action, bucket, key, r->arena, &sentence, err);
     if (status == SH_E_DENIED)
-        return s3_refused(r, sentence);
+        return s3_fault(r, 403, sentence);
     return status == SH_E_NOT_FOUND ? 0 : status; /* what is missing is told by reading it */
-}
-
-static int s3_fault(reading *r, const char *message)
-{
-    char id[SH_UUID_TEXT];
-    sh_uuid(id);
-    const char *cause =
-        sh_arena_printf(r->arena, "%s (Service: S3, Status Code: 404, Request ID: %s)", message, id);
-    return cause ? unreadable(r, cause) : SH_E_MEMORY;
 }
 
 /* ---- rows ---- */
@@ -516,9 +508,10 @@ static int read_object(reading *r, const char *bucket, const char *key, int dept
         return sh_fail(err, SH_E_MEMORY, "no memory for an object");
     int status = sh_object_open(&objects, bucket, key, arena, &object, &fd, &why);
     if (status == SH_E_NOT_FOUND)
-        status = s3_fault(r, sh_bucket_get(&objects, bucket, &found, &why) < 0
-                                 ? "The specified bucket does not exist"
-                                 : "The specified key does not exist.");
+        status =
+            s3_fault(r, 404,
+                     sh_bucket_get(&objects, bucket, &found, &why) < 0 ? "The specified bucket does not exist"
+                                                                       : "The specified key does not exist.");
     else if (status < 0)
         sh_fail(err, status, "%s", why.message);
     if (fd >= 0) {
@@ -598,7 +591,7 @@ static int list_objects(reading *r, const char *bucket, const char *prefix, sh_e
         return may;
     int status = sh_bucket_get(&objects, bucket, &found, err);
     if (status == SH_E_NOT_FOUND)
-        return s3_fault(r, "The specified bucket does not exist");
+        return s3_fault(r, 404, "The specified bucket does not exist");
     while (status == 0 && more)
         status = list_page(r, bucket, prefix, after, &more, err);
     return status;
