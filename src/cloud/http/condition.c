@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cloud/http/condition.h"
+#include "base/etag.h"
 #include "base/size.h"
 
 #include <stdio.h>
@@ -82,30 +83,6 @@ bool sh_http_date_parse(const char *text, int64_t *ms)
     return true;
 }
 
-/* Whether one of the entity tags of a list is `etag` ("*" is any). Weak tags match by their text. */
-static bool has_tag(const char *list, const char *etag)
-{
-    size_t length = strlen(etag);
-    for (const char *at = list; *(at += strspn(at, ", \t"));) {
-        size_t part = strcspn(at, ", \t");
-        const char *tag = at;
-        at += part;
-        if (part == 1 && *tag == '*')
-            return true;
-        if (part > 2 && strncmp(tag, "W/", 2) == 0) {
-            tag += 2;
-            part -= 2;
-        }
-        if (part >= 2 && tag[0] == '"' && tag[part - 1] == '"') {
-            tag++;
-            part -= 2;
-        }
-        if (part == length && memcmp(tag, etag, length) == 0)
-            return true;
-    }
-    return false;
-}
-
 static const char *field(const sh_http_head *head, const char *prefix, const char *name)
 {
     char text[64];
@@ -122,11 +99,12 @@ int sh_precondition(const sh_http_head *head, const char *prefix, const char *et
     const char *unmodified = field(head, prefix, "if-unmodified-since");
     int64_t second = modified_ms / 1000 * 1000;
     int64_t ms;
-    if (match ? !has_tag(match, etag) : unmodified && sh_http_date_parse(unmodified, &ms) && second > ms) {
+    if (match ? !sh_etag_listed(match, etag, true)
+              : unmodified && sh_http_date_parse(unmodified, &ms) && second > ms) {
         *failed = match ? "If-Match" : "If-Unmodified-Since";
         return 412;
     }
-    if (none ? has_tag(none, etag) : since && sh_http_date_parse(since, &ms) && second <= ms) {
+    if (none ? sh_etag_listed(none, etag, true) : since && sh_http_date_parse(since, &ms) && second <= ms) {
         *failed = none ? "If-None-Match" : "If-Modified-Since";
         return 304;
     }

@@ -2,6 +2,7 @@
 /* Making and deleting objects. Files are moved in first, then one transaction makes rows and events; what a
  * failure leaves behind has no row and is unlinked here, or by the next start after a crash. */
 #include "cloud/store/object_rows.h"
+#include "base/etag.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -106,26 +107,6 @@ static int present_version(const sh_objects *objects, const char *bucket, const 
                       take_present, out, "sss", bucket, key, version);
 }
 
-/* Whether one of the entity tags of a list is `etag`; "*" is any. */
-static bool names_tag(const char *list, const char *etag)
-{
-    size_t length = strlen(etag);
-    for (const char *at = list; *(at += strspn(at, ", \t"));) {
-        size_t part = strcspn(at, ", \t");
-        const char *tag = at;
-        at += part;
-        if (part == 1 && *tag == '*')
-            return true;
-        if (part >= 2 && tag[0] == '"' && tag[part - 1] == '"') {
-            tag++;
-            part -= 2;
-        }
-        if (part == length && memcmp(tag, etag, length) == 0)
-            return true;
-    }
-    return false;
-}
-
 int sh_present_check(const char *bucket, const char *key, const sh_present *present,
                      const sh_object_if *condition, sh_err *err)
 {
@@ -133,7 +114,7 @@ int sh_present_check(const char *bucket, const char *key, const sh_present *pres
         return sh_fail(err, SH_E_CONFLICT, "s3://%s/%s exists already", bucket, key);
     if (condition->match && !present->found)
         return sh_fail(err, SH_E_NOT_FOUND, "there is no object s3://%s/%s to match", bucket, key);
-    if (condition->match && !names_tag(condition->match, present->etag))
+    if (condition->match && !sh_etag_listed(condition->match, present->etag, false))
         return sh_fail(err, SH_E_CONFLICT, "s3://%s/%s has another entity tag", bucket, key);
     if (present->found && condition->has_size && condition->size != present->size)
         return sh_fail(err, SH_E_CONFLICT, "s3://%s/%s has another size", bucket, key);
