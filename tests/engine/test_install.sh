@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # usage: test_install.sh BUILD SOURCE CC
 # Installs into an empty folder, and builds the example from there alone, as anybody would: with what pkg-config says,
-# against the shared library and against the archive. Both must make the same of a stream.
+# against the shared library and against the archive. Both must make the same of a picture.
 set -euo pipefail
 build=$1 source=$2 cc=$3
 root=$(mktemp -d)
@@ -37,20 +37,17 @@ ldd "$root/shared" | grep -q 'libspyhop.so.0' || fail "the example is not linked
 
 model=$(find "$root" -path '*/share/spyhop/models/fast.onnx')
 {
-    printf 'YUV4MPEG2 W33 H17 F25:1 Ip C420mpeg2\n'
-    for _ in 1 2; do
-        printf 'FRAME\n'
-        head -c $((33 * 17 + 2 * 17 * 9)) "$source/COPYING"
-    done
-} >"$root/in.y4m"
-LD_LIBRARY_PATH=$library "$root/shared" "$model" <"$root/in.y4m" >"$root/shared.y4m"
-"$root/static" "$model" <"$root/in.y4m" >"$root/static.y4m"
-cmp "$root/shared.y4m" "$root/static.y4m"
-[ "$(head -1 "$root/shared.y4m")" = 'YUV4MPEG2 W66 H34 F25:1 Ip C420mpeg2' ] || fail "the head of the result"
-wanted=$((37 + 2 * (6 + 66 * 34 * 3 / 2)))
-[ "$(stat -c %s "$root/shared.y4m")" = $wanted ] || fail "$(stat -c %s "$root/shared.y4m") bytes, not $wanted"
-! head -c 200 "$root/in.y4m" | "$root/static" "$model" >/dev/null 2>&1 || fail "a stream cut short is taken"
-! "$root/static" "$root/none.onnx" <"$root/in.y4m" >/dev/null 2>"$root/words" || fail "a missing model is taken"
+    printf 'P5\n33 17\n255\n'
+    head -c $((33 * 17)) "$source/COPYING"
+} >"$root/in.pgm"
+LD_LIBRARY_PATH=$library "$root/shared" "$model" <"$root/in.pgm" >"$root/shared.pgm"
+"$root/static" "$model" <"$root/in.pgm" >"$root/static.pgm"
+cmp "$root/shared.pgm" "$root/static.pgm"
+[ "$(head -c 13 "$root/shared.pgm")" = "$(printf 'P5\n66 34\n255')" ] || fail "the head of the result"
+wanted=$((13 + 66 * 34))
+[ "$(stat -c %s "$root/shared.pgm")" = $wanted ] || fail "$(stat -c %s "$root/shared.pgm") bytes, not $wanted"
+! head -c 200 "$root/in.pgm" | "$root/static" "$model" >/dev/null 2>&1 || fail "a picture cut short is taken"
+! "$root/static" "$root/none.onnx" <"$root/in.pgm" >/dev/null 2>"$root/words" || fail "a missing model is taken"
 grep -q none.onnx "$root/words" || fail "a missing model is not named"
 [ -n "$(find "$root" -path '*/man3/spyhop.3*')" ] || fail "spyhop(3) is not installed"
 echo "installed, built and run: shared and static"
