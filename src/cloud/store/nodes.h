@@ -29,8 +29,10 @@ typedef struct sh_activation {
 typedef int (*sh_activation_fn)(void *opaque, const sh_activation *row);
 int sh_activation_insert(sh_db *db, const sh_activation *row, sh_err *err);
 int sh_activation_get(sh_db *db, sh_arena *arena, const char *id, sh_activation *out, sh_err *err);
-/* Latest first, those made before `before_ms` (0: all) and, made at the same time, with a smaller id. */
+/* Latest first; fn may not write. */
 int sh_activation_each(sh_db *db, sh_activation_fn fn, void *opaque, sh_err *err);
+/* One more node registered with it. SH_E_LIMIT: it is used up. */
+int sh_activation_use(sh_db *db, const char *id, sh_err *err);
 /* SH_E_NOT_FOUND. Nodes that it made stay. */
 int sh_activation_delete(sh_db *db, const char *id, sh_err *err);
 

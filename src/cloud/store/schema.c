@@ -3,13 +3,28 @@
 #include <stddef.h>
 
 const char *const sh_schema_all[] = {
-    sh_schema_settings,   sh_schema_objects,    sh_schema_object_versions,
-    sh_schema_buckets,    sh_schema_notices,    sh_schema_outbox,
-    sh_schema_flows,      sh_schema_commands,   sh_schema_mcjobs,
-    sh_schema_mckept,     sh_schema_activities, sh_schema_versions,
-    sh_schema_express,    sh_schema_maps,       sh_schema_logs,
-    sh_schema_parameters, sh_schema_iam,        sh_schema_files,
-    sh_schema_gauges,     sh_schema_shares,     NULL,
+    sh_schema_settings,
+    sh_schema_objects,
+    sh_schema_object_versions,
+    sh_schema_buckets,
+    sh_schema_notices,
+    sh_schema_outbox,
+    sh_schema_flows,
+    sh_schema_commands,
+    sh_schema_mcjobs,
+    sh_schema_mckept,
+    sh_schema_activities,
+    sh_schema_versions,
+    sh_schema_express,
+    sh_schema_maps,
+    sh_schema_logs,
+    sh_schema_parameters,
+    sh_schema_iam,
+    sh_schema_files,
+    sh_schema_gauges,
+    sh_schema_shares,
+    sh_schema_nodes,
+    NULL,
 };
 
 /* A database of version 0 is a new one, which the CREATE statements make. */

@@ -25,6 +25,8 @@ extern const char sh_schema_files[];           /* recover.c: files to unlink; af
 extern const char sh_schema_gauges[]; /* gauges.c: indexes for counting; after flows */
 extern const char sh_schema_shares[]; /* shares.c: folders of buckets shared by a token */
 
+extern const char sh_schema_nodes[]; /* nodes.c: nodes, activations, what was handed to nodes */
+
 extern const char *const sh_schema_all[]; /* NULL-terminated */
 #define SH_SCHEMA_VERSION 4
 /* What brings a database of version i to i + 1, before the CREATE statements. */
