@@ -25,7 +25,8 @@ extern const char sh_schema_files[];           /* recover.c: files to unlink; af
 extern const char sh_schema_gauges[]; /* gauges.c: indexes for counting; after flows */
 extern const char sh_schema_shares[]; /* shares.c: folders of buckets shared by a token */
 
-extern const char sh_schema_nodes[]; /* nodes.c: nodes, activations, what was handed to nodes */
+extern const char sh_schema_steps_of_commands[]; /* steps.c: how the steps of invocations ended */
+extern const char sh_schema_nodes[];             /* nodes.c: nodes, activations, what was handed to nodes */
 
 extern const char *const sh_schema_all[]; /* NULL-terminated */
 #define SH_SCHEMA_VERSION 4
