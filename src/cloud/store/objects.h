@@ -2,9 +2,9 @@
 #ifndef SH_STORE_OBJECTS_H
 #define SH_STORE_OBJECTS_H
 /* Buckets and objects. A row in the database is an object; its bytes are the file DATA/objects/<two
- * hex>/<uuid> that the row names. A file never changes once a row names it: a new version of an object is a
- * new file, and the old one, unless the bucket keeps versions, is unlinked after the transaction, so whoever
- * opened it reads it to its end.
+ * hex>/<uuid> that the row names, or, where they are few, another row (bodies.h). A file never changes once a
+ * row names it: a new version of an object is a new file, and the old one, unless the bucket keeps versions,
+ * is unlinked after the transaction, so whoever opened it reads it to its end.
  *
  * The table objects has the current object of each key and nothing else, so that reads and lists cost the
  * same with versions as without; object_versions has what is not current: older versions, and delete markers
@@ -32,7 +32,10 @@ typedef struct sh_objects {
     const char *data;    /* the data folder */
     const char *region;  /* of the events */
     const char *account; /* of the events */
+    size_t row_max;      /* bytes of an object or part that is kept in the database; 0: all are files */
 } sh_objects;
+
+#define SH_ROW_MAX 16384 /* row_max of a server: bench/README.md */
 
 #define SH_OBJECT_KEY_MAX 1024 /* bytes */
 #define SH_BUCKET_NAME_MAX 63
@@ -73,7 +76,7 @@ int sh_bucket_each(const sh_objects *objects, sh_bucket_fn fn, void *opaque, sh_
 
 typedef struct sh_object {
     const char *key;
-    const char *file; /* relative to DATA/objects */
+    const char *file; /* relative to DATA/objects; or "row/…": bodies.h */
     const char *etag; /* without quotes: MD5 in hex, or "<md5 of md5s>-<parts>" */
     const char *content_type;
     const char *headers;  /* JSON object, {name: value}: what the writer set, given back to readers */
@@ -95,8 +98,8 @@ typedef struct sh_object {
  * none. */
 int sh_object_get(const sh_objects *objects, const char *bucket, const char *key, sh_arena *arena,
                   sh_object *out, sh_err *err);
-/* As sh_object_get, and opens the file for reading (close-on-exec). The caller closes *fd. What was opened
- * stays whole, whatever becomes of the key. */
+/* As sh_object_get, and opens the file for reading (close-on-exec; of what is kept in the database a file of
+ * memory is made). The caller closes *fd. What was opened stays whole, whatever becomes of the key. */
 int sh_object_open(const sh_objects *objects, const char *bucket, const char *key, sh_arena *arena,
                    sh_object *out, int *fd, sh_err *err);
 
@@ -107,6 +110,11 @@ int sh_object_get_version(const sh_objects *objects, const char *bucket, const c
 /* As sh_object_get_version, and opens the file; *fd is -1 for a delete marker. */
 int sh_object_open_version(const sh_objects *objects, const char *bucket, const char *key,
                            const char *version, sh_arena *arena, sh_object *out, int *fd, sh_err *err);
+/* The same, but of what is kept in the database *bytes are the bytes, in the arena, and *fd is -1; else
+ * *bytes is NULL. */
+int sh_object_read_version(const sh_objects *objects, const char *bucket, const char *key,
+                           const char *version, sh_arena *arena, sh_object *out, int *fd, const void **bytes,
+                           sh_err *err);
 #define SH_VERSION_ID 33 /* bytes of a version id with its NUL */
 /* Whether the text could be a version id ("null", or 32 of [A-Za-z0-9._]). */
 bool sh_version_id_valid(const char *text);
@@ -131,11 +139,13 @@ typedef struct sh_object_if {
     int64_t size;
 } sh_object_if;
 
-/* A new object from a finished file under DATA/tmp. */
+/* A new object from a finished file under DATA/tmp, or from bytes. */
 typedef struct sh_object_new {
     const char *bucket;
     const char *key;
-    const char *path;                         /* of the file; it is moved away */
+    const char *path;                         /* of the file; it is moved away. NULL: `bytes` */
+    const void *bytes;                        /* borrowed; kept in the database, so only for few */
+    size_t length;                            /* of them */
     const char *content_type;                 /* NULL: binary/octet-stream */
     const char *headers;                      /* JSON object as in sh_object; NULL: none */
     const char *checksum;                     /* as in sh_object; NULL: none */

@@ -25,16 +25,18 @@ enum { SWEEP = 256 };
 const char sh_schema_files[] =
     "CREATE TABLE IF NOT EXISTS garbage (file TEXT PRIMARY KEY) WITHOUT ROWID;"
     "CREATE TRIGGER IF NOT EXISTS objects_deleted AFTER DELETE ON objects"
-    " WHEN NOT EXISTS (SELECT 1 FROM object_versions WHERE file = old.file) BEGIN"
+    " WHEN old.file < 'row/' AND NOT EXISTS (SELECT 1 FROM object_versions WHERE file = old.file) BEGIN"
+    " INSERT OR IGNORE INTO garbage VALUES (old.file); END;"
+    "CREATE TRIGGER IF NOT EXISTS object_versions_deleted AFTER DELETE ON object_versions"
+    " WHEN old.file < 'row/' BEGIN INSERT OR IGNORE INTO garbage VALUES (old.file); END;"
+    "CREATE TRIGGER IF NOT EXISTS parts_deleted AFTER DELETE ON parts WHEN old.file < 'row/' BEGIN"
     " INSERT OR IGNORE INTO garbage VALUES (old.file); END;"
     "CREATE TRIGGER IF NOT EXISTS objects_replaced AFTER UPDATE OF file ON objects"
-    " WHEN old.file <> new.file BEGIN INSERT OR IGNORE INTO garbage VALUES (old.file); END;"
-    "CREATE TRIGGER IF NOT EXISTS object_versions_deleted AFTER DELETE ON object_versions"
-    " WHEN old.file IS NOT NULL BEGIN INSERT OR IGNORE INTO garbage VALUES (old.file); END;"
-    "CREATE TRIGGER IF NOT EXISTS parts_deleted AFTER DELETE ON parts BEGIN"
+    " WHEN old.file <> new.file AND old.file < 'row/' BEGIN"
     " INSERT OR IGNORE INTO garbage VALUES (old.file); END;"
     "CREATE TRIGGER IF NOT EXISTS parts_replaced AFTER UPDATE OF file ON parts"
-    " WHEN old.file <> new.file BEGIN INSERT OR IGNORE INTO garbage VALUES (old.file); END;";
+    " WHEN old.file <> new.file AND old.file < 'row/' BEGIN"
+    " INSERT OR IGNORE INTO garbage VALUES (old.file); END;";
 
 /* ---- garbage ---- */
 

@@ -21,6 +21,7 @@ const char *const sh_schema_all[] = {
     sh_schema_parameters,
     sh_schema_iam,
     sh_schema_files,
+    sh_schema_bodies,
     sh_schema_gauges,
     sh_schema_shares,
     sh_schema_nodes,
@@ -53,4 +54,9 @@ const char *const sh_schema_steps[SH_SCHEMA_VERSION] = {
     "ALTER TABLE uploads ADD COLUMN tags TEXT;"
     "ALTER TABLE uploads ADD COLUMN acl TEXT;"
     "ALTER TABLE uploads ADD COLUMN storage TEXT;",
+    "DROP TRIGGER IF EXISTS objects_deleted;"
+    "DROP TRIGGER IF EXISTS objects_replaced;"
+    "DROP TRIGGER IF EXISTS object_versions_deleted;"
+    "DROP TRIGGER IF EXISTS parts_deleted;"
+    "DROP TRIGGER IF EXISTS parts_replaced;",
 };

@@ -21,6 +21,7 @@ extern const char sh_schema_logs[];            /* logs.c: groups, streams and ev
 extern const char sh_schema_maps[];            /* maps.c: runs of distributed Map states */
 extern const char sh_schema_iam[];             /* iam.c: users, groups, roles, policies, access keys */
 extern const char sh_schema_files[];           /* recover.c: files to unlink; after all that name files */
+extern const char sh_schema_bodies[];          /* bodies.c: bytes of small objects; likewise */
 
 extern const char sh_schema_gauges[]; /* gauges.c: indexes for counting; after flows */
 extern const char sh_schema_shares[]; /* shares.c: folders of buckets shared by a token */
@@ -29,7 +30,7 @@ extern const char sh_schema_steps_of_commands[]; /* steps.c: how the steps of in
 extern const char sh_schema_nodes[];             /* nodes.c: nodes, activations, what was handed to nodes */
 
 extern const char *const sh_schema_all[]; /* NULL-terminated */
-#define SH_SCHEMA_VERSION 4
+#define SH_SCHEMA_VERSION 5
 /* What brings a database of version i to i + 1, before the CREATE statements. */
 extern const char *const sh_schema_steps[SH_SCHEMA_VERSION];
 
