@@ -3,6 +3,8 @@
 #include "cloud/store/schema.h"
 #include "cloud/store/take.h"
 
+#define OPEN "status IN ('Pending', 'InProgress', 'Delayed', 'Cancelling')"
+
 const char sh_schema_commands[] =
     "CREATE TABLE IF NOT EXISTS invocations ("
     " sequence INTEGER PRIMARY KEY AUTOINCREMENT,"
@@ -12,7 +14,7 @@ const char sh_schema_commands[] =
     " start_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL, out TEXT NOT NULL, err TEXT NOT NULL,"
     " UNIQUE (id, instance));"
     "CREATE INDEX IF NOT EXISTS invocations_open ON invocations (instance, sequence)"
-    " WHERE status IN ('Pending', 'InProgress', 'Cancelling');"
+    " WHERE " OPEN ";"
     "CREATE INDEX IF NOT EXISTS invocations_ended ON invocations (end_ms);";
 
 #define COLUMNS                                                                                              \
@@ -124,8 +126,53 @@ int sh_invocation_each_open(sh_db *db, const char *instance, sh_invocation_fn fn
     listing l = {fn, opaque, false};
     return sh_db_each(db, err,
                       "SELECT " COLUMNS " FROM invocations WHERE instance = ?1"
-                      " AND status IN ('Pending', 'InProgress', 'Cancelling') ORDER BY sequence",
+                      " AND " OPEN " ORDER BY sequence",
                       hand_on, &l, "s", instance);
+}
+
+static int hand_brief(void *opaque, const sh_row *row)
+{
+    const listing *l = opaque;
+    const sh_invocation brief = {.sequence = sh_row_int(row, 0),
+                                 .id = sh_row_text(row, 1),
+                                 .instance = sh_row_text(row, 2),
+                                 .requested_ms = sh_row_int(row, 3),
+                                 .deliver_by_ms = sh_row_int(row, 4),
+                                 .expires_ms = sh_row_int(row, 5),
+                                 .status = sh_row_text(row, 6),
+                                 .details = sh_row_text(row, 7),
+                                 .start_ms = sh_row_int(row, 8)};
+    return l->fn(l->opaque, &brief);
+}
+
+#define BRIEF                                                                                                \
+    "SELECT sequence, id, instance, requested_ms, deliver_by_ms, expires_ms, status, details, start_ms"      \
+    " FROM invocations WHERE " OPEN
+
+int sh_invocation_each_brief(sh_db *db, const char *instance, sh_invocation_fn fn, void *opaque, sh_err *err)
+{
+    listing l = {fn, opaque, false};
+    if (!instance)
+        return sh_db_each(db, err, BRIEF " ORDER BY sequence", hand_brief, &l, "");
+    return sh_db_each(db, err, BRIEF " AND instance = ?1 ORDER BY sequence", hand_brief, &l, "s", instance);
+}
+
+static int take_counts(void *opaque, const sh_row *row)
+{
+    *(sh_invocation_counts *)opaque = (sh_invocation_counts){.total = sh_row_int(row, 0),
+                                                             .pending = sh_row_int(row, 1),
+                                                             .running = sh_row_int(row, 2),
+                                                             .failed = sh_row_int(row, 3)};
+    return 1;
+}
+
+int sh_invocation_count(sh_db *db, const char *id, sh_invocation_counts *out, sh_err *err)
+{
+    return sh_db_each(db, err,
+                      "SELECT count(*), sum(status = 'Pending'),"
+                      " sum(status IN ('InProgress', 'Delayed', 'Cancelling')),"
+                      " sum(status IN ('Failed', 'TimedOut')) FROM invocations WHERE id = ?1",
+                      take_counts, out, "s", id);
 }
 
 int sh_invocation_abandon(sh_db *db, const char *instance, int64_t now_ms, const char *why, sh_err *err)
@@ -133,7 +180,7 @@ int sh_invocation_abandon(sh_db *db, const char *instance, int64_t now_ms, const
     return sh_db_run(
         db, err,
         "UPDATE invocations SET status = 'Failed', details = 'Terminated', code = 1, end_ms = ?2,"
-        " err = ?3 WHERE instance <> ?1 AND status IN ('Pending', 'InProgress', 'Cancelling')",
+        " err = ?3 WHERE instance <> ?1 AND " OPEN,
         "sis", instance, now_ms, why);
 }
 
@@ -154,7 +201,7 @@ int sh_invocation_each_ended(sh_db *db, int64_t before_ms, int (*fn)(void *opaqu
     ids i = {fn, opaque};
     return sh_db_each(db, err,
                       "SELECT id FROM invocations WHERE end_ms > 0 AND end_ms < ?1"
-                      " AND status NOT IN ('Pending', 'InProgress', 'Cancelling') LIMIT 1000",
+                      " AND NOT " OPEN " LIMIT 1000",
                       hand_id, &i, "i", before_ms);
 }
 

@@ -4,8 +4,8 @@
 /* SSM commands: one row a command and node, which is what AWS calls an invocation. What a client asked for is
  * kept as JSON and given back as it was; what changes has columns.
  *
- * Status goes Pending -> InProgress -> (Cancelling ->) Success | Failed | TimedOut | Cancelled. A row that is
- * in one of the first three is open: the node's runner looks after it, after a restart as before.
+ * Status goes Pending -> InProgress (<-> Delayed) -> (Cancelling ->) Success | Failed | TimedOut | Cancelled.
+ * A row that is in one of the first four is open: it is looked after, after a restart as before.
  *
  * Strings that functions give live in the arena, or until the row function returns. */
 #include "base/arena.h"
@@ -49,6 +49,13 @@ int sh_invocation_list(sh_db *db, const sh_invocation_query *query, sh_invocatio
                        sh_err *err);
 /* Open rows of a node, oldest first; without output. */
 int sh_invocation_each_open(sh_db *db, const char *instance, sh_invocation_fn fn, void *opaque, sh_err *err);
+/* The same without texts but id, instance, status and details; instance NULL: of all nodes. */
+int sh_invocation_each_brief(sh_db *db, const char *instance, sh_invocation_fn fn, void *opaque, sh_err *err);
+/* Of one command: its rows; those that wait, that a node has, that ended badly (Failed, TimedOut). */
+typedef struct sh_invocation_counts {
+    int64_t total, pending, running, failed;
+} sh_invocation_counts;
+int sh_invocation_count(sh_db *db, const char *id, sh_invocation_counts *out, sh_err *err);
 /* Fails the open rows of all nodes but `instance`, with `why` as their standard error. */
 int sh_invocation_abandon(sh_db *db, const char *instance, int64_t now_ms, const char *why, sh_err *err);
 /* Ids of commands that ended before that time, and removal of one. */

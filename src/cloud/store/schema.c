@@ -58,5 +58,6 @@ const char *const sh_schema_steps[SH_SCHEMA_VERSION] = {
     "DROP TRIGGER IF EXISTS objects_replaced;"
     "DROP TRIGGER IF EXISTS object_versions_deleted;"
     "DROP TRIGGER IF EXISTS parts_deleted;"
-    "DROP TRIGGER IF EXISTS parts_replaced;",
+    "DROP TRIGGER IF EXISTS parts_replaced;"
+    "DROP INDEX IF EXISTS invocations_open;",
 };
