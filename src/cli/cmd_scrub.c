@@ -82,8 +82,8 @@ static bool pace(void *opaque, size_t length)
 static void print_bad(void *opaque, const sh_scrub_row *row, sh_scrub_verdict verdict)
 {
     (void)opaque;
-    printf("s3://%s/%s version %s (objects/%s): %s\n", row->bucket ? row->bucket : "?",
-           row->key ? row->key : "?", row->version, row->file, sh_scrub_says(verdict));
+    printf("s3://%s/%s version %s (%s%s): %s\n", row->bucket ? row->bucket : "?", row->key ? row->key : "?",
+           row->version, sh_scrub_folder(row), row->file, sh_scrub_says(verdict));
 }
 
 static int scrub(words *w, sh_scrub_round *round, sh_err *err)

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pathlib
+import sqlite3
 import subprocess
 import tempfile
 import threading
@@ -94,31 +95,44 @@ class Backups(unittest.TestCase):
 
     def test_space_is_given_back(self):
         """What was deleted while a backup was made is unlinked afterwards."""
-        self.s3.put_object(Bucket="busy", Key="gone", Body=b"g" * 1000)
+        self.s3.put_object(Bucket="busy", Key="gone", Body=b"g" * 30000)
         pin = pathlib.Path(self.server.data, "backup.pin")
         with open(pin, "w") as held:  # a backup at work holds it
             fcntl.flock(held, fcntl.LOCK_EX)
             self.s3.delete_object(Bucket="busy", Key="gone")
-            self.assertEqual(self.files_of(1000), 1)
+            self.assertEqual(self.files_of(30000), 1)
         pin.unlink()
         until = time.monotonic() + 30
-        while self.files_of(1000) and time.monotonic() < until:
+        while self.files_of(30000) and time.monotonic() < until:
             time.sleep(0.2)  # the server looks every five seconds
-        self.assertEqual(self.files_of(1000), 0)
+        self.assertEqual(self.files_of(30000), 0)
 
     def files_of(self, size):
         return sum(p.stat().st_size == size for p in pathlib.Path(self.server.data, "objects").rglob("*") if p.is_file())
 
     def test_scrub_beside_a_server(self):
-        self.s3.put_object(Bucket="bucket", Key="rotten", Body=b"r" * 777)
+        self.s3.put_object(Bucket="bucket", Key="rotten", Body=b"r" * 27777)
         self.assertIn(": 0 wrong", run("scrub", "--data", self.server.data, "--rate", "100").stdout)
-        file = [p for p in pathlib.Path(self.server.data, "objects").rglob("*") if p.is_file() and p.stat().st_size == 777][0]
-        file.write_bytes(b"r" * 776 + b"R")
+        file = [p for p in pathlib.Path(self.server.data, "objects").rglob("*") if p.is_file() and p.stat().st_size == 27777][0]
+        file.write_bytes(b"r" * 27776 + b"R")
         done = run("scrub", "--data", self.server.data, code=1)
         self.assertIn("s3://bucket/rotten version ", done.stdout)
         self.assertIn("not those that were written", done.stdout)
-        file.write_bytes(b"r" * 777)
+        file.write_bytes(b"r" * 27777)
         self.assertIn(": 0 wrong", run("scrub", "--data", self.server.data).stdout)
+
+    def test_scrub_of_bytes_in_the_database(self):
+        whole, rotten = b"s" * 777, b"s" * 776 + b"S"
+        self.s3.put_object(Bucket="bucket", Key="small", Body=whole)
+        self.change_body(whole, rotten)
+        done = run("scrub", "--data", self.server.data, code=1)
+        self.assertRegex(done.stdout, r"s3://bucket/small version \S+ \(row/\d{19}\): the bytes .* not those that were written")
+        self.change_body(rotten, whole)
+        self.assertIn(": 0 wrong", run("scrub", "--data", self.server.data).stdout)
+
+    def change_body(self, before, after):
+        with sqlite3.connect(pathlib.Path(self.server.data, "spyhop.db")) as db:
+            self.assertEqual(db.execute("UPDATE bodies SET bytes = ? WHERE bytes = ?", (after, before)).rowcount, 1)
 
     def test_refusals(self):
         self.assertIn("a server runs on data folder", run("fsck", "--data", self.server.data, code=1).stderr)
@@ -145,10 +159,10 @@ class Repairs(unittest.TestCase):
         with Server() as server:
             s3 = server.client("s3")
             s3.create_bucket(Bucket="bucket")
-            s3.put_object(Bucket="bucket", Key="rotten", Body=b"r" * 777)
+            s3.put_object(Bucket="bucket", Key="rotten", Body=b"r" * 27777)
             for path in pathlib.Path(server.data, "objects").rglob("*"):
                 if path.is_file():
-                    path.write_bytes(b"R" * 777)
+                    path.write_bytes(b"R" * 27777)
             until = time.monotonic() + 60
             while "scrub" not in server.log_text() and time.monotonic() < until:
                 time.sleep(0.1)  # some seconds after its first start
@@ -159,6 +173,8 @@ class Repairs(unittest.TestCase):
             s3 = server.client("s3")
             s3.create_bucket(Bucket="bucket")
             for key in ("good", "lost"):
+                s3.put_object(Bucket="bucket", Key=key, Body=key.encode() * 10000)
+            for key in ("well", "gone"):  # these are in the database
                 s3.put_object(Bucket="bucket", Key=key, Body=key.encode() * 100)
             server.terminate()
             self.assertEqual(fsck(server.data)["problems"], [])
@@ -167,15 +183,21 @@ class Repairs(unittest.TestCase):
                     path.unlink()
             orphan = pathlib.Path(server.data, "objects/ab/ab" + "0" * 30)
             orphan.write_bytes(b"of nobody")
+            with sqlite3.connect(pathlib.Path(server.data, "spyhop.db")) as db:
+                db.execute("DELETE FROM bodies WHERE bytes = ?", (b"gone" * 100,))
+                spare = db.execute("INSERT INTO bodies (bytes) VALUES (?)", (b"spare",)).lastrowid
             report = fsck(server.data, 1, "--repair")
             self.assertEqual(sorted((p["kind"], p["repaired"]) for p in report["problems"]),
-                             [("missing", False), ("orphan", True)])
+                             [("missing", False), ("missing", False), ("orphan", True), ("orphan", True)])
             self.assertFalse(report["clean"])
+            self.assertEqual(pathlib.Path(server.data, "lost", "body-%d" % spare).read_bytes(), b"spare")
             self.assertTrue(pathlib.Path(server.data, "lost", orphan.name).exists())
             server.start()
             s3 = server.client("s3")
-            self.assertEqual(s3.get_object(Bucket="bucket", Key="good")["Body"].read(), b"good" * 100)
+            self.assertEqual(s3.get_object(Bucket="bucket", Key="good")["Body"].read(), b"good" * 10000)
+            self.assertEqual(s3.get_object(Bucket="bucket", Key="well")["Body"].read(), b"well" * 100)
             s3.put_object(Bucket="bucket", Key="lost", Body=b"again")
+            s3.delete_object(Bucket="bucket", Key="gone")
             server.terminate()
             self.assertEqual(fsck(server.data, 0, "--scrub")["problems"], [])
             server.start()

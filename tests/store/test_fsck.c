@@ -159,7 +159,7 @@ static void make_upload(char *id)
     sh_upload upload = {.bucket = "bucket", .key = "film"};
     sh_part part = {.number = 1, .etag = "8d777f385d3dfec8815d20f7496026dc", .size = 4};
     assert_int_equal(sh_upload_create(&store, &upload, id, NULL), 0);
-    assert_int_equal(sh_upload_put_part(&store, id, &part, stage("data"), NULL), 0);
+    assert_int_equal(sh_upload_put_part(&store, id, &part, stage("data"), NULL, NULL), 0);
 }
 
 static void parts(void **state)

@@ -362,11 +362,11 @@ static void multipart(void **state)
     assert_int_equal(sh_upload_get(&store, "bucket", "joined", id, arena, &found, NULL), 0);
     assert_string_equal(found.content_type, "video/mp4");
     assert_int_equal(sh_upload_get(&store, "bucket", "other", id, arena, &found, NULL), SH_E_NOT_FOUND);
-    assert_int_equal(sh_upload_put_part(&store, id, &two, stage("wrong!"), NULL), 0);
-    assert_int_equal(sh_upload_put_part(&store, id, &two, stage(" world"), NULL), 0);
-    assert_int_equal(sh_upload_put_part(&store, id, &one, stage("hello"), NULL), 0);
+    assert_int_equal(sh_upload_put_part(&store, id, &two, stage("wrong!"), NULL, NULL), 0);
+    assert_int_equal(sh_upload_put_part(&store, id, &two, stage(" world"), NULL, NULL), 0);
+    assert_int_equal(sh_upload_put_part(&store, id, &one, stage("hello"), NULL, NULL), 0);
     assert_int_equal(object_files(), 2);
-    assert_int_equal(sh_upload_put_part(&store, "none", &one, stage("hello"), NULL), SH_E_NOT_FOUND);
+    assert_int_equal(sh_upload_put_part(&store, "none", &one, stage("hello"), NULL, NULL), SH_E_NOT_FOUND);
     assert_int_equal(object_files(), 2);
     sh_db_close(store.db);
     open_store(); /* parts outlive a crash */
@@ -380,7 +380,7 @@ static void multipart(void **state)
     assert_int_equal(object_files(), 1);
     assert_int_equal(sh_upload_abort(&store, id, NULL), SH_E_NOT_FOUND);
     assert_int_equal(sh_upload_create(&store, &upload, id, NULL), 0);
-    assert_int_equal(sh_upload_put_part(&store, id, &one, stage("hello"), NULL), 0);
+    assert_int_equal(sh_upload_put_part(&store, id, &one, stage("hello"), NULL, NULL), 0);
     sh_upload *uploads;
     assert_int_equal(sh_uploads_list(&store, "bucket", "jo", "", "", 10, arena, &uploads, &count, NULL), 0);
     assert_int_equal(count, 1);

@@ -20,7 +20,8 @@ static inline sh_objects sh_cloud_objects(const sh_cloud *cloud)
                         .clock = cloud->clock,
                         .data = cloud->settings.data,
                         .region = cloud->settings.region,
-                        .account = cloud->settings.account};
+                        .account = cloud->settings.account,
+                        .row_max = SH_ROW_MAX};
 }
 
 #endif

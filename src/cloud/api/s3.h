@@ -39,10 +39,11 @@ typedef struct sh_s3_checksum_rule {
     bool demanded; /* and has to bring it */
 } sh_s3_checksum_rule;
 
-/* A body on its way into a staged file. */
+/* A body on its way into a staged file, or into memory when it is short. */
 typedef struct sh_s3_receiver {
     int fd; /* -1: none */
     char *path;
+    char *bytes;          /* `expected` bytes in the arena; NULL: it goes into the file */
     int64_t size;         /* received */
     int64_t expected;     /* announced */
     const char *etag;     /* MD5 in hex, once complete */
@@ -164,8 +165,9 @@ bool sh_s3_asked_algorithm(sh_s3 *s3, unsigned *out);
 const sh_http_head *sh_s3_hoist(const sh_http_head *head, const sh_sigv4 *claim, sh_arena *arena);
 
 /* ---- s3_read.c ---- */
-/* Answers GetObject or HeadObject with the object that was found. fd: its file, closed here; -1: HEAD. */
-void sh_s3_answer_object(sh_s3 *s3, const sh_object *object, int fd);
+/* Answers GetObject or HeadObject with the object that was found. `bytes`, or fd: its file, closed here;
+ * neither: HEAD. */
+void sh_s3_answer_object(sh_s3 *s3, const sh_object *object, int fd, const void *bytes);
 
 /* ---- s3_meta.c ---- */
 /* JSON object of the fields that belong to the object (Cache-Control, x-amz-meta-* …), in the arena; NULL
@@ -212,9 +214,10 @@ void sh_s3_wrote_version(sh_s3 *s3, const char *version);
 const char *sh_s3_version(const sh_s3 *s3); /* versionId of the request, checked to be one; NULL: none */
 /* False after having answered InvalidArgument about the parameter `name`. version: NULL is good. */
 bool sh_s3_version_good(sh_s3 *s3, const char *name, const char *version);
-/* The object or version that the request names; fd not NULL: opened. False after having answered: NoSuchKey,
- * NoSuchVersion, or what a delete marker is told by (404; 405 when it was named by its id). */
-bool sh_s3_find(sh_s3 *s3, sh_object *out, int *fd);
+/* The object or version that the request names; fd not NULL: opened as sh_object_read_version does. False
+ * after having answered: NoSuchKey, NoSuchVersion, or what a delete marker is told by (404; 405 when it was
+ * named by its id). */
+bool sh_s3_find(sh_s3 *s3, sh_object *out, int *fd, const void **bytes);
 void sh_s3_fail_marker(sh_s3 *s3, const sh_object *marker, bool named);
 void sh_s3_fail_version(sh_s3 *s3, const char *version);
 void sh_s3_version_field(sh_s3 *s3, const sh_object *object); /* x-amz-version-id */

@@ -126,7 +126,7 @@ static void answer_attributes(sh_s3 *s3, const sh_object *object)
 void sh_s3_get_attributes(sh_s3 *s3)
 {
     sh_object object;
-    if (!sh_s3_find(s3, &object, NULL))
+    if (!sh_s3_find(s3, &object, NULL, NULL))
         return;
     sh_s3_version_field(s3, &object);
     answer_attributes(s3, &object);

@@ -125,7 +125,8 @@ bool sh_s3_store_part(sh_s3 *s3, int64_t number, const sh_upload *upload)
                     .etag = s3->receiver.etag,
                     .checksum = s3->receiver.checksum,
                     .size = s3->receiver.size};
-    int status = sh_upload_put_part(&s3->objects, upload->id, &part, s3->receiver.path, &err);
+    int status =
+        sh_upload_put_part(&s3->objects, upload->id, &part, s3->receiver.path, s3->receiver.bytes, &err);
     if (status == SH_E_NOT_FOUND)
         sh_s3_no_such_upload(s3);
     else if (status < 0)

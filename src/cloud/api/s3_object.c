@@ -35,10 +35,11 @@ void sh_s3_get_object(sh_s3 *s3)
 {
     sh_object object;
     int fd = -1;
+    const void *bytes = NULL;
     bool head = strcmp(s3->head->method, "HEAD") == 0;
-    if (!sh_s3_find(s3, &object, head ? NULL : &fd))
+    if (!sh_s3_find(s3, &object, head ? NULL : &fd, &bytes))
         return;
     sh_s3_version_field(s3, &object);
     sh_s3_tagging_count(s3, &object);
-    sh_s3_answer_object(s3, &object, fd);
+    sh_s3_answer_object(s3, &object, fd, bytes);
 }

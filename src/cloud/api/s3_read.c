@@ -141,7 +141,7 @@ static bool choose(sh_s3 *s3, const sh_object *object, piece *out)
                                                      : choose_range(s3, object, out);
 }
 
-void sh_s3_answer_object(sh_s3 *s3, const sh_object *object, int fd)
+void sh_s3_answer_object(sh_s3 *s3, const sh_object *object, int fd, const void *bytes)
 {
     piece given;
     if (!choose(s3, object, &given)) {
@@ -151,7 +151,9 @@ void sh_s3_answer_object(sh_s3 *s3, const sh_object *object, int fd)
     }
     object_fields(s3, object, &given);
     sh_s3_expiration_field(s3, object);
-    if (fd >= 0)
+    if (bytes)
+        sh_http_answer(s3->http, given.status, (const char *)bytes + given.first, (size_t)given.length);
+    else if (fd >= 0)
         sh_http_answer_file(s3->http, given.status, fd, given.first, given.length);
     else
         sh_http_answer_head(s3->http, given.status, given.length);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The way of a body into a staged file: (aws-chunked decoding) -> digests -> file. Everything the client
+/* The way of a body into a staged file, or into memory if the store keeps so few bytes in its database:
+ * (aws-chunked decoding) -> digests -> file or memory. Everything the client
  * claims about the body (length; the rest is in s3_checksum.h) is checked before the file can become an
  * object. */
 #include "base/file.h"
@@ -62,7 +63,7 @@ static bool has_room(sh_s3 *s3, int64_t size)
 {
     struct statvfs disk;
     sh_err err = {0};
-    if (fstatvfs(s3->receiver.fd, &disk) < 0 || disk.f_frsize == 0)
+    if (statvfs(s3->objects.data, &disk) < 0 || disk.f_frsize == 0)
         return true;
     uint64_t free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
     if (free_bytes >= (uint64_t)(size + RESERVE))
@@ -72,17 +73,30 @@ static bool has_room(sh_s3 *s3, int64_t size)
     return false;
 }
 
+static int open_place(sh_s3 *s3, int64_t size, sh_err *err)
+{
+    sh_s3_receiver *r = &s3->receiver;
+    if (size <= (int64_t)s3->objects.row_max) {
+        r->bytes = sh_arena_alloc(s3->arena, (size_t)size + 1);
+        return r->bytes ? 0 : sh_fail(err, SH_E_MEMORY, "no memory");
+    }
+    char *path = sh_arena_alloc(s3->arena, SH_STAGE_PATH);
+    if (!path)
+        return sh_fail(err, SH_E_MEMORY, "no memory");
+    int status = sh_stage_file(&s3->objects, path, &r->fd, err);
+    if (status == 0)
+        r->path = path;
+    return status;
+}
+
+/* size: what will come, at most; it is in memory when it is few. */
 static bool open_stage(sh_s3 *s3, int64_t size, unsigned digests)
 {
     sh_err err = {0};
     sh_s3_receiver *r = &s3->receiver;
-    char *path = sh_arena_alloc(s3->arena, SH_STAGE_PATH);
-    int status =
-        path ? sh_stage_file(&s3->objects, path, &r->fd, &err) : sh_fail(&err, SH_E_MEMORY, "no memory");
-    if (status == 0) {
-        r->path = path;
+    int status = open_place(s3, size, &err);
+    if (status == 0)
         status = sh_digest_new(&r->digest, digests | SH_DIGEST_MD5, &err);
-    }
     if (status < 0) {
         sh_s3_fail_store(s3, &err);
         return false;
@@ -98,6 +112,12 @@ static int store_bytes(sh_s3 *s3, const void *bytes, size_t length, sh_err *err)
     sh_s3_receiver *r = &s3->receiver;
     if ((int64_t)length > r->expected - r->size)
         return sh_fail(err, SH_E_LIMIT, "the body is longer than announced");
+    if (r->bytes) {
+        memcpy(r->bytes + r->size, bytes, length);
+        r->size += (int64_t)length;
+        sh_digest_update(r->digest, bytes, length);
+        return 0;
+    }
     r->size += (int64_t)length;
     if (!r->hasher && r->size >= SH_HASHER_FROM && !r->alone)
         r->alone = !(r->hasher = sh_hasher_begin(r->digest));

@@ -129,7 +129,7 @@ void sh_s3_get_tagging(sh_s3 *s3)
     sh_object object;
     const char *key;
     json_t *value;
-    if (!sh_s3_find(s3, &object, NULL))
+    if (!sh_s3_find(s3, &object, NULL, NULL))
         return;
     json_t *tags = object.tags ? json_loads(object.tags, 0, NULL) : NULL;
     sh_s3_version_field(s3, &object);

@@ -52,13 +52,13 @@ void sh_s3_fail_version(sh_s3 *s3, const char *version)
         sh_s3_fail_with(s3, 404, "NoSuchVersion", &detail, 1, "The specified version does not exist.");
 }
 
-bool sh_s3_find(sh_s3 *s3, sh_object *out, int *fd)
+bool sh_s3_find(sh_s3 *s3, sh_object *out, int *fd, const void **bytes)
 {
     sh_err err = {0};
     const char *version = sh_s3_version(s3);
-    int status =
-        fd ? sh_object_open_version(&s3->objects, s3->bucket, s3->key, version, s3->arena, out, fd, &err)
-           : sh_object_get_version(&s3->objects, s3->bucket, s3->key, version, s3->arena, out, &err);
+    int status = fd ? sh_object_read_version(&s3->objects, s3->bucket, s3->key, version, s3->arena, out, fd,
+                                             bytes, &err)
+                    : sh_object_get_version(&s3->objects, s3->bucket, s3->key, version, s3->arena, out, &err);
     if (status == 0 && !out->marker)
         return true;
     if (status == 0)

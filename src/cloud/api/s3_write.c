@@ -69,6 +69,8 @@ bool sh_s3_write(sh_s3 *s3, const char *reason, const sh_object_new *more)
     item.bucket = s3->bucket;
     item.key = s3->key;
     item.path = s3->receiver.path;
+    item.bytes = s3->receiver.bytes;
+    item.length = (size_t)s3->receiver.size;
     item.etag = s3->receiver.etag;
     item.checksum = s3->receiver.checksum;
     item.version_id = version;

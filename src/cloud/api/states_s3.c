@@ -382,27 +382,11 @@ static int digest_file(const char *path, char etag[33], sh_err *err)
     return status;
 }
 
-/* Another name of the source's file, among those that are to be published. */
-static int share_file(sh_effect *e, const sh_object *from, char path[SH_STAGE_PATH], sh_err *err)
-{
-    char source[PATH_MAX];
-    int fd = -1;
-    sh_objects objects = sh_cloud_objects(e->cloud);
-    int length = snprintf(source, sizeof(source), "%s/objects/%s", objects.data, from->file);
-    if (length < 0 || (size_t)length >= sizeof(source))
-        return sh_fail(err, SH_E_LIMIT, "the name of the data folder is too long");
-    int status = sh_stage_file(&objects, path, &fd, err);
-    if (status < 0)
-        return status;
-    close(fd);
-    unlink(path);
-    return link(source, path) == 0 ? 0 : sh_fail_errno(err, errno, "cannot share %s", source);
-}
-
 static int copy_of(sh_effect *e, const sh_object *from, sh_object_new *item, sh_err *err)
 {
     char path[SH_STAGE_PATH], etag[33];
-    int status = share_file(e, from, path, err);
+    sh_objects objects = sh_cloud_objects(e->cloud);
+    int status = sh_object_share(&objects, from, path, err);
     if (status < 0)
         return status;
     if (strlen(from->etag) == 32)

@@ -88,9 +88,9 @@ static bool pace(void *opaque, size_t length)
 static void on_bad(void *opaque, const sh_scrub_row *row, sh_scrub_verdict verdict)
 {
     (void)opaque;
-    sh_log(SH_LOG_ERROR, "scrub", "s3://%s/%s%s%s (objects/%s): %s", row->bucket ? row->bucket : "?",
+    sh_log(SH_LOG_ERROR, "scrub", "s3://%s/%s%s%s (%s%s): %s", row->bucket ? row->bucket : "?",
            row->key ? row->key : "?", row->kind == 'o' ? "" : " ", row->kind == 'o' ? "" : row->version,
-           row->file, sh_scrub_says(verdict));
+           sh_scrub_folder(row), row->file, sh_scrub_says(verdict));
 }
 
 static bool due(const upkeep *u, int64_t now_ms)

@@ -3,8 +3,8 @@
  * one sync of the file system, and only then the database under its name. */
 #include "cloud/store/backup.h"
 #include "base/file.h"
+#include "cloud/store/bodies.h"
 #include "cloud/store/fsck.h"
-#include "cloud/store/object_files.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -130,17 +130,31 @@ static int place_file(const transfer *t, const char *from, const char *to)
 static void tell(const transfer *t, const sh_scrub_row *row, const char *says)
 {
     char what[1400];
-    snprintf(what, sizeof(what), "s3://%s/%s (objects/%s): %s", row->bucket ? row->bucket : "?",
-             row->key ? row->key : "?", row->file, says);
+    snprintf(what, sizeof(what), "s3://%s/%s (%s%s): %s", row->bucket ? row->bucket : "?",
+             row->key ? row->key : "?", sh_scrub_folder(row), row->file, says);
     t->b->damages++;
     if (t->b->damaged)
         t->b->damaged(t->b->opaque, what);
 }
 
+static int check_placed(const transfer *t, const sh_objects *copy, const sh_scrub_row *row)
+{
+    sh_scrub_verdict verdict = sh_scrub_look(copy, row);
+    int status = 0;
+    t->b->files++;
+    t->b->bytes += row->size;
+    if (verdict == SH_SCRUB_GOOD && t->verify)
+        status = sh_scrub_read(copy, row, NULL, NULL, &verdict, t->err);
+    if (status == 0 && verdict != SH_SCRUB_GOOD && verdict != SH_SCRUB_UNVERIFIED)
+        tell(t, row, sh_scrub_says(verdict));
+    return status;
+}
+
 static int place_row(const transfer *t, const sh_objects *copy, const sh_scrub_row *row)
 {
     char from[PATH_MAX], to[PATH_MAX], name[SH_OBJECT_FILE + 16];
-    sh_scrub_verdict verdict;
+    if (sh_body_name(row->file)) /* it came with the database */
+        return check_placed(t, copy, row);
     if (!sh_object_file_name(row->file)) {
         tell(t, row, "no file can have such a name");
         return 0;
@@ -155,16 +169,7 @@ static int place_row(const transfer *t, const sh_objects *copy, const sh_scrub_r
         tell(t, row, sh_scrub_says(SH_SCRUB_MISSING));
         return 0;
     }
-    if (status < 0)
-        return status;
-    t->b->files++;
-    t->b->bytes += row->size;
-    verdict = sh_scrub_look(copy, row);
-    if (verdict == SH_SCRUB_GOOD && t->verify)
-        status = sh_scrub_read(copy, row, NULL, NULL, &verdict, t->err);
-    if (status == 0 && verdict != SH_SCRUB_GOOD && verdict != SH_SCRUB_UNVERIFIED)
-        tell(t, row, sh_scrub_says(verdict));
-    return status;
+    return status < 0 ? status : check_placed(t, copy, row);
 }
 
 static int place_page(const transfer *t, const sh_objects *copy, char after[SH_OBJECT_FILE], bool *more)
@@ -174,7 +179,7 @@ static int place_page(const transfer *t, const sh_objects *copy, char after[SH_O
     sh_arena *arena = sh_arena_new(PAGE_ARENA);
     if (!arena)
         return sh_fail(t->err, SH_E_MEMORY, "no memory");
-    int status = sh_scrub_rows(copy, after, "g", arena, &rows, &count, t->err); /* above every name */
+    int status = sh_scrub_rows(copy, after, SH_BODY_AFTER, arena, &rows, &count, t->err);
     for (size_t i = 0; status == 0 && i < count; i++)
         status = place_row(t, copy, &rows[i]);
     if (count)

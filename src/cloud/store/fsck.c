@@ -3,7 +3,7 @@
  * memory is that of one folder of 256, and one look finds what is missing on either side. */
 #include "cloud/store/fsck.h"
 #include "base/file.h"
-#include "cloud/store/object_files.h"
+#include "cloud/store/bodies.h"
 #include "cloud/store/take.h"
 
 #include <dirent.h>
@@ -128,8 +128,9 @@ static const struct {
      " AND 1024 OR size < 0 OR (marker = 0) <> (file IS NOT NULL)",
      "a version's row that cannot be"},
     {"SELECT file FROM (SELECT file FROM objects UNION ALL SELECT file FROM object_versions WHERE file IS NOT"
-     " NULL UNION ALL SELECT file FROM parts) WHERE length(file) <> 35 OR substr(file, 3, 1) <> '/' OR"
-     " substr(file, 1, 2) <> substr(file, 4, 2)",
+     " NULL UNION ALL SELECT file FROM parts) WHERE NOT CASE WHEN file > 'row/' THEN length(file) = 23 AND"
+     " substr(file, 1, 4) = 'row/' AND file NOT GLOB 'row/*[^0-9]*' ELSE length(file) = 35 AND"
+     " substr(file, 3, 1) = '/' AND substr(file, 1, 2) = substr(file, 4, 2) END",
      "a row names a file that cannot be one of objects/"},
     {"SELECT file FROM objects WHERE file IN (SELECT file FROM object_versions) OR file IN (SELECT file FROM"
      " parts) UNION SELECT file FROM object_versions WHERE file IN (SELECT file FROM parts)",
@@ -372,6 +373,73 @@ static int check_folder(check *c, unsigned number)
     return status;
 }
 
+/* ---- bodies in the database ---- */
+
+static int check_bodies(check *c)
+{
+    char after[SH_OBJECT_FILE] = SH_BODY_PREFIX;
+    const names none = {0};
+    size_t at = 0;
+    bool more = true;
+    int status = 0;
+    while (status == 0 && more)
+        status = walk_page(c, &none, &at, after, SH_BODY_AFTER, &more);
+    return status;
+}
+
+typedef struct spare {
+    char file[SH_OBJECT_FILE];
+    int64_t id;
+} spare;
+
+static int take_spare(void *opaque, const sh_row *row)
+{
+    spare *s = opaque;
+    s->id = sh_row_int(row, 0);
+    snprintf(s->file, sizeof(s->file), "%s", sh_row_text(row, 1));
+    return 1;
+}
+
+/* Writes the bytes to lost/body-<id> and removes the row. */
+static int lose_body(check *c, const spare *s)
+{
+    char path[PATH_MAX];
+    void *bytes = NULL;
+    size_t length = 0;
+    if ((size_t)snprintf(path, sizeof(path), "%s/lost", c->objects->data) >= sizeof(path) - 40)
+        return sh_fail(c->err, SH_E_ARGUMENT, "the data folder's path is too long");
+    int status = sh_dir_make(path, 0700, c->err);
+    snprintf(path + strlen(path), 40, "/body-%lld", (long long)s->id);
+    if (status == 0)
+        status = sh_body_get(c->objects, s->file, &bytes, &length, c->err);
+    if (status == 0)
+        status = sh_file_replace(path, bytes, length, 0600, c->err);
+    if (status == 0)
+        status = sh_db_run(c->objects->db, c->err, "DELETE FROM bodies WHERE id = ?1", "i", s->id);
+    free(bytes);
+    return status;
+}
+
+/* Bodies that no row names: the other way round of `missing`. */
+static int check_spare_bodies(check *c)
+{
+    spare s = {.id = 0};
+    for (;;) {
+        int64_t last = s.id;
+        int status = sh_db_each(c->objects->db, c->err,
+                                "SELECT id, name FROM (SELECT id, printf('row/%019d', id) AS name FROM bodies"
+                                " WHERE id > ?1) WHERE NOT EXISTS (SELECT 1 FROM objects WHERE file = name)"
+                                " AND NOT EXISTS (SELECT 1 FROM object_versions WHERE file = name)"
+                                " AND NOT EXISTS (SELECT 1 FROM parts WHERE file = name) ORDER BY id LIMIT 1",
+                                take_spare, &s, "i", last);
+        if (status < 0 || s.id == last)
+            return status;
+        if (c->f->repair && (status = lose_body(c, &s)) < 0)
+            return status;
+        tell(c, "orphan", s.file, "no row names these bytes", c->f->repair);
+    }
+}
+
 int sh_fsck_run(const sh_objects *objects, sh_fsck *fsck, sh_err *err)
 {
     check c = {objects, fsck, err};
@@ -382,5 +450,9 @@ int sh_fsck_run(const sh_objects *objects, sh_fsck *fsck, sh_err *err)
         status = check_rows(&c);
     for (unsigned i = 0; status == 0 && i < 256; i++)
         status = check_folder(&c, i);
+    if (status == 0)
+        status = check_bodies(&c);
+    if (status == 0)
+        status = check_spare_bodies(&c);
     return status;
 }

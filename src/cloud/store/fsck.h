@@ -8,12 +8,13 @@
  *   row        a row whose values cannot be: a key too long, no JSON, two rows of one file …
  *   missing    a row's file is not there                     size    … has another size
  *   bytes      … has other bytes (with `scrub`)              unreadable
- *   part       a part of an upload that is not there         orphan  a file that no row names
+ *   part       a part of an upload that is not there         orphan  a file or body that no row names
  *   stray      something in objects/ that is no object's file
  *
  * Repaired are: part (the row goes), a part whose file is missing or wrong (the row goes: the client is told
  * to send it again), orphan and stray (moved to DATA/lost, never deleted), indexes of the database (made
- * anew). An object whose bytes are gone or wrong stays as it is: whether to delete it, put it again or
+ * anew). What is said of files holds for small bodies (bodies.h), whose rows are moved to files of DATA/lost.
+ * An object whose bytes are gone or wrong stays as it is: whether to delete it, put it again or
  * restore a backup is not for a program to decide. What is under way in DATA/tmp and in the table of garbage
  * is no fault; the next start ends it. */
 #include "cloud/store/objects.h"

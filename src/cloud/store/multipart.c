@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cloud/store/multipart.h"
-#include "cloud/store/object_files.h"
+#include "base/file.h"
+#include "cloud/store/bodies.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { ID_TIME = 12, AHEAD_MS = 1000 };
@@ -214,19 +214,25 @@ static int insert_part(const sh_objects *objects, const char *id, const sh_part 
 }
 
 int sh_upload_put_part(const sh_objects *objects, const char *id, const sh_part *part, const char *path,
-                       sh_err *err)
+                       const void *bytes, sh_err *err)
 {
     sh_folder_set folders = {0};
-    char file[SH_OBJECT_FILE], old[SH_OBJECT_FILE] = "";
-    int status = sh_object_file_take(objects, path, file, &folders, err);
+    sh_incoming in;
+    size_t room = SH_INCOMING_MAX;
+    char old[SH_OBJECT_FILE] = "";
+    int status = sh_incoming_take(objects, path, bytes, (size_t)part->size, &folders, &room, &in, err);
     if (status < 0)
         return status;
     status = sh_object_folders_sync(objects, &folders, err);
-    if (status == 0 && (status = sh_db_begin(objects->db, err)) == 0)
-        status = sh_db_end(objects->db, insert_part(objects, id, part, file, old, err), err);
+    if (status == 0 && (status = sh_db_begin(objects->db, err)) == 0) {
+        status = sh_incoming_place(objects, &in, err);
+        if (status == 0)
+            status = insert_part(objects, id, part, in.file, old, err);
+        status = sh_db_end(objects->db, status, err);
+    }
+    sh_incoming_end(objects, &in, status == 0);
     if (status == 0)
-        sh_object_file_settle(objects, file);
-    sh_object_file_drop(objects, status < 0 ? file : old);
+        sh_object_file_drop(objects, old);
     return status;
 }
 
@@ -247,20 +253,35 @@ static int copy_part(int from, int to, int64_t size, sh_err *err)
     return 0;
 }
 
+static int add_part(const sh_objects *objects, const sh_part *part, int to, sh_err *err)
+{
+    int from, status;
+    if (sh_body_name(part->file)) {
+        void *bytes;
+        size_t length;
+        status = sh_body_get(objects, part->file, &bytes, &length, err);
+        if (status < 0)
+            return status;
+        status = sh_fd_write(to, bytes, length, err);
+        free(bytes);
+        return status;
+    }
+    status = sh_object_file_open(objects, part->file, &from, err);
+    if (status < 0)
+        return status;
+    status = copy_part(from, to, part->size, err);
+    close(from);
+    return status;
+}
+
 int sh_upload_join(const sh_objects *objects, const sh_part *parts, size_t count, char *path, sh_err *err)
 {
     int fd;
     int status = sh_stage_file(objects, path, &fd, err);
     if (status < 0)
         return status;
-    for (size_t i = 0; status == 0 && i < count; i++) {
-        int from;
-        status = sh_object_file_open(objects, parts[i].file, &from, err);
-        if (status < 0)
-            break;
-        status = copy_part(from, fd, parts[i].size, err);
-        close(from);
-    }
+    for (size_t i = 0; status == 0 && i < count; i++)
+        status = add_part(objects, &parts[i], fd, err);
     close(fd);
     if (status < 0)
         unlink(path);
@@ -306,26 +327,27 @@ int sh_upload_abort(const sh_objects *objects, const char *id, sh_err *err)
 int sh_upload_complete(const sh_objects *objects, const char *id, const sh_object_new *item,
                        const sh_object_cause *cause, sh_err *err)
 {
-    struct stat st;
     sh_folder_set folders = {0};
-    char file[SH_OBJECT_FILE] = "", old[SH_OBJECT_FILE] = "";
+    sh_incoming in = {.file = ""};
+    size_t room = SH_INCOMING_MAX;
+    char old[SH_OBJECT_FILE] = "";
     part_list list = {.arena = sh_arena_new((size_t)64 << 20)};
     if (!list.arena)
         return sh_fail(err, SH_E_MEMORY, "no memory");
-    int status = stat(item->path, &st) < 0 ? sh_fail_errno(err, errno, "cannot read %s", item->path) : 0;
-    if (status == 0)
-        status = sh_object_file_take(objects, item->path, file, &folders, err);
+    int status = sh_incoming_take(objects, item->path, item->bytes, item->length, &folders, &room, &in, err);
     if (status == 0)
         status = sh_object_folders_sync(objects, &folders, err);
     if (status == 0 && (status = sh_db_begin(objects->db, err)) == 0) {
         status = end_upload(objects, id, &list, err);
         if (status == 0)
-            status = sh_object_insert(objects, item, file, st.st_size, item->etag, cause, old, err);
+            status = sh_incoming_place(objects, &in, err);
+        if (status == 0)
+            status = sh_object_insert(objects, item, in.file, in.size, item->etag, cause, old, err);
         status = sh_db_end(objects->db, status, err);
     }
-    sh_object_file_drop(objects, status < 0 ? file : old);
+    sh_incoming_end(objects, &in, status == 0);
     if (status == 0)
-        sh_object_file_settle(objects, file);
+        sh_object_file_drop(objects, old);
     if (status == 0)
         drop_parts(objects, &list);
     sh_arena_free(list.arena);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #ifndef SH_STORE_MULTIPART_H
 #define SH_STORE_MULTIPART_H
-/* Multipart uploads. Each part is a file under DATA/objects with a row, durable by itself; completing joins
- * the parts into one staged file, which then becomes the object in the transaction that ends the upload. */
+/* Multipart uploads. Each part is a file under DATA/objects, or a small body in the database, with a row,
+ * durable by itself; completing joins the parts into one staged file, which then becomes the object in the
+ * transaction that ends the upload. */
 #include "cloud/store/objects.h"
 
 enum { SH_PARTS_MAX = 10000, SH_UPLOAD_ID_MAX = 40 };
@@ -32,9 +33,10 @@ int sh_upload_create(const sh_objects *objects, const sh_upload *upload, char *i
 /* SH_E_NOT_FOUND also when the id belongs to another bucket or key. */
 int sh_upload_get(const sh_objects *objects, const char *bucket, const char *key, const char *id,
                   sh_arena *arena, sh_upload *out, sh_err *err);
-/* Moves the finished file in; a part of that number is replaced. On failure the file is deleted or stays. */
+/* Moves the finished file in, or takes part->size `bytes` when path is NULL; a part of that number is
+ * replaced. On failure the file is deleted or stays. */
 int sh_upload_put_part(const sh_objects *objects, const char *id, const sh_part *part, const char *path,
-                       sh_err *err);
+                       const void *bytes, sh_err *err);
 /* Parts with number > after, in order, at most max; *parts and their strings in the arena. */
 int sh_upload_parts(const sh_objects *objects, const char *id, int64_t after, int64_t max, sh_arena *arena,
                     sh_part **parts, size_t *count, sh_err *err);

@@ -2,6 +2,7 @@
 #include "cloud/store/object_files.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "cloud/store/bodies.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -115,8 +116,8 @@ int sh_object_file_take(const sh_objects *objects, const char *path, char file[S
 void sh_object_file_settle(const sh_objects *objects, const char *file)
 {
     char path[PATH_MAX];
-    if (file[0] && staged_path(path, sizeof(path), objects, file, NULL) == 0 && unlink(path) < 0 &&
-        errno != ENOENT)
+    if (file[0] && !sh_body_name(file) && staged_path(path, sizeof(path), objects, file, NULL) == 0 &&
+        unlink(path) < 0 && errno != ENOENT)
         sh_log(SH_LOG_WARNING, "store", "cannot remove %s: %s", path, strerror(errno));
 }
 
@@ -188,7 +189,7 @@ int sh_object_file_unlink(const sh_objects *objects, const char *file)
 void sh_object_file_drop(const sh_objects *objects, const char *file)
 {
     char path[PATH_MAX];
-    if (!file[0] || staged_path(path, sizeof(path), objects, file, NULL) < 0)
+    if (!file[0] || sh_body_name(file) || staged_path(path, sizeof(path), objects, file, NULL) < 0)
         return;
     bool staged = unlink(path) == 0; /* then no row has ever named it */
     if (!staged && sh_object_files_pinned(objects))
@@ -218,6 +219,8 @@ void sh_reserve_keep(const sh_objects *objects)
 int sh_object_file_open(const sh_objects *objects, const char *file, int *fd, sh_err *err)
 {
     char path[PATH_MAX];
+    if (sh_body_name(file))
+        return sh_body_open(objects, file, fd, err);
     int status = path_in(path, sizeof(path), objects, "objects", file, err);
     if (status < 0)
         return status;
@@ -269,4 +272,37 @@ int sh_stage_folder(const sh_objects *objects, const char *name, char *path, sh_
     if (!mkdtemp(path))
         return sh_fail_errno(err, errno, "cannot make a folder in %s/tmp", objects->data);
     return 0;
+}
+
+/* The file made for its name is taken away again: a link needs the name to be free. */
+static int link_staged(const sh_objects *objects, const char *file, const char *path, sh_err *err)
+{
+    char source[PATH_MAX];
+    int status = path_in(source, sizeof(source), objects, "objects", file, err);
+    unlink(path);
+    if (status == 0 && link(source, path) < 0)
+        status = sh_fail_errno(err, errno, "cannot share %s", source);
+    return status;
+}
+
+int sh_object_share(const sh_objects *objects, const sh_object *from, char *path, sh_err *err)
+{
+    int fd;
+    void *bytes = NULL;
+    size_t length = 0;
+    int status = sh_stage_file(objects, path, &fd, err);
+    if (status < 0)
+        return status;
+    if (!sh_body_name(from->file)) {
+        status = link_staged(objects, from->file, path, err);
+    } else {
+        status = sh_body_get(objects, from->file, &bytes, &length, err);
+        if (status == 0)
+            status = sh_fd_write(fd, bytes, length, err);
+        if (status < 0)
+            unlink(path);
+    }
+    free(bytes);
+    close(fd);
+    return status;
 }

@@ -2,7 +2,8 @@
 #ifndef SH_STORE_OBJECT_FILES_H
 #define SH_STORE_OBJECT_FILES_H
 /* Files behind objects and parts; used inside the store only. A name is "<two hex>/<32 hex>", relative to
- * DATA/objects.
+ * DATA/objects. Where a name is of a body in the database (bodies.h), opening gives a file of memory, and
+ * what drops or settles files does nothing.
  *
  * A file has two names while it is on its way: it is written as DATA/tmp/<32 hex>, linked to its place in
  * objects/, synced, the folder synced, then a transaction makes its row; only then is the name in tmp removed

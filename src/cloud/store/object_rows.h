@@ -9,11 +9,14 @@
 #define SH_OBJECT_COLUMNS                                                                                    \
     "key, file, etag, content_type, headers, checksum, size, modified_ms, sequence, version_id, tags, acl,"  \
     " parts, storage"
-#define SH_OBJECT_CURRENT                                                                                    \
-    "SELECT " SH_OBJECT_COLUMNS ", 0, 1, (SELECT versioning FROM buckets WHERE name = bucket) FROM objects"
-#define SH_OBJECT_OLDER                                                                                      \
+#define SH_OBJECT_CURRENT_AND(more)                                                                          \
+    "SELECT " SH_OBJECT_COLUMNS ", 0, 1, (SELECT versioning FROM buckets WHERE name = bucket)" more          \
+    " FROM objects"
+#define SH_OBJECT_CURRENT SH_OBJECT_CURRENT_AND("")
+#define SH_OBJECT_OLDER_AND(more)                                                                            \
     "SELECT " SH_OBJECT_COLUMNS ", marker, noncurrent_ms IS NULL,"                                           \
-    " (SELECT versioning FROM buckets WHERE name = bucket) FROM object_versions"
+    " (SELECT versioning FROM buckets WHERE name = bucket)" more " FROM object_versions"
+#define SH_OBJECT_OLDER SH_OBJECT_OLDER_AND("")
 
 /* Texts are kept in the arena, or borrowed from the row when it is NULL. SH_E_MEMORY or 0. */
 int sh_object_read(const sh_row *row, sh_arena *arena, sh_object *out);

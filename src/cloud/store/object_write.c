@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Making and deleting objects. Files are moved in first, then one transaction makes rows and events; what a
- * failure leaves behind has no row and is unlinked here, or by the next start after a crash. */
-#include "cloud/store/object_rows.h"
+ * failure leaves behind has no row and is unlinked here, or by the next start after a crash. Few bytes go
+ * into that transaction (bodies.h). */
 #include "base/etag.h"
+#include "cloud/store/bodies.h"
+#include "cloud/store/object_rows.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,14 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct moved {
-    char file[SH_OBJECT_FILE]; /* "" while it is still in the staging folder */
-    char old[SH_OBJECT_FILE];  /* of the object it replaces, or "" */
-    char etag[33];             /* computed here, or "" */
-    int64_t size;
+    sh_incoming in;
+    char old[SH_OBJECT_FILE]; /* of the object it replaces, or "" */
+    char etag[33];            /* computed here, or "" */
 } moved;
 
 static int hash_fd(int fd, EVP_MD_CTX *md5, const char *path, sh_err *err)
@@ -32,6 +32,17 @@ static int hash_fd(int fd, EVP_MD_CTX *md5, const char *path, sh_err *err)
         if (got > 0 && EVP_DigestUpdate(md5, block, (size_t)got) != 1)
             return sh_fail(err, SH_E_MEMORY, "MD5 failed");
     }
+}
+
+static int hash_bytes(const void *bytes, size_t length, char etag[33], sh_err *err)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned got = 0;
+    if (EVP_Digest(bytes, length, digest, &got, EVP_md5(), NULL) != 1 || got != 16)
+        return sh_fail(err, SH_E_INTERNAL, "MD5 failed");
+    for (unsigned i = 0; i < 16; i++)
+        snprintf(etag + i * 2, 3, "%02x", digest[i]);
+    return 0;
 }
 
 static int hash_file(const char *path, char etag[33], sh_err *err)
@@ -58,15 +69,14 @@ static int hash_file(const char *path, char etag[33], sh_err *err)
 
 static int check_item(const sh_object_new *item, moved *m, sh_err *err)
 {
-    struct stat st;
     size_t length = strlen(item->key);
     if (length == 0 || length > SH_OBJECT_KEY_MAX)
         return sh_fail(err, SH_E_LIMIT, "an object key has %zu bytes; 1 to %d are possible", length,
                        SH_OBJECT_KEY_MAX);
-    if (lstat(item->path, &st) < 0)
-        return sh_fail_errno(err, errno, "cannot read %s", item->path);
-    m->size = st.st_size;
-    return item->etag ? 0 : hash_file(item->path, m->etag, err);
+    if (item->etag)
+        return 0;
+    return item->path ? hash_file(item->path, m->etag, err)
+                      : hash_bytes(item->bytes ? item->bytes : "", item->length, m->etag, err);
 }
 
 /* ---- what is there, and what is to be ---- */
@@ -199,9 +209,12 @@ static int insert_all(const sh_objects *objects, const sh_object_new *items, mov
     int status = sh_db_begin(objects->db, err);
     if (status < 0)
         return status;
-    for (size_t i = 0; status == 0 && i < count; i++)
-        status = sh_object_insert(objects, &items[i], m[i].file, m[i].size,
-                                  items[i].etag ? items[i].etag : m[i].etag, cause, m[i].old, err);
+    for (size_t i = 0; status == 0 && i < count; i++) {
+        status = sh_incoming_place(objects, &m[i].in, err);
+        if (status == 0)
+            status = sh_object_insert(objects, &items[i], m[i].in.file, m[i].in.size,
+                                      items[i].etag ? items[i].etag : m[i].etag, cause, m[i].old, err);
+    }
     if (status == 0 && with)
         status = with(opaque, err);
     return sh_db_end(objects->db, status, err);
@@ -217,6 +230,7 @@ int sh_objects_publish_with(const sh_objects *objects, const sh_object_new *item
                             const sh_object_cause *cause, sh_object_with_fn with, void *opaque, sh_err *err)
 {
     sh_folder_set folders = {0};
+    size_t room = SH_INCOMING_MAX;
     int status = 0;
     moved *m = calloc(count ? count : 1, sizeof(*m));
     if (!m)
@@ -224,15 +238,17 @@ int sh_objects_publish_with(const sh_objects *objects, const sh_object_new *item
     for (size_t i = 0; status == 0 && i < count; i++)
         status = check_item(&items[i], &m[i], err);
     for (size_t i = 0; status == 0 && i < count; i++)
-        status = sh_object_file_take(objects, items[i].path, m[i].file, &folders, err);
+        status = sh_incoming_take(objects, items[i].path, items[i].bytes, items[i].length, &folders, &room,
+                                  &m[i].in, err);
     if (status == 0)
         status = sh_object_folders_sync(objects, &folders, err);
     if (status == 0)
         status = insert_all(objects, items, m, count, cause, with, opaque, err);
-    for (size_t i = 0; status == 0 && i < count; i++)
-        sh_object_file_settle(objects, m[i].file);
-    for (size_t i = 0; i < count; i++)
-        sh_object_file_drop(objects, status < 0 ? m[i].file : m[i].old);
+    for (size_t i = 0; i < count; i++) {
+        sh_incoming_end(objects, &m[i].in, status == 0);
+        if (status == 0)
+            sh_object_file_drop(objects, m[i].old);
+    }
     free(m);
     return status;
 }

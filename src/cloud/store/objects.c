@@ -3,6 +3,7 @@
  * it orders the writes of the store and stands in events as the sequencer. Keys compare as bytes, which is
  * the order S3 lists them in. */
 #include "cloud/store/objects.h"
+#include "cloud/store/bodies.h"
 #include "cloud/store/object_rows.h"
 #include "cloud/store/schema.h"
 
@@ -65,6 +66,7 @@ typedef struct taken {
     sh_arena *arena;
     sh_object object;
     bool found;
+    const void *bytes; /* of a small body that was read with its row */
 } taken;
 
 static int take_object(void *opaque, const sh_row *row)
@@ -74,87 +76,150 @@ static int take_object(void *opaque, const sh_row *row)
     return sh_object_read(row, t->arena, &t->object);
 }
 
-static int end_take(const taken *t, int status, const char *bucket, const char *key, sh_object *out,
-                    sh_err *err)
+/* Its bytes are a column more. */
+static int take_whole(void *opaque, const sh_row *row)
+{
+    enum { BYTES = 17 };
+    taken *t = opaque;
+    size_t length = 0;
+    int status = take_object(t, row);
+    if (status < 0 || sh_row_is_null(row, BYTES))
+        return status;
+    const void *bytes = sh_row_blob(row, BYTES, &length);
+    char *copy = sh_arena_alloc(t->arena, length + 1);
+    if (!copy)
+        return SH_E_MEMORY;
+    if (length)
+        memcpy(copy, bytes, length);
+    t->bytes = copy;
+    return 0;
+}
+
+static int end_take(const taken *t, int status, const char *bucket, const char *key, sh_err *err)
 {
     if (status < 0)
         return status == SH_E_MEMORY ? sh_fail(err, status, "no memory for an object's row") : status;
-    if (!t->found)
-        return sh_fail(err, SH_E_NOT_FOUND, "there is no object s3://%s/%s", bucket, key);
-    *out = t->object;
-    return 0;
+    return t->found ? 0 : sh_fail(err, SH_E_NOT_FOUND, "there is no object s3://%s/%s", bucket, key);
+}
+
+#define OF_KEY " WHERE bucket = ?1 AND key = ?2"
+#define OF_VERSION OF_KEY " AND version_id = ?3"
+#define BODY ", (SELECT bytes FROM bodies WHERE file > 'row/' AND id = " SH_BODY_ID("file") ")"
+
+static int find(const sh_objects *objects, const char *bucket, const char *key, taken *t, bool whole,
+                sh_err *err)
+{
+    int status =
+        sh_db_each(objects->db, err, whole ? SH_OBJECT_CURRENT_AND(BODY) OF_KEY : SH_OBJECT_CURRENT OF_KEY,
+                   whole ? take_whole : take_object, t, "ss", bucket, key);
+    return end_take(t, status, bucket, key, err);
+}
+
+static int find_version(const sh_objects *objects, const char *bucket, const char *key, const char *version,
+                        taken *t, bool whole, sh_err *err)
+{
+    static const char *const named[] = {SH_OBJECT_CURRENT OF_VERSION " UNION ALL " SH_OBJECT_OLDER OF_VERSION,
+                                        SH_OBJECT_CURRENT_AND(BODY) OF_VERSION
+                                        " UNION ALL " SH_OBJECT_OLDER_AND(BODY) OF_VERSION};
+    static const char *const latest[] = {SH_OBJECT_OLDER OF_KEY " ORDER BY sequence DESC LIMIT 1",
+                                         SH_OBJECT_OLDER_AND(BODY) OF_KEY " ORDER BY sequence DESC LIMIT 1"};
+    sh_row_fn take = whole ? take_whole : take_object;
+    int status;
+    if (version) {
+        status = sh_db_each(objects->db, err, named[whole], take, t, "sss", bucket, key, version);
+    } else {
+        status = find(objects, bucket, key, t, whole, err);
+        if (status != SH_E_NOT_FOUND)
+            return status;
+        status = sh_db_each(objects->db, err, latest[whole], take, t, "ss", bucket, key);
+    }
+    return end_take(t, status, bucket, key, err);
 }
 
 int sh_object_get(const sh_objects *objects, const char *bucket, const char *key, sh_arena *arena,
                   sh_object *out, sh_err *err)
 {
     taken t = {.arena = arena};
-    int status = sh_db_each(objects->db, err, SH_OBJECT_CURRENT " WHERE bucket = ?1 AND key = ?2",
-                            take_object, &t, "ss", bucket, key);
-    return end_take(&t, status, bucket, key, out, err);
+    int status = find(objects, bucket, key, &t, false, err);
+    if (status == 0)
+        *out = t.object;
+    return status;
 }
 
 int sh_object_get_version(const sh_objects *objects, const char *bucket, const char *key, const char *version,
                           sh_arena *arena, sh_object *out, sh_err *err)
 {
     taken t = {.arena = arena};
-    int status;
-    if (version) {
-        status = sh_db_each(objects->db, err,
-                            SH_OBJECT_CURRENT
-                            " WHERE bucket = ?1 AND key = ?2 AND version_id = ?3 UNION ALL " SH_OBJECT_OLDER
-                            " WHERE bucket = ?1 AND key = ?2 AND version_id = ?3",
-                            take_object, &t, "sss", bucket, key, version);
-        return end_take(&t, status, bucket, key, out, err);
-    }
-    status = sh_db_each(objects->db, err, SH_OBJECT_CURRENT " WHERE bucket = ?1 AND key = ?2", take_object,
-                        &t, "ss", bucket, key);
-    if (status == 0 && !t.found)
-        status = sh_db_each(objects->db, err,
-                            SH_OBJECT_OLDER " WHERE bucket = ?1 AND key = ?2 ORDER BY sequence DESC LIMIT 1",
-                            take_object, &t, "ss", bucket, key);
-    return end_take(&t, status, bucket, key, out, err);
+    int status = find_version(objects, bucket, key, version, &t, false, err);
+    if (status == 0)
+        *out = t.object;
+    return status;
 }
 
-/* Between the row and the file another writer may replace both: then there is a new row to look at.
- * current: a delete marker is no object. */
-static int open_object(const sh_objects *objects, const char *bucket, const char *key, const char *version,
-                       bool current, sh_arena *arena, sh_object *out, int *fd, sh_err *err)
+/* What is to be opened: bytes NULL: a file in any case; else *bytes, where they come with the row. */
+typedef struct opening {
+    const char *bucket, *key, *version;
+    bool current; /* a delete marker is no object */
+    const void **bytes;
+    int *fd;
+} opening;
+
+static int open_found(const sh_objects *objects, const opening *o, const taken *t, sh_err *err)
 {
-    sh_object object;
+    *o->fd = -1;
+    if (o->bytes)
+        *o->bytes = t->bytes;
+    if (t->object.marker || (o->bytes && t->bytes))
+        return 0;
+    return sh_object_file_open(objects, t->object.file, o->fd, err);
+}
+
+/* Between the row and the file another writer may replace both: then there is a new row to look at. */
+static int open_object(const sh_objects *objects, const opening *o, sh_arena *arena, sh_object *out,
+                       sh_err *err)
+{
     char before[SH_OBJECT_FILE] = "";
     for (;;) {
-        int status = current ? sh_object_get(objects, bucket, key, arena, &object, err)
-                             : sh_object_get_version(objects, bucket, key, version, arena, &object, err);
+        taken t = {.arena = arena};
+        int status = o->current
+                         ? find(objects, o->bucket, o->key, &t, o->bytes != NULL, err)
+                         : find_version(objects, o->bucket, o->key, o->version, &t, o->bytes != NULL, err);
         if (status < 0)
             return status;
-        if (object.marker)
-            *fd = -1;
-        else
-            status = sh_object_file_open(objects, object.file, fd, err);
+        status = open_found(objects, o, &t, err);
         if (status == 0) {
-            *out = object;
+            *out = t.object;
             return 0;
         }
         if (status != SH_E_NOT_FOUND)
             return status;
-        if (strcmp(before, object.file) == 0)
+        if (strcmp(before, t.object.file) == 0)
             return sh_fail(err, SH_E_INTERNAL, "the file of s3://%s/%s is missing from the data folder",
-                           bucket, key);
-        snprintf(before, sizeof(before), "%s", object.file);
+                           o->bucket, o->key);
+        snprintf(before, sizeof(before), "%s", t.object.file);
     }
 }
 
 int sh_object_open(const sh_objects *objects, const char *bucket, const char *key, sh_arena *arena,
                    sh_object *out, int *fd, sh_err *err)
 {
-    return open_object(objects, bucket, key, NULL, true, arena, out, fd, err);
+    opening o = {.bucket = bucket, .key = key, .current = true, .fd = fd};
+    return open_object(objects, &o, arena, out, err);
 }
 
 int sh_object_open_version(const sh_objects *objects, const char *bucket, const char *key,
                            const char *version, sh_arena *arena, sh_object *out, int *fd, sh_err *err)
 {
-    return open_object(objects, bucket, key, version, false, arena, out, fd, err);
+    opening o = {.bucket = bucket, .key = key, .version = version, .fd = fd};
+    return open_object(objects, &o, arena, out, err);
+}
+
+int sh_object_read_version(const sh_objects *objects, const char *bucket, const char *key,
+                           const char *version, sh_arena *arena, sh_object *out, int *fd, const void **bytes,
+                           sh_err *err)
+{
+    opening o = {.bucket = bucket, .key = key, .version = version, .bytes = bytes, .fd = fd};
+    return open_object(objects, &o, arena, out, err);
 }
 
 /* ---- tags and access control lists ---- */

@@ -236,6 +236,8 @@ int sh_objects_expire_markers(const sh_objects *objects, sh_expiry *expiry, cons
  * path unless it was published. */
 #define SH_STAGE_PATH 4096
 int sh_stage_file(const sh_objects *objects, char *path, int *fd, sh_err *err);
+/* What an object has, as such a file: another name of its own file, or a copy of few bytes. */
+int sh_object_share(const sh_objects *objects, const sh_object *from, char *path, sh_err *err);
 /* A new empty folder DATA/tmp/<name>-…, for a stream that is to be published. Remove with sh_dir_remove. */
 int sh_stage_folder(const sh_objects *objects, const char *name, char *path, sh_err *err);
 

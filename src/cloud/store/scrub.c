@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cloud/store/scrub.h"
-#include "cloud/store/object_files.h"
+#include "cloud/store/bodies.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +26,11 @@ const char *sh_scrub_says(sh_scrub_verdict verdict)
         [SH_SCRUB_UNREADABLE] = "the file cannot be read",
     };
     return texts[verdict];
+}
+
+const char *sh_scrub_folder(const sh_scrub_row *row)
+{
+    return sh_body_name(row->file) ? "" : "objects/";
 }
 
 /* ---- rows ---- */
@@ -101,10 +106,21 @@ int sh_scrub_row_is_there(const sh_objects *objects, const char *file, bool *the
 
 /* ---- files ---- */
 
+static sh_scrub_verdict look_at_body(const sh_objects *objects, const sh_scrub_row *row)
+{
+    int64_t size;
+    int status = sh_body_size(objects, row->file, &size, NULL);
+    if (status < 0)
+        return status == SH_E_NOT_FOUND ? SH_SCRUB_MISSING : SH_SCRUB_UNREADABLE;
+    return size == row->size ? SH_SCRUB_GOOD : SH_SCRUB_SIZE;
+}
+
 sh_scrub_verdict sh_scrub_look(const sh_objects *objects, const sh_scrub_row *row)
 {
     char path[PATH_MAX];
     struct stat st;
+    if (sh_body_name(row->file))
+        return look_at_body(objects, row);
     if ((size_t)snprintf(path, sizeof(path), "%s/objects/%s", objects->data, row->file) >= sizeof(path) ||
         lstat(path, &st) < 0)
         return errno == ENOENT ? SH_SCRUB_MISSING : SH_SCRUB_UNREADABLE;
@@ -234,15 +250,15 @@ int sh_scrub_read(const sh_objects *objects, const sh_scrub_row *row, sh_scrub_p
                   sh_scrub_verdict *verdict, sh_err *err)
 {
     reading r = {.fd = -1, .pace = pace, .opaque = opaque};
-    int status = 0;
+    int status = 0, opened;
     if ((*verdict = sh_scrub_look(objects, row)) != SH_SCRUB_GOOD)
         return 0;
     r.md5 = EVP_MD_CTX_new();
     r.block = malloc(BLOCK);
     if (!r.md5 || !r.block)
         status = sh_fail(err, SH_E_MEMORY, "no memory to read %s", row->file);
-    else if (sh_object_file_open(objects, row->file, &r.fd, NULL) < 0)
-        *verdict = errno == ENOENT ? SH_SCRUB_MISSING : SH_SCRUB_UNREADABLE;
+    else if ((opened = sh_object_file_open(objects, row->file, &r.fd, NULL)) < 0)
+        *verdict = opened == SH_E_NOT_FOUND ? SH_SCRUB_MISSING : SH_SCRUB_UNREADABLE;
     else
         status = read_and_compare(&r, row, verdict, err);
     if (r.fd >= 0) {
@@ -285,7 +301,7 @@ int sh_scrub_go_on(const sh_objects *objects, sh_scrub_round *round, sh_scrub_pa
     sh_arena *arena = sh_arena_new(PAGE_ARENA);
     if (!arena)
         return sh_fail(err, SH_E_MEMORY, "no memory");
-    int status = sh_scrub_rows(objects, round->after, "g", arena, &rows, &count, err); /* above all names */
+    int status = sh_scrub_rows(objects, round->after, SH_BODY_AFTER, arena, &rows, &count, err);
     for (size_t i = 0; status == 0 && i < count; i++)
         status = scrub_row(objects, round, &rows[i], pace, bad, opaque, err);
     round->done = status == 0 && count < SH_SCRUB_PAGE;

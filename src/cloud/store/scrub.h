@@ -62,6 +62,8 @@ typedef void (*sh_scrub_bad_fn)(void *opaque, const sh_scrub_row *row, sh_scrub_
 int sh_scrub_go_on(const sh_objects *objects, sh_scrub_round *round, sh_scrub_pace_fn pace,
                    sh_scrub_bad_fn bad, void *opaque, sh_err *err);
 
+const char *
+sh_scrub_folder(const sh_scrub_row *row);            /* what its file's name is relative to: "objects/", "" */
 const char *sh_scrub_says(sh_scrub_verdict verdict); /* "the file is missing" … */
 
 #endif
