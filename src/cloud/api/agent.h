@@ -47,6 +47,8 @@ void sh_agent_finish(sh_cloud *cloud, struct sh_http_request *http);
 void sh_agent_end(sh_cloud *cloud, struct sh_http_request *http);
 void sh_agent_credentials(sh_cloud *cloud, struct sh_http_request *http);
 
+/* The row and the key of the built-in node. */
+int sh_agent_own_prepare(sh_cloud *cloud, sh_err *err);
 /* A runner: the process of the built-in node, started again when it ends. */
 int sh_agent_own_run(sh_cloud *cloud);
 

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/size.h"
+#include "cloud/api/agent.h"
 #include "cloud/api/hold.h"
 #include "cloud/api/iam.h"
 #include "cloud/api/keys.h"
@@ -37,7 +38,7 @@ typedef int (*runner_fn)(sh_cloud *cloud);
 
 static const runner_fn runners[] = {
     sh_flows_run,      sh_events_run,  sh_commands_run, sh_mcjobs_run, sh_holds_run,     sh_express_runner,
-    sh_express_runner, sh_effects_run, sh_maps_run,     sh_upkeep_run, sh_lifecycle_run,
+    sh_express_runner, sh_effects_run, sh_maps_run,     sh_upkeep_run, sh_lifecycle_run, sh_agent_own_run,
 };
 
 /* A thread in sh_cloud_wait. */
@@ -185,6 +186,8 @@ static int copy_settings(sh_cloud_settings *to, const sh_cloud_settings *from, s
         (status = copy_setting(&to->instance_id, from->instance_id, "i-00000000000000001", err)) < 0 ||
         (status = copy_setting(&to->program, from->program, NULL, err)) < 0 ||
         (status = copy_setting(&to->models, from->models, NULL, err)) < 0 ||
+        (status = copy_setting(&to->agent, from->agent, NULL, err)) < 0 ||
+        (status = copy_setting(&to->node_network, from->node_network, "server", err)) < 0 ||
         (status = copy_setting(&to->domains, from->domains, NULL, err)) < 0)
         return status;
     to->keep_executions_days = from->keep_executions_days;
@@ -239,8 +242,9 @@ int sh_cloud_open(sh_cloud **out, const sh_cloud_settings *settings, const sh_cl
         (status = sh_flow_cache_new(&s->cloud.flows, err)) < 0 || (status = sh_iam_open(&s->cloud, err)) < 0)
         goto fail;
     s->cloud.holds = sh_holds_new();
+    s->cloud.agents = sh_agents_new(clock);
     s->cloud.express = sh_express_new();
-    if (!s->cloud.holds || !s->cloud.express) {
+    if (!s->cloud.holds || !s->cloud.express || !s->cloud.agents) {
         status = sh_fail(err, SH_E_MEMORY, "no memory for the server");
         goto fail;
     }
@@ -270,6 +274,9 @@ int sh_cloud_start(sh_cloud *cloud, const char *endpoint, sh_err *err)
         return sh_fail(err, SH_E_MEMORY, "no memory for the endpoint");
     free(cloud->endpoint);
     cloud->endpoint = copy;
+    int status = sh_agent_own_prepare(cloud, err);
+    if (status < 0)
+        return status;
     for (; s->started < SH_COUNT(runners); s->started++) {
         thread_start *start = &s->starts[s->started];
         *start = (thread_start){cloud, runners[s->started]};
@@ -294,6 +301,7 @@ void sh_cloud_close(sh_cloud *cloud)
     sh_rules_close(cloud);
     sh_flow_cache_free(cloud->flows);
     sh_holds_free(cloud->holds);
+    sh_agents_free(cloud->agents);
     sh_iam_close(cloud);
     sh_db_close(cloud->db);
     if (s->lock_fd >= 0)
@@ -308,6 +316,8 @@ void sh_cloud_close(sh_cloud *cloud)
     free((char *)cloud->settings.instance_id);
     free((char *)cloud->settings.program);
     free((char *)cloud->settings.models);
+    free((char *)cloud->settings.agent);
+    free((char *)cloud->settings.node_network);
     free((char *)cloud->settings.domains);
     pthread_mutex_destroy(&s->wakeups.mutex);
     free(s);

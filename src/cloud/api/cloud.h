@@ -28,6 +28,7 @@ enum {
     SH_WAKE_EFFECTS = 1 << 4,    /* calls of tasks that are more than a change of the database */
     SH_WAKE_MAPS = 1 << 10,      /* runs of distributed Map states */
     SH_WAKE_LIFECYCLE = 1 << 11, /* s3_expire.c */
+    SH_WAKE_AGENT = 1 << 16,     /* agent_own.c: nobody does, but for the end of the server */
 };
 
 typedef struct sh_cloud_settings {
@@ -37,6 +38,8 @@ typedef struct sh_cloud_settings {
     const char *instance_id;  /* of the built-in node, "i-…" */
     const char *program;      /* absolute path of the spyhop program, for children */
     const char *models;       /* folder of models or NULL */
+    const char *agent;        /* absolute path of spyhop-agent; NULL: the built-in node has no agent */
+    const char *node_network; /* "server" (NULL) or "open": what commands of the built-in node reach */
     int keep_executions_days; /* after their end; 0: 90 */
     int keep_commands_days;   /* after their end; 0: 30 */
     bool open_buckets;   /* new buckets take ACLs and block nothing, as AWS made them before April 2023 */
@@ -56,6 +59,8 @@ typedef struct sh_cloud {
     struct sh_wakeups *wakeups;
     struct sh_flow_cache *flows;      /* states_cache.c: parsed definitions */
     struct sh_holds *holds;           /* hold.c: calls whose answer comes later */
+    struct sh_agents *agents;         /* agent.h: nodes that ask for work */
+    char tls_pin[48];                 /* base64url of the SHA-256 of the public key; "": no TLS */
     struct sh_express_table *express; /* states_express.c */
     struct sh_iam *iam;               /* iam.h */
     struct sh_rules_cache *rules;     /* s3_rules.h */

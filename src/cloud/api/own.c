@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cloud/api/own.h"
+#include "cloud/api/agent.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "cloud/api/caller.h"
@@ -227,11 +228,17 @@ static void serve_share(sh_own *own, sh_http_request *http)
     sh_share_serve(own->cloud, http);
 }
 
+static void serve_credentials(sh_own *own, sh_http_request *http)
+{
+    sh_agent_credentials(own->cloud, http);
+}
+
 static const route routes[] = {
     {ROOT "healthz", false, true, serve_health},
     {ROOT "metrics", false, true, serve_metrics},
     {ROOT "share", true, false, serve_share},
     {SHARES, true, false, serve_shares},
+    {ROOT "credentials", false, true, serve_credentials},
 };
 
 static const route *route_of(const char *path)
@@ -272,6 +279,12 @@ static bool is_own(const sh_own *own, sh_http_request *http)
                               sh_http_request_arena(http));
 }
 
+static bool is_agent(const sh_own *own, sh_http_request *http)
+{
+    return strncmp(sh_http_request_head(http)->path, SH_AGENT_ROOT, sizeof(SH_AGENT_ROOT) - 1) == 0 &&
+           is_own(own, http);
+}
+
 /* ---- handler ---- */
 
 static void on_begin(void *opaque, sh_http_request *http)
@@ -282,6 +295,8 @@ static void on_begin(void *opaque, sh_http_request *http)
         sh_http_add_field(http, "Connection", "close");
         sh_http_add_field(http, "Retry-After", "5");
         sh_s3_refuse(http, 503, "ServiceUnavailable", "The server is being stopped: try again.", NULL, NULL);
+    } else if (is_agent(own, http)) {
+        sh_agent_begin(own->cloud, http);
     } else if (is_own(own, http)) {
         sh_http_keep_body(http, BODY_MAX);
     } else {
@@ -292,7 +307,9 @@ static void on_begin(void *opaque, sh_http_request *http)
 static void on_finish(void *opaque, sh_http_request *http)
 {
     sh_own *own = opaque;
-    if (is_own(own, http))
+    if (is_agent(own, http))
+        sh_agent_finish(own->cloud, http);
+    else if (is_own(own, http))
         serve(own, http);
     else
         own->behind.finish(own->behind.opaque, http);
@@ -301,7 +318,9 @@ static void on_finish(void *opaque, sh_http_request *http)
 static void on_end(void *opaque, sh_http_request *http)
 {
     sh_own *own = opaque;
-    if (!is_own(own, http))
+    if (is_agent(own, http))
+        sh_agent_end(own->cloud, http);
+    else if (!is_own(own, http))
         own->behind.end(own->behind.opaque, http);
 }
 

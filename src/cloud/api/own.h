@@ -6,6 +6,8 @@
  *     GET /_spyhop/healthz            anybody: what is wrong, 503 if anything is
  *     GET /_spyhop/metrics            from this machine, or with the token in DATA/metrics-token
  *     GET /_spyhop/share/TOKEN/NAME   whoever has the address (share.h)
+ *     GET /_spyhop/credentials        a command of a node, with its token: keys of the node's role
+ *     POST /_spyhop/agent/VERB        agents of nodes (agent.h), signed with their key
  *     GET, POST /_spyhop/shares, DELETE /_spyhop/shares/ID    signed, service "spyhop"
  *
  * Everything else goes on to the handler behind it. In virtual-host style the path is a key, so a host that

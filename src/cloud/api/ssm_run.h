@@ -27,6 +27,9 @@ int sh_ssm_changed(sh_cloud *cloud, const char *command, const char *instance, s
 /* sh_invocation_save and sh_ssm_changed in one transaction. SH_E_CONFLICT: its status is not `expected`. */
 int sh_ssm_save(sh_cloud *cloud, const sh_invocation *row, const char *expected, sh_err *err);
 bool sh_ssm_is_open(const char *status); /* Pending, InProgress, Delayed, Cancelling */
+/* May another invocation of this command begin, by its MaxConcurrency and MaxErrors? Those that MaxErrors
+ * keeps back for good end here. In a transaction. */
+int sh_ssm_may_begin(sh_cloud *cloud, const char *command, sh_arena *arena, bool *go, sh_err *err);
 /* An end that no report brings: lost, not delivered, cancelled before it began. `message` is its standard
  * error. In a transaction or one of its own. Nothing happens to a row that has ended. */
 int sh_ssm_end(sh_cloud *cloud, const char *command, const char *instance, const char *status,
