@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import socket
+import sqlite3
 import tempfile
 import unittest
 
@@ -67,7 +68,10 @@ class S3Case(unittest.TestCase):
         return [p for p in pathlib.Path(self.server.data, "tmp").iterdir()]
 
     def object_files(self):
-        return [p for p in pathlib.Path(self.server.data, "objects").rglob("*") if p.is_file()]
+        """Where the bytes of objects and parts are: files, and rows of the database."""
+        files = [p for p in pathlib.Path(self.server.data, "objects").rglob("*") if p.is_file()]
+        with sqlite3.connect(pathlib.Path(self.server.data, "spyhop.db")) as db:
+            return files + db.execute("SELECT id FROM bodies").fetchall()
 
 
 # ---- requests made by hand ----

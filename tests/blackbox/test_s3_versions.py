@@ -172,10 +172,12 @@ class Enabled(VersionCase):
     def test_files_go_with_their_versions(self):
         bucket = self.versioned("files")
         before = len(self.object_files())
-        ids = [self.put(bucket, "k", data) for data in DATA]
+        sent = [*DATA, b"a file" * 5000, b"in the database"]
+        ids = [self.put(bucket, "k", data) for data in sent]
         self.s3.delete_object(Bucket=bucket, Key="k")
-        self.assertEqual(len(self.object_files()), before + 3)
-        for version in ids:
+        self.assertEqual(len(self.object_files()), before + len(sent))
+        for version, data in zip(ids, sent):
+            self.assertEqual(self.s3.get_object(Bucket=bucket, Key="k", VersionId=version)["Body"].read(), data)
             self.s3.delete_object(Bucket=bucket, Key="k", VersionId=version)
         self.assertEqual(len(self.object_files()), before)
 
