@@ -42,7 +42,8 @@ struct sh_http_server {
     sh_http_handler handler;
     void (*observe)(void *opaque, const sh_http_request *request);
     void *observer;
-    bool secure; /* TLS */
+    bool secure;  /* TLS */
+    bool listens; /* has a door */
     char endpoint[128];
     pthread_mutex_t mutex;
     pthread_cond_t ended;
@@ -60,6 +61,7 @@ struct sh_http_request {
     sh_http_head head;
     char id[37];
     char client[INET6_ADDRSTRLEN];
+    uint64_t tag;
     void *user;
     int64_t content_length;
     bool begun;
@@ -102,6 +104,16 @@ const char *sh_http_request_id(const sh_http_request *request)
 const char *sh_http_request_client(const sh_http_request *request)
 {
     return request->client;
+}
+
+uint64_t sh_http_request_tag(const sh_http_request *request)
+{
+    return request->tag;
+}
+
+const char *sh_http_trailer(const sh_http_request *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_FOOTER_KIND, name);
 }
 
 void **sh_http_user(sh_http_request *request)
@@ -360,6 +372,9 @@ static void take_client(sh_http_request *request)
     else if (info && info->client_addr->sa_family == AF_INET6)
         inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)info->client_addr)->sin6_addr, request->client,
                   sizeof(request->client));
+    if (info && !request->server->listens && info->client_addr->sa_family == AF_INET6)
+        memcpy(&request->tag, ((const struct sockaddr_in6 *)info->client_addr)->sin6_addr.s6_addr + 8,
+               sizeof(request->tag));
 }
 
 static void refuse(sh_http_request *request, int status, const char *message)
@@ -544,6 +559,18 @@ static void take_connection(void *opaque, int fd, const struct sockaddr *address
         sh_log(SH_LOG_WARNING, "http", "a connection was refused: %s", strerror(errno));
 }
 
+/* A tag travels as the second half of the client's address. */
+void sh_http_adopt(sh_http_server *server, int fd, uint64_t tag)
+{
+    struct sockaddr_in local = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in6 tagged = {.sin6_family = AF_INET6};
+    memcpy(tagged.sin6_addr.s6_addr + 8, &tag, sizeof(tag));
+    if (tag)
+        take_connection(server, fd, (struct sockaddr *)&tagged, sizeof(tagged));
+    else
+        take_connection(server, fd, (struct sockaddr *)&local, sizeof(local));
+}
+
 /* The options of libmicrohttpd; those of TLS only where there is TLS. */
 static struct MHD_Daemon *start_daemon(sh_http_server *server, const sh_http_options *options)
 {
@@ -565,6 +592,22 @@ static struct MHD_Daemon *start_daemon(sh_http_server *server, const sh_http_opt
         options->tls ? tls : tls + 2, MHD_OPTION_END);
 }
 
+/* The socket it listens on, if any. */
+static int open_door(sh_http_server *server, const sh_http_options *options, sh_err *err)
+{
+    if (!options->address)
+        return 0;
+    server->listens = true;
+    int fd = sh_listen_open(options->address, err);
+    if (fd < 0)
+        return fd;
+    sh_listen_name(fd, options->tls ? "https" : "http", server->endpoint, sizeof(server->endpoint));
+    int status = sh_door_open(&server->door, fd, take_connection, server, err);
+    if (status < 0)
+        close(fd);
+    return status;
+}
+
 int sh_http_open(sh_http_server **out, const sh_http_options *options, const sh_http_handler *handler,
                  sh_err *err)
 {
@@ -581,19 +624,12 @@ int sh_http_open(sh_http_server **out, const sh_http_options *options, const sh_
     server->observe = options->observe;
     server->observer = options->observer;
     server->secure = options->tls;
-    int fd = sh_listen_open(options->address, err);
-    if (fd < 0) {
-        server_free(server);
-        return fd;
-    }
-    sh_listen_name(fd, options->tls ? "https" : "http", server->endpoint, sizeof(server->endpoint));
     server->daemon = start_daemon(server, options);
-    int status = server->daemon ? sh_door_open(&server->door, fd, take_connection, server, err)
+    int status = server->daemon ? open_door(server, options, err)
                                 : sh_fail(err, SH_E_IO, "the HTTP server could not start its threads");
     if (status < 0) {
         if (server->daemon)
             MHD_stop_daemon(server->daemon);
-        close(fd);
         server_free(server);
         return status;
     }
@@ -616,7 +652,8 @@ void sh_http_stop(sh_http_server *server, int64_t wait_ms)
     struct timespec until;
     if (!server)
         return;
-    sh_door_close(&server->door);
+    if (server->listens)
+        sh_door_close(&server->door);
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += wait_ms / 1000;
     until.tv_nsec += wait_ms % 1000 * 1000000;

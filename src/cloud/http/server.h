@@ -37,7 +37,7 @@ typedef struct sh_http_handler {
 } sh_http_handler;
 
 typedef struct sh_http_options {
-    const char *address; /* listen.h */
+    const char *address; /* listen.h; NULL: no socket of its own, only what sh_http_adopt brings */
     bool tls;            /* with the certificate of tls.h */
     unsigned threads;    /* 0: 32 */
     /* Called once for each request whose head came, after end() and whatever became of it. */
@@ -50,6 +50,10 @@ int sh_http_open(sh_http_server **out, const sh_http_options *options, const sh_
 int sh_http_start(sh_http_server **out, const char *address, const sh_http_handler *handler, sh_err *err);
 /* "http://127.0.0.1:9000", with the real port and, for "every address", 127.0.0.1. */
 const char *sh_http_endpoint(const sh_http_server *server);
+/* Serves a connection that was accepted elsewhere: fd is the server's from here on, whatever becomes of it,
+ * and does not block. tag: not 0, what sh_http_request_tag says of its requests, for a server without a
+ * socket of its own; 0: a client on 127.0.0.1. */
+void sh_http_adopt(sh_http_server *server, int fd, uint64_t tag);
 /* Takes no new connections, lets running requests end for at most wait_ms, and stops. */
 void sh_http_stop(sh_http_server *server, int64_t wait_ms); /* NULL is fine */
 
@@ -59,8 +63,11 @@ const sh_http_head *sh_http_request_head(const sh_http_request *request);
 sh_arena *sh_http_request_arena(sh_http_request *request); /* freed after end() */
 const char *sh_http_request_id(const sh_http_request *request);
 const char *sh_http_request_client(const sh_http_request *request); /* numeric address */
-void **sh_http_user(sh_http_request *request);                      /* a place for the handler's own state */
-int64_t sh_http_content_length(const sh_http_request *request);     /* -1: not announced */
+uint64_t sh_http_request_tag(const sh_http_request *request);       /* 0: none */
+/* In finish(): a field that came after the body, or NULL. Borrowed. */
+const char *sh_http_trailer(const sh_http_request *request, const char *name);
+void **sh_http_user(sh_http_request *request);                  /* a place for the handler's own state */
+int64_t sh_http_content_length(const sh_http_request *request); /* -1: not announced */
 bool sh_http_answered(const sh_http_request *request);
 bool sh_http_handled(const sh_http_request *request); /* its handler has heard of it */
 bool sh_http_secure(const sh_http_request *request);  /* it came over TLS */
