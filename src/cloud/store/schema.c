@@ -25,6 +25,7 @@ const char *const sh_schema_all[] = {
     sh_schema_gauges,
     sh_schema_shares,
     sh_schema_nodes,
+    sh_schema_functions,
     sh_schema_steps_of_commands,
     NULL,
 };
