@@ -8,6 +8,7 @@
 #include "cloud/api/s3_cors.h"
 #include "cloud/api/s3_target.h"
 
+#include <jansson.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@ int sh_front_new(sh_front **out, sh_cloud *cloud, sh_err *err)
     if (!front)
         return sh_fail(err, SH_E_MEMORY, "no memory for the HTTP front");
     front->cloud = cloud;
+    json_object_seed(0); /* else the first threads to make an object spin until one of them has done it */
     *out = front;
     return 0;
 }
