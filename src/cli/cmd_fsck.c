@@ -24,7 +24,8 @@ static void usage(FILE *out)
         out,
         "usage: spyhop fsck --data DIR [OPTION]...\n\n"
         "Checks a data folder that no server works on, or a backup: the database in itself, a file for each\n"
-        "row, a row for each file. Code 0: nothing is wrong, or all of it was repaired; 1: something is.\n\n"
+        "row, a row for each file, and the same for small bodies, which are in the database. Code 0: nothing\n"
+        "is wrong, or all of it was repaired; 1: something is.\n\n"
         "  --data DIR  the folder\n"
         "  --repair    mends what can be mended without losing anything: rows of parts that nobody can\n"
         "              complete, indexes; files that no row names are moved to DIR/lost. An object whose\n"
@@ -93,15 +94,16 @@ static void print_end(const words *w, const sh_fsck *f)
 {
     if (w->json) {
         printf("], \"objects\": %lld, \"versions\": %lld, \"parts\": %lld, \"bytes\": %lld, \"files\": %lld, "
-               "\"unverified\": %lld, \"repaired\": %lld, \"clean\": %s}\n",
+               "\"bodies\": %lld, \"unverified\": %lld, \"repaired\": %lld, \"clean\": %s}\n",
                (long long)f->objects, (long long)f->versions, (long long)f->parts, (long long)f->bytes,
-               (long long)f->files, (long long)f->unverified, (long long)f->repaired,
+               (long long)f->files, (long long)f->bodies, (long long)f->unverified, (long long)f->repaired,
                f->problems == f->repaired ? "true" : "false");
         return;
     }
-    printf("%lld objects, %lld older versions, %lld parts of uploads, %lld bytes in %lld files: ",
-           (long long)f->objects, (long long)f->versions, (long long)f->parts, (long long)f->bytes,
-           (long long)f->files);
+    printf(
+        "%lld objects, %lld older versions, %lld parts of uploads, %lld bytes in %lld files and %lld rows: ",
+        (long long)f->objects, (long long)f->versions, (long long)f->parts, (long long)f->bytes,
+        (long long)f->files, (long long)f->bodies);
     if (f->problems == 0)
         printf("nothing is wrong\n");
     else

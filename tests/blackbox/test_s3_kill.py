@@ -255,7 +255,7 @@ class Kills(unittest.TestCase):
             self.kills(server, KILLS, (0.02, 0.5))
             server.terminate()
             report = self.fsck(server)
-            self.assertEqual(report["files"], report["objects"] + report["versions"] + report["parts"])
+            self.assertEqual(report["files"] + report["bodies"], report["objects"] + report["versions"] + report["parts"])
             server.start()
 
     def test_full_disk(self):

@@ -64,6 +64,7 @@ bool sh_s3_write(sh_s3 *s3, const char *reason, const sh_object_new *more)
 {
     sh_err err = {0};
     char version[SH_VERSION_ID] = "";
+    bool told = false;
     sh_object_cause cause = sh_s3_cause(s3, reason);
     sh_object_new item = *more;
     item.bucket = s3->bucket;
@@ -74,12 +75,14 @@ bool sh_s3_write(sh_s3 *s3, const char *reason, const sh_object_new *more)
     item.etag = s3->receiver.etag;
     item.checksum = s3->receiver.checksum;
     item.version_id = version;
+    item.told = &told;
     if (sh_objects_publish(&s3->objects, &item, 1, &cause, &err) < 0) {
         sh_s3_fail_write(s3, &item.condition, &err);
         return false;
     }
     s3->receiver.path = NULL;
-    sh_cloud_wake(s3->cloud, SH_WAKE_EVENTS);
+    if (told)
+        sh_cloud_wake(s3->cloud, SH_WAKE_EVENTS);
     sh_s3_wrote_version(s3, version);
     sh_s3_expiration_written(s3, s3->receiver.size, item.tags);
     return true;

@@ -432,7 +432,10 @@ static int check_spare_bodies(check *c)
                                 " AND NOT EXISTS (SELECT 1 FROM object_versions WHERE file = name)"
                                 " AND NOT EXISTS (SELECT 1 FROM parts WHERE file = name) ORDER BY id LIMIT 1",
                                 take_spare, &s, "i", last);
-        if (status < 0 || s.id == last)
+        if (status == 0 && s.id == last)
+            return sh_db_each(c->objects->db, c->err, "SELECT count(*) FROM bodies", sh_take_number,
+                              &c->f->bodies, "");
+        if (status < 0)
             return status;
         if (c->f->repair && (status = lose_body(c, &s)) < 0)
             return status;

@@ -33,9 +33,10 @@ typedef struct sh_fsck {
     void (*problem)(void *opaque, const sh_fsck_problem *problem); /* NULL: only counted */
     sh_scrub_pace_fn pace;                                         /* NULL: as fast as it goes */
     void *opaque;
-    int64_t objects, versions, parts, bytes, files; /* out: rows, sizes of their files, files seen */
-    int64_t unverified;                             /* out: files whose bytes could not be proved */
-    int64_t problems, repaired;                     /* out */
+    int64_t objects, versions, parts, bytes; /* out: rows, sizes of what they name */
+    int64_t files, bodies;                   /* out: how many of each there are, whoever names them */
+    int64_t unverified;                      /* out: files whose bytes could not be proved */
+    int64_t problems, repaired;              /* out */
 } sh_fsck;
 
 /* A negative value when the check itself could not be done. Problems are no failure. */

@@ -193,6 +193,8 @@ int sh_object_insert(const sh_objects *objects, const sh_object_new *item, const
     if (item->version_id)
         snprintf(item->version_id, sizeof(version), "%s",
                  bucket.versioning == SH_VERSIONING_NEVER ? "" : version);
+    if (item->told)
+        *item->told = bucket.eventbridge || bucket.functions;
     sh_object_change change = {.kind = SH_CHANGE_CREATED,
                                .key = item->key,
                                .version_id = bucket.versioning == SH_VERSIONING_NEVER ? NULL : version,

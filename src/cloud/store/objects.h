@@ -153,12 +153,14 @@ typedef struct sh_object_new {
     sh_object_if condition;                   /* all zero: none */
     const char *tags, *acl, *parts, *storage; /* as in sh_object; NULL: none */
     char *version_id; /* NULL, or SH_VERSION_ID bytes that get the new version's; "" without versioning */
+    bool *told;       /* NULL, or set when the change is told to somebody: there is an event to deliver */
 } sh_object_new;
 
 /* Makes all `count` objects in ONE transaction together with their events: afterwards all are visible or none
  * is. Files are synced here, so the caller need not. On success the files have moved; on failure those
  * already moved are deleted and the rest stay where they are: remove the staging folder either way. After
- * success call sh_cloud_wake(SH_WAKE_EVENTS). A key that occurs twice: the last one stays. */
+ * success call sh_cloud_wake(SH_WAKE_EVENTS), or not if `told` was not set. A key that occurs twice: the last
+ * one stays. */
 int sh_objects_publish(const sh_objects *objects, const sh_object_new *items, size_t count,
                        const sh_object_cause *cause, sh_err *err);
 /* The same, and `with` is called in that transaction, after the objects' rows: what it writes becomes true
