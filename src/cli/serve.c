@@ -19,6 +19,7 @@
 #include "cloud/store/settings.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -61,6 +62,8 @@ typedef struct serving {
     sh_watch *watch;
     sh_own *own;
     sh_http_server *server, *node_server; /* the second one only with TLS */
+    sh_cloud_settings settings;
+    char agent[PATH_MAX];
 } serving;
 
 /* The node keeps its id as long as its data folder. */
@@ -170,12 +173,27 @@ static void wait_for_stop(const serving *s)
     }
 }
 
+/* The agent lies beside this program. */
+static void choose_agent(serving *s)
+{
+    ssize_t length = readlink("/proc/self/exe", s->agent, sizeof(s->agent) - 1);
+    char *slash = length > 0 ? strrchr(s->agent, '/') : NULL;
+    s->settings = s->options->cloud;
+    if (slash && slash + sizeof("/spyhop-agent") < s->agent + sizeof(s->agent)) {
+        memcpy(slash, "/spyhop-agent", sizeof("/spyhop-agent"));
+        s->settings.agent = !s->options->no_agent && access(s->agent, X_OK) == 0 ? s->agent : NULL;
+    }
+    s->settings.in_process = !s->options->no_agent && !s->settings.agent;
+}
+
 static int open_cloud(serving *s, sh_err *err)
 {
     const sh_serve_options *o = s->options;
-    int status = sh_cloud_open(&s->cloud, &o->cloud, &sh_clock_system, err);
+    int status = sh_cloud_open(&s->cloud, &s->settings, &sh_clock_system, err);
     if (status < 0)
         return status;
+    if (o->tls_certificate)
+        sh_tls_pin(s->cloud->tls_pin);
     warn_of_open_folder(s->cloud->settings.data);
     sh_objects objects = sh_cloud_objects(s->cloud);
     if (!o->cloud.instance_id && (status = settle_instance_id(s->cloud, err)) < 0)
@@ -215,6 +233,7 @@ static int start(serving *s, sh_err *err)
         return status;
     if (o->tls_certificate && (status = sh_tls_load(o->tls_certificate, o->tls_key, err)) < 0)
         return status;
+    choose_agent(s);
     if ((status = open_cloud(s, err)) < 0 || (status = sh_front_new(&s->front, s->cloud, err)) < 0 ||
         (status = open_servers(s, err)) < 0)
         return status;

@@ -11,7 +11,7 @@
 enum { ROWS_MAX = 64, STOP_WAIT_MAX_S = 3600, DAYS_MAX = 36500 };
 
 /* A text option is a pointer at `offset`; another one has a function that reads it. False: after having said
- * what is wrong. */
+ * what is wrong. One without a value is a flag. */
 typedef struct row {
     const char *name;
     const char *value; /* as the help calls it */
@@ -84,6 +84,22 @@ static bool read_new_buckets(sh_serve_options *o, const char *text)
     return false;
 }
 
+static bool read_node_network(sh_serve_options *o, const char *text)
+{
+    if (strcmp(text, "server") != 0 && strcmp(text, "open") != 0) {
+        fprintf(stderr, "spyhop serve: --node-network \"%s\" is neither server nor open\n", text);
+        return false;
+    }
+    o->cloud.node_network = text;
+    return true;
+}
+
+static bool read_no_agent(sh_serve_options *o, const char *text)
+{
+    (void)text;
+    return o->no_agent = true;
+}
+
 static const row rows[] = {
     {"data", "DIR", "folder of everything the server keeps; made if it is not there",
      offsetof(sh_serve_options, cloud.data), NULL},
@@ -110,6 +126,12 @@ static const row rows[] = {
      "open: private, ACLs can be given; closed: without ACLs and\npublic access blocked, as AWS makes them "
      "since April 2023 (open)",
      0, read_new_buckets},
+    {"node-network", "WAY",
+     "server: commands of the built-in node reach this server alone;\nopen: they reach what the machine does "
+     "(server)",
+     0, read_node_network},
+    {"no-agent", NULL, "do not run the agent of the built-in node (an agent of its own\nunit uses DIR/node)",
+     0, read_no_agent},
     {"stop-wait", "SECONDS", "how long SIGTERM lets running requests go on (10)", 0, read_stop_wait},
 };
 
@@ -119,7 +141,7 @@ static void usage(FILE *out)
                  "Serves S3, IAM, STS, EventBridge, Step Functions, SSM and MediaConvert over the AWS "
                  "protocols.\n\n");
     for (size_t i = 0; i < SH_COUNT(rows); i++) {
-        int indent = fprintf(out, "  --%s %s", rows[i].name, rows[i].value);
+        int indent = fprintf(out, "  --%s %s", rows[i].name, rows[i].value ? rows[i].value : "");
         for (const char *at = rows[i].help; at;) {
             size_t length = strcspn(at, "\n");
             fprintf(out, "%*s%.*s\n", indent < 25 ? 25 - indent : 1, "", (int)length, at);
@@ -160,7 +182,8 @@ int sh_serve_options_read(int argc, char **argv, sh_serve_options *out)
     sh_serve_options o = {.listen = "127.0.0.1:9000", .stop_wait_ms = 10000, .cloud.open_buckets = true};
     _Static_assert(SH_COUNT(rows) + 2 <= ROWS_MAX, "rows");
     for (size_t i = 0; i < SH_COUNT(rows); i++)
-        names[i] = (struct option){rows[i].name, required_argument, NULL, 256 + (int)i};
+        names[i] = (struct option){rows[i].name, rows[i].value ? required_argument : no_argument, NULL,
+                                   256 + (int)i};
     names[SH_COUNT(rows)] = (struct option){"help", no_argument, NULL, 'h'};
     optind = 1;
     for (int c; (c = getopt_long(argc, argv, "h", names, NULL)) != -1;) {

@@ -11,6 +11,7 @@ typedef struct sh_serve_options {
     bool json_log;
     const char *access_log; /* path, "-", or NULL */
     int64_t stop_wait_ms;
+    bool no_agent; /* somebody else runs the agent of the built-in node, or nobody does */
 } sh_serve_options;
 
 /* The server itself: everything behind `spyhop serve`, in a program of its own (spyhop-serve), which is not

@@ -29,7 +29,8 @@ static sh_cloud *cloud;
 static void open_cloud(void)
 {
     sh_err err = {0};
-    sh_cloud_settings settings = {.data = data, .instance_id = NODE, .program = self};
+    sh_cloud_settings settings = {
+        .data = data, .instance_id = NODE, .program = self, .in_process = true};
     if (sh_cloud_open(&cloud, &settings, &sh_clock_system, &err) < 0)
         fail_msg("%s", err.message);
     sh_objects objects = sh_cloud_objects(cloud);

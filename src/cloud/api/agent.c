@@ -21,7 +21,7 @@ static void wake_one(void *opaque, const char *node)
 
 void sh_agent_wake(sh_cloud *cloud, const char *node)
 {
-    sh_cloud_wake(cloud, SH_WAKE_COMMANDS);
+    sh_cloud_wake(cloud, SH_WAKE_COMMANDS | SH_WAKE_NODES);
     if (node)
         wake_one(cloud, node);
     else

@@ -72,8 +72,8 @@ static bool read_query(sh_agent_ask *ask, upload *u)
 static bool is_handed(sh_agent_ask *ask, const upload *u)
 {
     sh_err err = {0};
-    sh_delivery delivery;
-    if (sh_delivery_get(ask->cloud->db, ask->arena, u->command, ask->node, &delivery, &err) == 0)
+    sh_handout delivery;
+    if (sh_handout_get(ask->cloud->db, ask->arena, u->command, ask->node, &delivery, &err) == 0)
         return true;
     sh_agent_refuse(ask, 400, "NotHanded", "command %s was not handed to node %s, or has ended", u->command,
                     ask->node);

@@ -99,6 +99,27 @@ static int public_key(const sh_cloud *cloud, char text[KEY_TEXT], sh_err *err)
     return status;
 }
 
+/* ---- its files ---- */
+
+/* An agent of its own unit finds here what the server's child does. */
+static int write_identity(const sh_cloud *cloud, sh_err *err)
+{
+    char path[PATH_MAX];
+    const sh_cloud_settings *s = &cloud->settings;
+    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i}", "server",
+                             cloud->node_endpoint ? cloud->node_endpoint : cloud->endpoint, "instance_id",
+                             s->instance_id, "account", s->account, "region", s->region, "pin", "", "network",
+                             s->node_network, "workers", WORKERS);
+    char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
+    int status = text ? path_of(cloud, "identity.json", path, err)
+                      : sh_fail(err, SH_E_MEMORY, "no memory for the node's files");
+    if (status == 0)
+        status = sh_file_replace(path, text, strlen(text), 0600, err);
+    free(text);
+    json_decref(json);
+    return status;
+}
+
 /* ---- its row ---- */
 
 typedef struct others {
@@ -161,29 +182,13 @@ int sh_agent_own_prepare(sh_cloud *cloud, sh_err *err)
         status = remove_others(cloud, err);
     if (status == 0)
         status = put_row(cloud, arena, key, err);
+    if (status == 0)
+        status = write_identity(cloud, err);
     sh_arena_free(arena);
     return status;
 }
 
 /* ---- its process ---- */
-
-static int write_identity(const sh_cloud *cloud, sh_err *err)
-{
-    char path[PATH_MAX];
-    const sh_cloud_settings *s = &cloud->settings;
-    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i}", "server",
-                             cloud->node_endpoint ? cloud->node_endpoint : cloud->endpoint, "instance_id",
-                             s->instance_id, "account", s->account, "region", s->region, "pin", "", "network",
-                             s->node_network, "workers", WORKERS);
-    char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
-    int status = text ? path_of(cloud, "identity.json", path, err)
-                      : sh_fail(err, SH_E_MEMORY, "no memory for the node's files");
-    if (status == 0)
-        status = sh_file_replace(path, text, strlen(text), 0600, err);
-    free(text);
-    json_decref(json);
-    return status;
-}
 
 typedef struct variables {
     char text[VARIABLES_MAX][PATH_MAX];
@@ -221,8 +226,6 @@ static int spawn(const sh_cloud *cloud, sh_child *child, sh_err *err)
     const char *argv[] = {"spyhop-agent", "run", "--data", folder, NULL};
     variables *v = calloc(1, sizeof(*v));
     int status = v ? path_of(cloud, "", folder, err) : sh_fail(err, SH_E_MEMORY, "no memory for the agent");
-    if (status == 0)
-        status = write_identity(cloud, err);
     if (status == 0) {
         fill(cloud, v);
         const sh_child_spec spec = {.program = cloud->settings.agent,

@@ -187,12 +187,12 @@ static int hand(polling *p, const sh_invocation *brief, sh_err *err)
     int status = sh_invocation_get(p->cloud->db, p->arena, brief->id, brief->instance, &row, err);
     if (status < 0 || (status = make_message(p, &row, &message, err)) < 0 || !message)
         return status;
-    const sh_delivery delivery = {.command = row.id,
-                                  .node = row.instance,
-                                  .session = p->session,
-                                  .machine = p->machine,
-                                  .handed_ms = p->now_ms};
-    status = sh_delivery_put(p->cloud->db, &delivery, err);
+    const sh_handout delivery = {.command = row.id,
+                                 .node = row.instance,
+                                 .session = p->session,
+                                 .machine = p->machine,
+                                 .handed_ms = p->now_ms};
+    status = sh_handout_put(p->cloud->db, &delivery, err);
     if (status == 0 && strcmp(row.status, "InProgress") != 0) {
         const char *before = row.status;
         row.status = row.details = "InProgress";
@@ -210,7 +210,7 @@ static int hand(polling *p, const sh_invocation *brief, sh_err *err)
 
 /* ---- what the node was handed ---- */
 
-static int missing(polling *p, const sh_invocation *row, const sh_delivery *delivery, sh_err *err)
+static int missing(polling *p, const sh_invocation *row, const sh_handout *delivery, sh_err *err)
 {
     if (delivery->listed)
         return end_row(p, row, "Failed", "Terminated", 137,
@@ -228,14 +228,14 @@ static int missing(polling *p, const sh_invocation *row, const sh_delivery *deli
     return hand(p, row, err);
 }
 
-static int present(polling *p, const sh_invocation *row, const sh_delivery *delivery, const json_t *item,
+static int present(polling *p, const sh_invocation *row, const sh_handout *delivery, const json_t *item,
                    sh_err *err)
 {
     int status = 0;
     bool running = strcmp(json_string_value(json_object_get(item, "state")), "running") == 0;
     p->handed += running;
     if (!delivery->listed)
-        status = sh_delivery_listed(p->cloud->db, row->id, row->instance, err);
+        status = sh_handout_listed(p->cloud->db, row->id, row->instance, err);
     if (status == 0 && strcmp(row->status, "Delayed") == 0) {
         sh_invocation whole;
         status = sh_invocation_get(p->cloud->db, p->arena, row->id, row->instance, &whole, err);
@@ -250,14 +250,14 @@ static int present(polling *p, const sh_invocation *row, const sh_delivery *deli
 
 static int compare_row(polling *p, const sh_invocation *row, sh_err *err)
 {
-    sh_delivery delivery;
+    sh_handout delivery;
     const json_t *item = listed(p, row->id);
     if (strcmp(row->status, "Pending") == 0) {
         if (item)
             sh_agent_distrust(p->ask, "it names command %s, which it was not given", row->id);
         return 0;
     }
-    int status = sh_delivery_get(p->cloud->db, p->arena, row->id, row->instance, &delivery, err);
+    int status = sh_handout_get(p->cloud->db, p->arena, row->id, row->instance, &delivery, err);
     if (status == SH_E_NOT_FOUND) /* of the time before there were agents: ssm_runner.c looks after it */
         return 0;
     if (status < 0)

@@ -230,8 +230,8 @@ static void answer(sh_agent_ask *ask, const char *state)
 static bool is_handed(sh_agent_ask *ask, const sh_invocation *row)
 {
     sh_err err = {0};
-    sh_delivery delivery;
-    return sh_delivery_get(ask->cloud->db, ask->arena, row->id, row->instance, &delivery, &err) == 0;
+    sh_handout delivery;
+    return sh_handout_get(ask->cloud->db, ask->arena, row->id, row->instance, &delivery, &err) == 0;
 }
 
 static void take(sh_agent_ask *ask, sh_invocation *row)

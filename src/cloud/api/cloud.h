@@ -28,6 +28,7 @@ enum {
     SH_WAKE_EFFECTS = 1 << 4,    /* calls of tasks that are more than a change of the database */
     SH_WAKE_MAPS = 1 << 10,      /* runs of distributed Map states */
     SH_WAKE_LIFECYCLE = 1 << 11, /* s3_expire.c */
+    SH_WAKE_NODES = 1 << 17,     /* ssm_watch.c */
     SH_WAKE_AGENT = 1 << 16,     /* agent_own.c: nobody does, but for the end of the server */
 };
 
@@ -39,6 +40,7 @@ typedef struct sh_cloud_settings {
     const char *program;      /* absolute path of the spyhop program, for children */
     const char *models;       /* folder of models or NULL */
     const char *agent;        /* absolute path of spyhop-agent; NULL: the built-in node has no agent */
+    bool in_process;          /* the built-in node's commands are run by ssm_runner.c, without an agent */
     const char *node_network; /* "server" (NULL) or "open": what commands of the built-in node reach */
     int keep_executions_days; /* after their end; 0: 90 */
     int keep_commands_days;   /* after their end; 0: 30 */
@@ -140,6 +142,7 @@ int sh_call_fail_internal(sh_call *call, const sh_err *err);
 int sh_flows_run(sh_cloud *cloud);    /* states_runner.c: steps executions */
 int sh_events_run(sh_cloud *cloud);   /* events.c: delivers the outbox */
 int sh_commands_run(sh_cloud *cloud); /* ssm_runner.c */
+int sh_nodes_run(sh_cloud *cloud);    /* ssm_watch.c */
 int sh_mcjobs_run(sh_cloud *cloud);   /* mediaconvert_runner.c */
 
 /* Opens the data folder, the database and the keys, without starting anything. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Systems Manager: the table of actions, and those that are neither sending nor listing. */
 #include "cloud/api/ssm.h"
+#include "cloud/api/agent.h"
 #include "cloud/api/args.h"
 #include "cloud/api/ssm_parameter.h"
 
@@ -59,7 +60,8 @@ static int cancel_command(sh_call *call)
         return sh_call_fail(call, 400, "InvalidCommandId", "there is no command %s", id);
     if (status < 0)
         return sh_call_fail_internal(call, &err);
-    sh_cloud_wake(call->cloud, SH_WAKE_COMMANDS | SH_WAKE_FLOWS);
+    sh_agent_wake(call->cloud, instance);
+    sh_cloud_wake(call->cloud, SH_WAKE_FLOWS);
     return sh_out_new(call);
 }
 

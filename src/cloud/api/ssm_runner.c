@@ -48,7 +48,6 @@ typedef struct runner {
     size_t count;
     int64_t look_ms;  /* wall clock: when to look again without a wake-up; INT64_MAX: never */
     int64_t prune_ms; /* wall clock */
-    bool alone;       /* no command of another node is open */
 } runner;
 
 static void look_at(runner *r, int64_t ms)
@@ -441,19 +440,6 @@ static int collect(void *opaque, const sh_invocation *row)
     return all->count == MAX_ROWS;
 }
 
-/* The server may have been started with another --instance-id: nobody looks after the commands of the node
- * before. */
-static int abandon_others(runner *r, sh_err *err)
-{
-    static const char why[] =
-        "the server now runs as another instance; the command is no longer looked after";
-    if (r->alone)
-        return 0;
-    int status = sh_invocation_abandon(r->cloud->db, r->cloud->settings.instance_id, now(r), why, err);
-    r->alone = status == 0;
-    return status;
-}
-
 /* Rows are collected first: looking at one changes the table. */
 static void scan(runner *r)
 {
@@ -463,8 +449,6 @@ static void scan(runner *r)
         all->arena = sh_arena_new(1 << 20);
     int status = all && all->arena ? 0 : sh_fail(&err, SH_E_MEMORY, "no memory for the open commands");
     r->look_ms = INT64_MAX;
-    if (status == 0)
-        status = abandon_others(r, &err);
     if (status == 0)
         status = sh_invocation_each_open(r->cloud->db, r->cloud->settings.instance_id, collect, all, &err);
     for (size_t i = 0; status == 0 && i < all->count; i++) {
@@ -577,6 +561,8 @@ int sh_commands_run(sh_cloud *cloud)
 {
     runner r = {.cloud = cloud, .look_ms = INT64_MAX};
     sh_err err = {0};
+    if (!cloud->settings.in_process)
+        return 0;
     int status = prepare(&r);
     if (status < 0)
         return status;

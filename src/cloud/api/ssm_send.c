@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* SendCommand: everything is checked here, so that what is Pending can be run. */
 #include "base/size.h"
+#include "cloud/api/agent.h"
 #include "cloud/api/args.h"
 #include "cloud/api/front.h"
 #include "cloud/api/keys.h"
@@ -289,7 +290,7 @@ int sh_ssm_send_command(sh_call *call)
         status = sh_call_fail_internal(call, &err);
         goto done;
     }
-    sh_cloud_wake(call->cloud, SH_WAKE_COMMANDS);
+    sh_agent_wake(call->cloud, row.instance);
     status = sh_out_new(call);
     if (status < 0)
         goto done;

@@ -26,12 +26,12 @@ int sh_ssm_save(sh_cloud *cloud, const sh_invocation *row, const char *expected,
         return status;
     status = sh_invocation_save(cloud->db, row, expected, err);
     if (status == 0 && !sh_ssm_is_open(row->status))
-        status = sh_delivery_delete(cloud->db, row->id, row->instance, err);
+        status = sh_handout_delete(cloud->db, row->id, row->instance, err);
     if (status == 0)
         status = sh_ssm_changed(cloud, row->id, row->instance, err);
     status = sh_db_end(cloud->db, status, err);
     if (status == 0)
-        sh_cloud_wake(cloud, SH_WAKE_FLOWS | SH_WAKE_EVENTS | SH_WAKE_COMMANDS);
+        sh_cloud_wake(cloud, SH_WAKE_FLOWS | SH_WAKE_EVENTS | SH_WAKE_NODES);
     return status;
 }
 

@@ -7,11 +7,13 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "cloud/http/digest.h"
 
 #include <gnutls/x509.h>
 #include <openssl/crypto.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -167,6 +169,24 @@ int sh_tls_load(const char *certificate_path, const char *key_path, sh_err *err)
     warn_of_open_key(key_path);
     use(p);
     return 0;
+}
+
+void sh_tls_pin(char text[SH_TLS_PIN_TEXT])
+{
+    unsigned char hash[SH_DIGEST_BYTES];
+    char base64[48];
+    size_t length = sizeof(hash);
+    pthread_mutex_lock(&mutex);
+    bool good = current && gnutls_pubkey_get_key_id(current->chain[0].pubkey, GNUTLS_KEYID_USE_SHA256, hash,
+                                                    &length) == 0;
+    pthread_mutex_unlock(&mutex);
+    text[0] = '\0';
+    if (!good || length != sizeof(hash))
+        return;
+    sh_base64(hash, sizeof(hash), base64);
+    for (char *at = base64; *at; at++)
+        *at = *at == '+' ? '-' : *at == '/' ? '_' : *at;
+    snprintf(text, SH_TLS_PIN_TEXT, "%.43s", base64);
 }
 
 void sh_tls_unload(void)

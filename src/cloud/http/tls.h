@@ -14,6 +14,11 @@
  * server's own certificate. On failure (a file that cannot be read, that is no PEM, a key of another
  * certificate) the pair of before stays. */
 int sh_tls_load(const char *certificate_path, const char *key_path, sh_err *err);
+/* base64url (43 characters, no padding) of the SHA-256 of the public key of the pair in use, as clients pin
+ * it;
+ * "" when there is none. */
+#define SH_TLS_PIN_TEXT 44
+void sh_tls_pin(char text[SH_TLS_PIN_TEXT]);
 void sh_tls_unload(void); /* once no server uses it */
 
 /* For libmicrohttpd: a gnutls_certificate_retrieve_function2. */

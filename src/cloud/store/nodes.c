@@ -20,7 +20,7 @@ const char sh_schema_nodes[] =
     "CREATE INDEX IF NOT EXISTS nodes_key ON nodes (activation, key);"
     "CREATE TABLE IF NOT EXISTS node_tags ("
     " node TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (node, key)) WITHOUT ROWID;"
-    "CREATE TABLE IF NOT EXISTS deliveries ("
+    "CREATE TABLE IF NOT EXISTS handed_commands ("
     " node TEXT NOT NULL, command TEXT NOT NULL, session TEXT NOT NULL, machine TEXT NOT NULL,"
     " handed_ms INTEGER NOT NULL, listed INTEGER NOT NULL, PRIMARY KEY (node, command)) WITHOUT ROWID;";
 
@@ -300,60 +300,60 @@ int sh_node_tag_each(sh_db *db, const char *node, const char *key, sh_node_tag_f
 
 #define DELIVERY "command, node, session, machine, handed_ms, listed"
 
-static sh_delivery read_delivery(sh_take *take, const sh_row *row)
+static sh_handout read_delivery(sh_take *take, const sh_row *row)
 {
-    return (sh_delivery){.command = sh_take_text(take, row, 0),
-                         .node = sh_take_text(take, row, 1),
-                         .session = sh_take_text(take, row, 2),
-                         .machine = sh_take_text(take, row, 3),
-                         .handed_ms = sh_row_int(row, 4),
-                         .listed = sh_row_int(row, 5) != 0};
+    return (sh_handout){.command = sh_take_text(take, row, 0),
+                        .node = sh_take_text(take, row, 1),
+                        .session = sh_take_text(take, row, 2),
+                        .machine = sh_take_text(take, row, 3),
+                        .handed_ms = sh_row_int(row, 4),
+                        .listed = sh_row_int(row, 5) != 0};
 }
 
 typedef struct getting_delivery {
     sh_take take;
-    sh_delivery *out;
+    sh_handout *out;
 } getting_delivery;
 
 static int take_delivery(void *opaque, const sh_row *row)
 {
     getting_delivery *g = opaque;
-    sh_delivery d = read_delivery(&g->take, row);
+    sh_handout d = read_delivery(&g->take, row);
     if (!g->take.failed)
         *g->out = d;
     g->take.found = true;
     return 1;
 }
 
-int sh_delivery_put(sh_db *db, const sh_delivery *row, sh_err *err)
+int sh_handout_put(sh_db *db, const sh_handout *row, sh_err *err)
 {
     return sh_db_run(
-        db, err, "INSERT OR REPLACE INTO deliveries (" DELIVERY ") VALUES (?1, ?2, ?3, ?4, ?5, ?6)", "ssssii",
+        db, err, "INSERT OR REPLACE INTO handed_commands (" DELIVERY ") VALUES (?1, ?2, ?3, ?4, ?5, ?6)", "ssssii",
         row->command, row->node, row->session, row->machine, row->handed_ms, (int64_t)row->listed);
 }
 
-int sh_delivery_get(sh_db *db, sh_arena *arena, const char *command, const char *node, sh_delivery *out,
-                    sh_err *err)
+int sh_handout_get(sh_db *db, sh_arena *arena, const char *command, const char *node, sh_handout *out,
+                   sh_err *err)
 {
     getting_delivery g = {.take = {.arena = arena}, .out = out};
-    int status = sh_db_each(db, err, "SELECT " DELIVERY " FROM deliveries WHERE node = ?1 AND command = ?2",
+    int status = sh_db_each(db, err, "SELECT " DELIVERY " FROM handed_commands WHERE node = ?1 AND command = ?2",
                             take_delivery, &g, "ss", node, command);
     return sh_take_end(&g.take, status, "a delivery", err, "command %s was not handed to %s", command, node);
 }
 
-int sh_delivery_listed(sh_db *db, const char *command, const char *node, sh_err *err)
+int sh_handout_listed(sh_db *db, const char *command, const char *node, sh_err *err)
 {
-    return sh_db_run(db, err, "UPDATE deliveries SET listed = 1 WHERE node = ?1 AND command = ?2", "ss", node,
+    return sh_db_run(db, err, "UPDATE handed_commands SET listed = 1 WHERE node = ?1 AND command = ?2", "ss", node,
                      command);
 }
 
-int sh_delivery_delete(sh_db *db, const char *command, const char *node, sh_err *err)
+int sh_handout_delete(sh_db *db, const char *command, const char *node, sh_err *err)
 {
-    return sh_db_run(db, err, "DELETE FROM deliveries WHERE node = ?1 AND command = ?2", "ss", node, command);
+    return sh_db_run(db, err, "DELETE FROM handed_commands WHERE node = ?1 AND command = ?2", "ss", node, command);
 }
 
 typedef struct listing_deliveries {
-    sh_delivery_fn fn;
+    sh_handout_fn fn;
     void *opaque;
 } listing_deliveries;
 
@@ -361,14 +361,14 @@ static int hand_delivery(void *opaque, const sh_row *row)
 {
     listing_deliveries *l = opaque;
     sh_take borrowed = {0};
-    sh_delivery d = read_delivery(&borrowed, row);
+    sh_handout d = read_delivery(&borrowed, row);
     return l->fn(l->opaque, &d);
 }
 
-int sh_delivery_each(sh_db *db, const char *node, sh_delivery_fn fn, void *opaque, sh_err *err)
+int sh_handout_each(sh_db *db, const char *node, sh_handout_fn fn, void *opaque, sh_err *err)
 {
     listing_deliveries l = {fn, opaque};
     return sh_db_each(db, err,
-                      "SELECT " DELIVERY " FROM deliveries WHERE ?1 IS NULL OR node = ?1 ORDER BY handed_ms",
+                      "SELECT " DELIVERY " FROM handed_commands WHERE ?1 IS NULL OR node = ?1 ORDER BY handed_ms",
                       hand_delivery, &l, "s", node);
 }

@@ -87,20 +87,20 @@ int sh_node_tag_each(sh_db *db, const char *node, const char *key, sh_node_tag_f
 
 /* ---- deliveries ---- */
 
-typedef struct sh_delivery {
+typedef struct sh_handout {
     const char *command, *node;
     const char *session, *machine; /* that it was handed to */
     int64_t handed_ms;
     bool listed;
-} sh_delivery;
+} sh_handout;
 
-typedef int (*sh_delivery_fn)(void *opaque, const sh_delivery *row);
-int sh_delivery_put(sh_db *db, const sh_delivery *row, sh_err *err); /* inserts or replaces */
-int sh_delivery_get(sh_db *db, sh_arena *arena, const char *command, const char *node, sh_delivery *out,
-                    sh_err *err);
-int sh_delivery_listed(sh_db *db, const char *command, const char *node, sh_err *err);
+typedef int (*sh_handout_fn)(void *opaque, const sh_handout *row);
+int sh_handout_put(sh_db *db, const sh_handout *row, sh_err *err); /* inserts or replaces */
+int sh_handout_get(sh_db *db, sh_arena *arena, const char *command, const char *node, sh_handout *out,
+                   sh_err *err);
+int sh_handout_listed(sh_db *db, const char *command, const char *node, sh_err *err);
 /* Once the row of the command is terminal. */
-int sh_delivery_delete(sh_db *db, const char *command, const char *node, sh_err *err);
-int sh_delivery_each(sh_db *db, const char *node, sh_delivery_fn fn, void *opaque, sh_err *err);
+int sh_handout_delete(sh_db *db, const char *command, const char *node, sh_err *err);
+int sh_handout_each(sh_db *db, const char *node, sh_handout_fn fn, void *opaque, sh_err *err);
 
 #endif
