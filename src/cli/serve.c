@@ -12,6 +12,7 @@
 #include "cli/commands.h"
 #include "cli/serve_options.h"
 #include "cloud/api/front.h"
+#include "cloud/api/lambda_run.h"
 #include "cloud/api/own.h"
 #include "cloud/api/watch.h"
 #include "cloud/http/listen.h"
@@ -213,13 +214,18 @@ static int open_servers(serving *s, sh_err *err)
                             .tls = o->tls_certificate != NULL,
                             .observe = sh_watch_observe,
                             .observer = s->watch};
-    if ((status = sh_http_open(&s->server, &http, &handler, err)) < 0 || !http.tls)
+    if ((status = sh_http_open(&s->server, &http, &handler, err)) < 0)
         return status;
+    if (!http.tls) {
+        sh_lambda_serve(s->cloud, s->server);
+        return 0;
+    }
     http.address = "127.0.0.1:0";
     http.tls = false;
     http.threads = NODE_THREADS;
     if ((status = sh_http_open(&s->node_server, &http, &handler, err)) < 0)
         return status;
+    sh_lambda_serve(s->cloud, s->node_server);
     s->cloud->node_endpoint = strdup(sh_http_endpoint(s->node_server));
     return s->cloud->node_endpoint ? 0 : sh_fail(err, SH_E_MEMORY, "no memory for the endpoint");
 }
@@ -242,6 +248,8 @@ static int start(serving *s, sh_err *err)
 
 static void finish(serving *s)
 {
+    if (s->cloud)
+        sh_lambda_serve(s->cloud, NULL);
     sh_own_stop(s->own);
     sh_http_stop(s->server, s->options->stop_wait_ms);
     sh_http_stop(s->node_server, s->options->stop_wait_ms);

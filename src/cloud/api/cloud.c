@@ -13,6 +13,7 @@
 #include "cloud/api/hold.h"
 #include "cloud/api/iam.h"
 #include "cloud/api/keys.h"
+#include "cloud/api/lambda_run.h"
 #include "cloud/api/s3_lifecycle.h"
 #include "cloud/api/s3_rules.h"
 #include "cloud/api/states_api.h"
@@ -37,9 +38,9 @@
 typedef int (*runner_fn)(sh_cloud *cloud);
 
 static const runner_fn runners[] = {
-    sh_flows_run,      sh_events_run,     sh_commands_run, sh_mcjobs_run, sh_holds_run,
-    sh_express_runner, sh_express_runner, sh_effects_run,  sh_maps_run,   sh_upkeep_run,
-    sh_lifecycle_run,  sh_agent_own_run,  sh_nodes_run,
+    sh_flows_run,      sh_events_run,     sh_commands_run, sh_mcjobs_run,    sh_holds_run,
+    sh_express_runner, sh_express_runner, sh_effects_run,  sh_maps_run,      sh_upkeep_run,
+    sh_lifecycle_run,  sh_agent_own_run,  sh_nodes_run,    sh_lambda_runner,
 };
 
 /* A thread in sh_cloud_wait. */
@@ -194,6 +195,7 @@ static int copy_settings(sh_cloud_settings *to, const sh_cloud_settings *from, s
     to->keep_executions_days = from->keep_executions_days;
     to->keep_commands_days = from->keep_commands_days;
     to->open_buckets = from->open_buckets;
+    to->functions_at_once = from->functions_at_once;
     to->in_process = from->in_process;
     if (!is_account(to->account))
         return sh_fail(err, SH_E_ARGUMENT, "account '%s' is not 12 digits", to->account);
@@ -241,7 +243,8 @@ int sh_cloud_open(sh_cloud **out, const sh_cloud_settings *settings, const sh_cl
         (status = open_database(s, err)) < 0 || (status = sh_keys_load(&s->cloud, err)) < 0 ||
         (status = sh_token_key_load(&s->cloud, err)) < 0 || (status = sh_steady_open(&s->cloud, err)) < 0 ||
         (status = sh_rules_open(&s->cloud, err)) < 0 ||
-        (status = sh_flow_cache_new(&s->cloud.flows, err)) < 0 || (status = sh_iam_open(&s->cloud, err)) < 0)
+        (status = sh_flow_cache_new(&s->cloud.flows, err)) < 0 ||
+        (status = sh_iam_open(&s->cloud, err)) < 0 || (status = sh_lambda_open(&s->cloud, err)) < 0)
         goto fail;
     s->cloud.holds = sh_holds_new();
     s->cloud.agents = sh_agents_new(clock);
@@ -295,10 +298,12 @@ void sh_cloud_close(sh_cloud *cloud)
     if (!s)
         return;
     wakeups_stop(&s->wakeups);
+    sh_lambda_stop(cloud);
     sh_holds_stop(cloud->holds);
     sh_express_stop(cloud->express);
     for (size_t i = 0; i < s->started; i++)
         pthread_join(s->threads[i], NULL);
+    sh_lambda_close(cloud);
     sh_express_free(cloud->express);
     sh_rules_close(cloud);
     sh_flow_cache_free(cloud->flows);

@@ -28,6 +28,7 @@ enum {
     SH_WAKE_EFFECTS = 1 << 4,    /* calls of tasks that are more than a change of the database */
     SH_WAKE_MAPS = 1 << 10,      /* runs of distributed Map states */
     SH_WAKE_LIFECYCLE = 1 << 11, /* s3_expire.c */
+    SH_WAKE_FUNCTIONS = 1 << 18, /* whoever has invocations waiting for a place (lambda_run.h) */
     SH_WAKE_NODES = 1 << 17,     /* ssm_watch.c */
     SH_WAKE_AGENT = 1 << 16,     /* agent_own.c: nobody does, but for the end of the server */
 };
@@ -42,6 +43,7 @@ typedef struct sh_cloud_settings {
     const char *agent;        /* absolute path of spyhop-agent; NULL: the built-in node has no agent */
     bool in_process;          /* the built-in node's commands are run by ssm_runner.c, without an agent */
     const char *node_network; /* "server" (NULL) or "open": what commands of the built-in node reach */
+    int functions_at_once;    /* invocations; 0: SH_LAMBDA_AT_ONCE */
     int keep_executions_days; /* after their end; 0: 90 */
     int keep_commands_days;   /* after their end; 0: 30 */
     bool open_buckets;   /* new buckets take ACLs and block nothing, as AWS made them before April 2023 */
@@ -59,6 +61,7 @@ typedef struct sh_cloud {
     int64_t steady_base_ms, steady_offset_ms; /* steady.c */
     unsigned char token_key[32];              /* states_token.c: signs the tokens of tasks */
     struct sh_wakeups *wakeups;
+    struct sh_lambda *lambda;         /* lambda_run.h */
     struct sh_flow_cache *flows;      /* states_cache.c: parsed definitions */
     struct sh_holds *holds;           /* hold.c: calls whose answer comes later */
     struct sh_agents *agents;         /* agent.h: nodes that ask for work */

@@ -104,6 +104,7 @@ int sh_lambda_open(sh_cloud *cloud, sh_err *err); /* cloud->lambda; starts no th
 /* What functions reach as AWS_ENDPOINT_URL: connections out of a sandbox are handed to this server, which
  * must not be one of TLS. Before the first submit. */
 void sh_lambda_serve(sh_cloud *cloud, struct sh_http_server *plain);
+void sh_lambda_stop(sh_cloud *cloud);  /* the runner is to end, and all workers with it */
 int sh_lambda_runner(sh_cloud *cloud); /* the runner: starts, watches and ends workers */
 void sh_lambda_close(sh_cloud *cloud); /* after the runners ended; NULL is fine */
 

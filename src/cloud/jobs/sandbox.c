@@ -147,14 +147,18 @@ static int read_text(const char *path, char *text, size_t size)
     return 0;
 }
 
-static void measure(pid_t pid, int64_t *bytes, int64_t *cpu_us)
+/* Pages of files count once: processes of one sandbox mostly share them. */
+static void measure(pid_t pid, int64_t *own, int64_t *shared, int64_t *cpu_us)
 {
     char path[64], text[1024];
-    long pages;
+    long pages, files;
     unsigned long user, system;
     snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
-    if (read_text(path, text, sizeof(text)) == 0 && sscanf(text, "%*s %ld", &pages) == 1)
-        *bytes += (int64_t)pages * sysconf(_SC_PAGESIZE);
+    if (read_text(path, text, sizeof(text)) == 0 && sscanf(text, "%*s %ld %ld", &pages, &files) == 2) {
+        *own += (pages - files) * sysconf(_SC_PAGESIZE);
+        if (files * sysconf(_SC_PAGESIZE) > *shared)
+            *shared = files * sysconf(_SC_PAGESIZE);
+    }
     snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
     if (read_text(path, text, sizeof(text)) < 0)
         return;
@@ -196,7 +200,7 @@ static size_t add_children(pid_t pid, pid_t *list, size_t count)
 
 int64_t sh_sandbox_memory(pid_t first, int64_t *cpu_us)
 {
-    int64_t bytes = 0;
+    int64_t own = 0, shared = 0;
     size_t count = 0;
     pid_t *list = malloc(PROCESSES_MAX * sizeof(*list));
     *cpu_us = 0;
@@ -204,11 +208,11 @@ int64_t sh_sandbox_memory(pid_t first, int64_t *cpu_us)
         return 0;
     count = add_children(first, list, count);
     for (size_t i = 0; i < count; i++) {
-        measure(list[i], &bytes, cpu_us);
+        measure(list[i], &own, &shared, cpu_us);
         count = add_children(list[i], list, count);
     }
     free(list);
-    return bytes;
+    return own + shared;
 }
 
 void sh_sandbox_kill(const sh_sandbox *sandbox)
