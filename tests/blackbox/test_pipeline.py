@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The whole path with real clients: a clip uploaded with the AWS CLI becomes an upscaled film and an HLS stream by
-pipelines/vod-sr.asl.json; bad files end as FAILED with the reason where a user looks; `kill -9` of the server at any
-moment leaves an execution that ends, and never a part of a stream."""
+pipelines/vod-sr.asl.json; bad files end as FAILED with the reason where a user looks, in a report too; `kill -9` of the
+server at any moment leaves an execution that ends, and never a part of a stream."""
 import json
 import os
 import pathlib
@@ -34,7 +34,9 @@ def frames_of(path):
     return int(counted.stdout.split()[0])
 
 
-class Pipeline(unittest.TestCase):
+class Case(unittest.TestCase):
+    install_words = []
+
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory(prefix="pipeline-")
@@ -54,8 +56,9 @@ class Pipeline(unittest.TestCase):
     def install(self):
         done = subprocess.run(
             [ROOT / "pipelines/install.sh", "--endpoint-url", self.server.endpoint, "--source", SOURCE, "--result", RESULT,
-             "--instance-id", self.server.instance_id, "--account", self.server.account],
-            check=True, capture_output=True, text=True, env=self.server.env)
+             "--instance-id", self.server.instance_id, "--account", self.server.account, *self.install_words],
+            capture_output=True, text=True, env=self.server.env)
+        self.assertEqual(done.returncode, 0, done.stderr + self.server.log_text())
         return done.stdout.strip()
 
     def upload(self, path, key):
@@ -64,87 +67,112 @@ class Pipeline(unittest.TestCase):
     def executions(self):
         return self.server.client("stepfunctions").list_executions(stateMachineArn=self.machine)["executions"]
 
-    def wait_execution(self, seconds=120):
-        """Waits for the one execution; the server may be new since the upload."""
+    def wait_executions(self, count, seconds=120):
+        """Waits until all have ended; the server may be new since the uploads. What they became, oldest first."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             found = self.executions()
-            self.assertLessEqual(len(found), 1)
-            if found and found[0]["status"] != "RUNNING":
-                return self.server.client("stepfunctions").describe_execution(executionArn=found[0]["executionArn"])
+            self.assertLessEqual(len(found), count)
+            if len(found) == count and all(one["status"] != "RUNNING" for one in found):
+                sfn = self.server.client("stepfunctions")
+                return [sfn.describe_execution(executionArn=one["executionArn"])
+                        for one in sorted(found, key=lambda one: one["startDate"])]
             time.sleep(0.1)
-        self.fail(f"no execution ended in {seconds} s: {self.executions()}")
+        self.fail(f"not {count} executions ended in {seconds} s: {self.executions()}")
+
+    def wait_execution(self, seconds=120):
+        return self.wait_executions(1, seconds)[0]
+
+    def prefix(self, ended):
+        sent = json.loads(ended["input"])
+        return f"{sent['srcKey']}/{sent['uploadId']}/"
+
+    def report(self, ended):
+        body = self.s3.get_object(Bucket=RESULT, Key=self.prefix(ended) + "report.json")["Body"].read()
+        report = json.loads(body)
+        self.assertEqual(report["Execution"], ended["executionArn"])
+        return report
 
     def keys(self, prefix=""):
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=RESULT, Prefix=prefix)
         return [item["Key"] for page in pages for item in page.get("Contents", [])]
 
-    def check_results(self, key):
-        self.assertIn(f"{key}/upscaled.mp4", self.keys())
+    def check_results(self, ended, keeps=True):
+        """The stream and, where it is kept, the film of an execution that succeeded: every frame of them."""
+        self.assertEqual(ended["status"], "SUCCEEDED", ended)
+        prefix = self.prefix(ended)
+        names = self.keys(prefix)
+        self.assertEqual(prefix + "upscaled.mp4" in names, keeps, names)
+        report = self.report(ended)
+        self.assertEqual(report["Status"], "SUCCEEDED")
+        self.assertEqual(report["Playlist"], f"s3://{RESULT}/{prefix}hls/index.m3u8")
+        self.assertEqual(report["Stream"]["Status"], "COMPLETE")
         with tempfile.TemporaryDirectory(prefix="result-") as folder:
-            for name in self.keys(f"{key}/"):
-                target = pathlib.Path(folder, name[len(key) + 1:])
+            for name in names:
+                target = pathlib.Path(folder, name[len(prefix):])
                 target.parent.mkdir(parents=True, exist_ok=True)
                 self.s3.download_file(RESULT, name, str(target))
-            self.assertEqual(frames_of(f"{folder}/upscaled.mp4"), FRAMES)
-            self.assertEqual(frames_of(f"{folder}/hls/index.m3u8"), FRAMES)
-            self.assertEqual(frames_of(f"{folder}/hls/index_sr.m3u8"), FRAMES)
+            for name in ["hls/index.m3u8", "hls/index_sr.m3u8"] + ["upscaled.mp4"] * keeps:
+                self.assertEqual(frames_of(f"{folder}/{name}"), FRAMES)
 
-    def check_no_part(self, key):
+    def check_no_part(self):
         """Whatever happened, a playlist is there only with all that it names."""
-        names = self.keys(f"{key}/hls/")
-        if not names:
-            return
-        body = self.s3.get_object(Bucket=RESULT, Key=f"{key}/hls/index_sr.m3u8")["Body"].read().decode()
-        self.assertIn("#EXT-X-ENDLIST", body)
-        for segment in re.findall(r"^[^#\n].*$", body, re.M):
-            self.assertIn(f"{key}/hls/{segment}", names)
+        names = self.keys()
+        for playlist in (name for name in names if name.endswith("/hls/index_sr.m3u8")):
+            body = self.s3.get_object(Bucket=RESULT, Key=playlist)["Body"].read().decode()
+            self.assertIn("#EXT-X-ENDLIST", body)
+            for segment in re.findall(r"^[^#\n].*$", body, re.M):
+                self.assertIn(playlist.replace("index_sr.m3u8", segment), names)
 
-    def expect_failure(self, key, *words):
+
+class Pipeline(Case):
+    install_words = ["--keep-upscaled"]
+
+    def expect_failure(self, *words, report=True):
         ended = self.wait_execution()
         self.assertEqual(ended["status"], "FAILED", ended)
         self.assertEqual(ended["error"], "UpscaleFailed")
         for word in words:
             self.assertRegex(ended["cause"], word)
-        self.assertEqual(self.keys(), [])
+        self.assertEqual(self.keys(), [self.prefix(ended) + "report.json"] if report else [])
+        if report:
+            told = self.report(ended)
+            self.assertEqual((told["Status"], told["Error"], told["Cause"]), ("FAILED", ended["error"], ended["cause"]))
         self.s3.head_bucket(Bucket=SOURCE)  # the server is up
 
     def test_clip_becomes_a_stream(self):
         self.upload(self.clip, "clip.mp4")
         ended = self.wait_execution()
-        self.assertEqual(ended["status"], "SUCCEEDED", ended)
-        self.check_results("clip.mp4")
-        self.assertEqual(json.loads(ended["output"])["stream"]["Status"], "COMPLETE")
+        self.check_results(ended)
+        self.assertEqual(json.loads(ended["output"])["Stream"]["Status"], "COMPLETE")
 
     def test_key_that_a_shell_would_run(self):
         key = "a folder/it's; touch PWNED $(id) `id` \"q\" & %41 +ü\u4e16.mp4"
         self.s3.upload_file(self.clip, SOURCE, key)
-        ended = self.wait_execution()
-        self.assertEqual(ended["status"], "SUCCEEDED", ended)
-        self.check_results(key)
+        self.check_results(self.wait_execution())
         self.assertEqual(list(pathlib.Path(self.server.data).rglob("PWNED")), [])
 
     def test_key_of_1024_bytes(self):
         """The source may have it, the result's key would be longer: said in the cause."""
         self.s3.upload_file(self.clip, SOURCE, "k" * 1024)
-        self.expect_failure("k" * 1024, "KeyTooLong")
+        self.expect_failure("KeyTooLong", report=False)
 
     def test_not_a_video(self):
         self.s3.put_object(Bucket=SOURCE, Key="notes.mp4", Body=b"these are words, not pictures\n" * 1000)
-        self.expect_failure("notes.mp4", "s3://films/notes.mp4", "source")
+        self.expect_failure("s3://films/notes.mp4", "source")
 
     def test_zero_bytes(self):
         self.s3.put_object(Bucket=SOURCE, Key="empty.mp4", Body=b"")
-        self.expect_failure("empty.mp4", "(?i)empty|zero|0 bytes")
+        self.expect_failure("(?i)empty|zero|0 bytes")
 
     def test_truncated(self):
         data = pathlib.Path(self.clip).read_bytes()
         self.s3.put_object(Bucket=SOURCE, Key="cut.mp4", Body=data[: len(data) * 2 // 3])
-        self.expect_failure("cut.mp4", "s3://films/cut.mp4", "source")
+        self.expect_failure("s3://films/cut.mp4", "source")
 
     def test_folder_marker(self):
         self.s3.put_object(Bucket=SOURCE, Key="folder/", Body=b"")
-        self.expect_failure("folder/", "folder")
+        self.expect_failure("folder")
 
     def kill_after(self, state):
         """kill -9 as soon as the execution has entered `state` and a moment has passed, then a new server on the same data."""
@@ -168,14 +196,14 @@ class Pipeline(unittest.TestCase):
     def check_after_kill(self, state):
         self.upload(self.clip, "clip.mp4")
         self.kill_after(state)
-        self.check_no_part("clip.mp4")
+        self.check_no_part()
         ended = self.wait_execution()
         if ended["status"] == "SUCCEEDED":
-            self.check_results("clip.mp4")
+            self.check_results(ended)
         else:
             self.assertEqual(ended["status"], "FAILED", ended)
             self.assertTrue(ended["cause"])
-            self.check_no_part("clip.mp4")
+            self.check_no_part()
 
     def test_kill_while_upscaling(self):
         self.check_after_kill("WaitForUpscale")
@@ -186,6 +214,39 @@ class Pipeline(unittest.TestCase):
     def test_kill_while_making_the_stream(self):
         self.check_after_kill("CreateStream")
         self.assertEqual(self.wait_execution()["status"], "SUCCEEDED")
+
+
+class Uploads(Case):
+    """Several at once, with the film removed when it has become a stream."""
+
+    def test_equal_names_and_nested_keys(self):
+        """Five uploads at once, two of them of one key: each has its own results, or says that it was replaced."""
+        for key in ("a/film.mp4", "b/film.mp4", "film.mp4", "a/b/film.mp4", "film.mp4"):
+            self.s3.upload_file(self.clip, SOURCE, key)
+        ends = self.wait_executions(5, seconds=240)
+        self.assertEqual(len({self.prefix(ended) for ended in ends}), 5)
+        replaced = [ended for ended in ends if json.loads(ended["output"])["Status"] == "SUPERSEDED"]
+        for ended in ends:
+            if ended not in replaced:
+                self.check_results(ended, keeps=False)
+        self.assertIn([json.loads(ended["input"])["srcKey"] for ended in replaced], ([], ["film.mp4"]))
+
+    def test_replaced_before_it_was_fetched(self):
+        """The execution of an upload that is gone never takes the one that took its place for it."""
+        sfn = self.server.client("stepfunctions")
+        self.upload(self.clip, "film.mp4")
+        sent = json.loads(self.wait_execution()["input"])
+        sfn.start_execution(stateMachineArn=self.machine, name="late", input=json.dumps(
+            dict(sent, etag="0" * 32, uploadId="0")))
+        late = [ended for ended in self.wait_executions(2) if ended["name"] == "late"][0]
+        self.assertEqual(late["status"], "SUCCEEDED", late)
+        self.assertEqual(json.loads(late["output"])["Status"], "SUPERSEDED")
+        self.assertEqual(self.keys(self.prefix(late)), [self.prefix(late) + "report.json"])
+
+    def test_install_twice_is_install_once(self):
+        self.assertEqual(self.install(), self.machine)
+        self.upload(self.clip, "film.mp4")
+        self.check_results(self.wait_execution(), keeps=False)
 
 
 if __name__ == "__main__":
