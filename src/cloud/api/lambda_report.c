@@ -93,8 +93,9 @@ static void take_memory(sh_lambda_worker *worker)
 {
     int64_t cpu_us;
     int64_t bytes = worker->first > 0 ? sh_sandbox_memory(worker->first, &cpu_us) : 0;
+    int64_t most = (int64_t)worker->code.memory_mb << 20;
     if (bytes > worker->memory)
-        worker->memory = bytes;
+        worker->memory = bytes < most ? bytes : most;
 }
 
 static void fill(sh_lambda_worker *worker, sh_lambda_result *result)

@@ -325,7 +325,6 @@ void sh_lambda_serve(sh_cloud *cloud, sh_http_server *plain)
 
 int sh_lambda_open(sh_cloud *cloud, sh_err *err)
 {
-    int status;
     sh_lambda *l = calloc(1, sizeof(*l));
     if (!l)
         return sh_fail(err, SH_E_MEMORY, "no memory for functions");
@@ -337,9 +336,7 @@ int sh_lambda_open(sh_cloud *cloud, sh_err *err)
     struct epoll_event bell = {.events = EPOLLIN};
     if (l->epoll < 0 || l->bell < 0 || epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->bell, &bell) < 0)
         return sh_fail_errno(err, errno, "no descriptor for functions");
-    if ((status = sh_lambda_paths(l, err)) < 0 || (status = sh_lambda_log_open(l, err)) < 0)
-        return status;
-    return sh_lambda_runtime_open(l, err);
+    return 0;
 }
 
 void sh_lambda_stop(sh_cloud *cloud)

@@ -191,7 +191,8 @@ static void take_sandbox(sh_lambda *l, sh_lambda_worker *worker)
             worker->failure = sh_arena_strdup(worker->arena, err.message);
             worker->failure_code = "ServiceException";
             worker->failure_status = 500;
-            sh_log(SH_LOG_ERROR, "lambda", "a worker of %s: %s", worker->code.name, err.message);
+            if (!strstr(err.message, "cannot start ")) /* that is the function's own fault */
+                sh_log(SH_LOG_ERROR, "lambda", "a worker of %s: %s", worker->code.name, err.message);
         }
         stop_watching(l, &worker->sandbox.channel); /* its end follows */
         return;
@@ -368,11 +369,25 @@ static void end_all(sh_lambda *l)
     }
 }
 
+/* What only a server that runs needs. */
+static int prepare(sh_lambda *l)
+{
+    sh_err err = {0};
+    int status;
+    if ((status = sh_lambda_paths(l, &err)) < 0 || (status = sh_lambda_log_open(l, &err)) < 0 ||
+        (status = sh_lambda_runtime_open(l, &err)) < 0)
+        sh_log(SH_LOG_ERROR, "lambda", "functions cannot run: %s", err.message);
+    return status;
+}
+
 int sh_lambda_runner(sh_cloud *cloud)
 {
     sh_lambda *l = cloud->lambda;
     struct epoll_event events[EVENTS];
     int64_t weighed_us = 0;
+    int status = prepare(l);
+    if (status < 0)
+        return status;
     pthread_mutex_lock(&l->mutex);
     while (!l->stopping) {
         int wait_ms = look_at_all(l);
