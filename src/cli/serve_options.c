@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ROWS_MAX = 64, STOP_WAIT_MAX_S = 3600, DAYS_MAX = 36500 };
+enum { ROWS_MAX = 64, FUNCTIONS_MAX = 1000, STOP_WAIT_MAX_S = 3600, DAYS_MAX = 36500 };
 
 /* A text option is a pointer at `offset`; another one has a function that reads it. False: after having said
  * what is wrong. One without a value is a flag. */
@@ -94,6 +94,18 @@ static bool read_node_network(sh_serve_options *o, const char *text)
     return true;
 }
 
+static bool read_functions(sh_serve_options *o, const char *text)
+{
+    int64_t number;
+    if (!sh_parse_i64(text, strlen(text), 1, FUNCTIONS_MAX, &number)) {
+        fprintf(stderr, "spyhop serve: --functions \"%s\" is not a number from 1 to %d\n", text,
+                FUNCTIONS_MAX);
+        return false;
+    }
+    o->cloud.functions_at_once = (int)number;
+    return true;
+}
+
 static bool read_no_agent(sh_serve_options *o, const char *text)
 {
     (void)text;
@@ -126,6 +138,10 @@ static const row rows[] = {
      "open: private, ACLs can be given; closed: without ACLs and\npublic access blocked, as AWS makes them "
      "since April 2023 (open)",
      0, read_new_buckets},
+    {"functions", "NUMBER",
+     "invocations of Lambda functions that run at once; others wait,\nor are answered "
+     "TooManyRequestsException (32)",
+     0, read_functions},
     {"node-network", "WAY",
      "server: commands of the built-in node reach this server alone;\nopen: they reach what the machine does "
      "(server)",
