@@ -6,8 +6,8 @@ How fast the object store is, on a real disk, answered only when on disk; plain 
 its connections (build/bench/s3load):
 
     small   puts and gets of 4 KiB from 1, 16 and 256 clients, beside moto's server (which keeps objects in memory and syncs
-            nothing) in the same run. Bar: 10 times moto. From one client a put waits for the disk three times, one after the
-            other: the median fdatasync of 4 KiB is printed beside it, and only 16 and 256 clients are held to the bar.
+            nothing) in the same run. Bar: 10 times moto. From one client each put waits for the disk by itself: the
+            median fdatasync of 4 KiB is printed beside it, and only 16 and 256 clients are held to the bar.
     big     an object of 1 GiB up, beside dd with conv=fsync and one core's MD5: bar half of the slower; and down, beside nginx
             serving the same file: bar 0.8
     memory  resident: idle (bar 30 MB), and the most while 256 clients put and get and a GiB goes up and down (bar 200 MB)

@@ -152,7 +152,7 @@ void sh_s3_answer_object(sh_s3 *s3, const sh_object *object, int fd, const void 
     object_fields(s3, object, &given);
     sh_s3_expiration_field(s3, object);
     if (bytes)
-        sh_http_answer(s3->http, given.status, (const char *)bytes + given.first, (size_t)given.length);
+        sh_http_answer_kept(s3->http, given.status, (const char *)bytes + given.first, (size_t)given.length);
     else if (fd >= 0)
         sh_http_answer_file(s3->http, given.status, fd, given.first, given.length);
     else

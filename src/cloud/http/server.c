@@ -262,13 +262,23 @@ static void set_response(sh_http_request *request, int status, struct MHD_Respon
             sh_log(SH_LOG_ERROR, "http", "the response field %s could not be set", request->fields[i].name);
 }
 
-void sh_http_answer(sh_http_request *request, int status, const void *bytes, size_t length)
+static void answer_bytes(sh_http_request *request, int status, const void *bytes, size_t length,
+                         enum MHD_ResponseMemoryMode mode)
 {
     if (request->response)
         return;
     request->record.answered = (int64_t)length;
-    set_response(request, status,
-                 MHD_create_response_from_buffer(length, (void *)(uintptr_t)bytes, MHD_RESPMEM_MUST_COPY));
+    set_response(request, status, MHD_create_response_from_buffer(length, (void *)(uintptr_t)bytes, mode));
+}
+
+void sh_http_answer(sh_http_request *request, int status, const void *bytes, size_t length)
+{
+    answer_bytes(request, status, bytes, length, MHD_RESPMEM_MUST_COPY);
+}
+
+void sh_http_answer_kept(sh_http_request *request, int status, const void *bytes, size_t length)
+{
+    answer_bytes(request, status, bytes, length, MHD_RESPMEM_PERSISTENT);
 }
 
 void sh_http_answer_file(sh_http_request *request, int status, int fd, int64_t offset, int64_t length)

@@ -109,6 +109,8 @@ bool sh_http_gone(const sh_http_request *request);
 void sh_http_add_field(sh_http_request *request, const char *name, const char *value);
 /* The bytes are copied. */
 void sh_http_answer(sh_http_request *request, int status, const void *bytes, size_t length);
+/* The bytes are in the request's arena, or outlive the request in another way. */
+void sh_http_answer_kept(sh_http_request *request, int status, const void *bytes, size_t length);
 /* Bytes offset..offset+length of fd, which is closed in every case. */
 void sh_http_answer_file(sh_http_request *request, int status, int fd, int64_t offset, int64_t length);
 /* For HEAD: the length is announced, no bytes follow. */

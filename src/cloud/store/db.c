@@ -363,11 +363,12 @@ int sh_db_end_later(sh_db *db, int status, sh_err *err)
     return status;
 }
 
-static int bind_one(sqlite3_stmt *statement, int index, char type, va_list *args)
+static int bind_one(sqlite3_stmt *statement, int index, char type, sqlite3_destructor_type keep,
+                    va_list *args)
 {
     switch (type) {
     case 's':
-        return sqlite3_bind_text(statement, index, va_arg(*args, const char *), -1, SQLITE_TRANSIENT);
+        return sqlite3_bind_text(statement, index, va_arg(*args, const char *), -1, keep);
     case 'i':
         return sqlite3_bind_int64(statement, index, va_arg(*args, int64_t));
     case 'd':
@@ -375,7 +376,7 @@ static int bind_one(sqlite3_stmt *statement, int index, char type, va_list *args
     case 'b': {
         const void *bytes = va_arg(*args, const void *);
         size_t length = va_arg(*args, size_t);
-        return sqlite3_bind_blob64(statement, index, bytes, length, SQLITE_TRANSIENT);
+        return sqlite3_bind_blob64(statement, index, bytes, length, keep);
     }
     default:
         return SQLITE_MISUSE;
@@ -403,6 +404,8 @@ static int run(sh_db *db, sh_err *err, const char *sql, sh_row_fn fn, void *opaq
 {
     cached *slot;
     sqlite3_stmt *statement = NULL;
+    /* A row function may write to what a value points to. */
+    sqlite3_destructor_type keep = fn ? SQLITE_TRANSIENT : SQLITE_STATIC;
     sh_turn_take(&db->turn);
     int status = check_transaction(db, err);
     if (status == 0)
@@ -410,7 +413,7 @@ static int run(sh_db *db, sh_err *err, const char *sql, sh_row_fn fn, void *opaq
     if (status < 0)
         goto done;
     for (int i = 0; status == 0 && types[i]; i++) {
-        int code = bind_one(statement, i + 1, types[i], args);
+        int code = bind_one(statement, i + 1, types[i], keep, args);
         if (code != SQLITE_OK)
             status = db_fail(db, code, err, sql);
     }
