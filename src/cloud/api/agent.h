@@ -7,9 +7,13 @@
  *   agent_sign.c      signatures, clocks, nonces
  *   agent_register.c  activations are used up here
  *   agent_poll.c      one transaction: what the node has is compared with the rows, what it may begin is
- * handed out agent_report.c    results, whole outputs agent_token.c     tokens of commands, keys for them
+ * handed out agent_report.c    results agent_token.c     tokens of commands, keys for them
+ *   agent_live.c      whose polls come, and nonces: what only a running server knows
+ *   agent_output.c, agent_deliver.c  whole outputs, on their way to buckets and log groups
+ *   agent_metrics.c   nodes for Prometheus
  *   agent_own.c       the built-in node: its row, its files, its process
- *   ssm_runner.c      what nobody asks for: time-outs, nodes that are gone, forgetting */
+ *   ssm_watch.c       what nobody asks for: time-outs, nodes that are gone, forgetting */
+#include "base/buf.h"
 #include "cloud/api/caller.h"
 #include "cloud/api/cloud.h"
 #include "cloud/store/nodes.h"
@@ -47,6 +51,7 @@ void sh_agent_finish(sh_cloud *cloud, struct sh_http_request *http);
 void sh_agent_end(sh_cloud *cloud, struct sh_http_request *http);
 void sh_agent_credentials(sh_cloud *cloud, struct sh_http_request *http);
 
+int sh_agent_metrics(sh_cloud *cloud, sh_buf *out, sh_err *err);
 /* The row and the key of the built-in node. */
 int sh_agent_own_prepare(sh_cloud *cloud, sh_err *err);
 /* A runner: the process of the built-in node, started again when it ends. */

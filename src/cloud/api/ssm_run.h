@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #ifndef SH_API_SSM_RUN_H
 #define SH_API_SSM_RUN_H
-/* Between ssm*.c, which know what a command is, and agent*.c with ssm_runner.c, which have it run.
+/* Between ssm*.c, which know what a command is, and agent*.c with ssm_watch.c, which have it run.
  *
  * An invocation's row goes Pending -> InProgress (handed to its node) -> an end; Delayed stands for a node
  * that was handed it, has not yet said so and is silent. Pending rows wait for their node, for a free worker
@@ -22,7 +22,7 @@ int sh_ssm_spec(sh_cloud *cloud, const sh_invocation *row, json_t **out, sh_err 
  * the command and queues its events. */
 int sh_ssm_changed(sh_cloud *cloud, const char *command, const char *instance, sh_err *err);
 
-/* ---- ssm_runner.c gives ---- */
+/* ---- ssm_state.c gives ---- */
 
 /* sh_invocation_save and sh_ssm_changed in one transaction. SH_E_CONFLICT: its status is not `expected`. */
 int sh_ssm_save(sh_cloud *cloud, const sh_invocation *row, const char *expected, sh_err *err);

@@ -111,9 +111,9 @@ static int consider_handed(round *all, const sh_invocation *row, sh_err *err)
 {
     sh_handout delivery;
     int status = sh_handout_get(all->r->cloud->db, all->arena, row->id, row->instance, &delivery, err);
-    if (status == SH_E_NOT_FOUND)
+    if (status == SH_E_NOT_FOUND && all->there)
         return sh_legacy_consider(all->r->cloud, row, &all->r->look_ms, err);
-    if (status < 0)
+    if (status < 0 && status != SH_E_NOT_FOUND)
         return status;
     if (!all->there)
         return end_as(all, row, "Failed", "Terminated", 137,

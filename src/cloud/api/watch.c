@@ -2,6 +2,7 @@
 /* One line a request, written in one piece, so that lines of threads do not mix; the descriptor is changed
  * under a lock that writers share. What clients choose (paths, names of buckets) is escaped as JSON in both
  * forms of the line. */
+#include "cloud/api/agent.h"
 #include "cloud/api/watch.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -285,6 +286,8 @@ int sh_watch_metrics(sh_watch *watch, sh_cloud *cloud, sh_buf *out, sh_err *err)
     put_gauge(out, "spyhop_http_requests_in_flight", "gauge", "Requests that have begun and not ended.",
               (double)(atomic_load(&watch->began) - atomic_load(&watch->ended)));
     put_queues(&gauges, out);
+    if ((status = sh_agent_metrics(cloud, out, err)) < 0)
+        return status;
     put_disk(cloud, out);
     put_process(watch, out);
     return out->failed ? sh_fail(err, SH_E_MEMORY, "no memory for the metrics") : 0;

@@ -16,7 +16,8 @@ int sh_gauges_read(sh_db *db, sh_gauges *out, sh_err *err)
         {"SELECT COUNT(*) FROM outbox", &g.events},
         {"SELECT COUNT(*) FROM deliveries", &g.deliveries},
         {"SELECT COUNT(*) FROM executions WHERE status = 'RUNNING'", &g.executions},
-        {"SELECT COUNT(*) FROM invocations WHERE status IN ('Pending', 'InProgress', 'Cancelling')",
+        {"SELECT COUNT(*) FROM invocations"
+         " WHERE status IN ('Pending', 'InProgress', 'Delayed', 'Cancelling')",
          &g.commands},
         {"SELECT COUNT(*) FROM mcjobs WHERE status = 'SUBMITTED'", &g.mcjobs_waiting},
         {"SELECT COUNT(*) FROM mcjobs WHERE status = 'PROGRESSING'", &g.mcjobs_running},
