@@ -457,6 +457,44 @@ static void runs_others(void **state)
     free(e.payload);
 }
 
+/* The runtime client that AWS gives to its users, where SPYHOP_RIC names a folder with it (npm install
+ * aws-lambda-ric). */
+static void runs_ric(void **state)
+{
+    (void)state;
+    ended e;
+    const char *ric[] = {getenv("SPYHOP_RIC"), NULL};
+    if (!ric[0])
+        skip();
+    write_code("ric", "bootstrap",
+               "#!/bin/sh\nexec node /opt/node_modules/aws-lambda-ric/bin/index.mjs \"$_HANDLER\"\n");
+    write_code("ric", "index.mjs",
+               "export const handler = async (event, context) => { console.log('two\\nlines');\n"
+               "  if (event.bad) throw new TypeError('no'); return [event, context.functionName]; };\n"
+               "export const streams = awslambda.streamifyResponse(async (event, stream) => {\n"
+               "  stream.write('one '); stream.write('two'); stream.end(); });\n");
+    sh_lambda_invocation one = of("ric", "{\"a\":1}");
+    one.code.runtime = "provided.al2023";
+    one.code.layers = ric;
+    invoke(&one, &e);
+    assert_string_equal(e.payload, "[{\"a\":1},\"ric\"]");
+    has(e.log, "\tINFO\ttwo\nlines\n");
+    free(e.payload);
+    one = of("ric", "{\"bad\":1}");
+    one.code.runtime = "provided.al2023";
+    one.code.layers = ric;
+    invoke(&one, &e);
+    assert_string_equal(e.type, "TypeError");
+    has(e.payload, "{\"errorType\":\"TypeError\",\"errorMessage\":\"no\",\"trace\":[");
+    free(e.payload);
+    one.code.handler = "index.streams";
+    one.code.revision = "2";
+    invoke(&one, &e);
+    assert_string_equal(e.payload, "one two");
+    assert_true(e.result.streamed);
+    free(e.payload);
+}
+
 static void is_throttled(void **state)
 {
     (void)state;
@@ -495,7 +533,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers),     cmocka_unit_test(fails),        cmocka_unit_test(is_stopped),
         cmocka_unit_test(is_bounded),  cmocka_unit_test(sees_nothing), cmocka_unit_test(streams),
-        cmocka_unit_test(runs_others), cmocka_unit_test(is_throttled),
+        cmocka_unit_test(runs_others), cmocka_unit_test(runs_ric),     cmocka_unit_test(is_throttled),
     };
     if (sh_lambda_runtime_check("nodejs20.x", &err) < 0) {
         fprintf(stderr, "%s\n", err.message);

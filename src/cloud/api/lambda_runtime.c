@@ -183,6 +183,9 @@ static void take_failure(sh_lambda *l, sh_lambda_worker *worker, sh_http_request
         too_large(l, worker, request, false);
         return;
     }
+    json_t *json = type ? NULL : json_loadb(body, length, 0, NULL); /* AWS's own client sends no such field */
+    if (!type)
+        type = json_string_value(json_object_get(json, "errorType"));
     sh_lambda_result result = {.payload = length ? body : "{}",
                                .length = length ? length : 2,
                                .content_type = "application/json",
@@ -190,6 +193,7 @@ static void take_failure(sh_lambda *l, sh_lambda_worker *worker, sh_http_request
                                .error_type = type ? type : "Runtime.UnknownReason"};
     answer(request, 202, NULL, NULL);
     sh_lambda_succeed(l, worker, &result);
+    json_decref(json);
 }
 
 static void act(sh_lambda *l, sh_lambda_worker *worker, sh_http_request *request, const asking *a)
