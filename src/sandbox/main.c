@@ -76,6 +76,8 @@ static int take_option(sandbox *s, char **words, int left)
         take_port(s, words[1]);
     else if (left > 1 && strcmp(name, "--tmp") == 0)
         s->tmp = number(name, words[1], 1 << 20);
+    else if (left > 1 && strcmp(name, "--data") == 0)
+        s->data = number(name, words[1], 1 << 20);
     else if (left > 1 && strcmp(name, "--uid") == 0)
         s->uid = number(name, words[1], 0x7FFFFFFE);
     else if (left > 1 && strcmp(name, "--processes") == 0)

@@ -12,6 +12,7 @@
  *     --uid NUMBER         user and group that the program runs as, for who starts this as root
  *     --processes NUMBER   processes and threads at once
  *     --files NUMBER       open files at once
+ *     --data MEBIBYTES     writable memory of one process
  *     --folder FOLDER      working folder, in the sandbox
  *
  * It has four processes in a row: who started it; this one, which waits outside; the first of the sandbox's
@@ -37,7 +38,7 @@ typedef struct sandbox {
     int ports[SANDBOX_PORTS];
     int listeners[SANDBOX_PORTS];
     size_t port_count;
-    long tmp, uid, processes, files; /* uid -1: stays */
+    long tmp, uid, processes, files, data; /* uid -1: stays; data 0: no limit */
     char *const *command;
 } sandbox;
 

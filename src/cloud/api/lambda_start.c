@@ -30,6 +30,10 @@ enum {
     WORDS_MAX = 1024,
     ARENA = 1 << 20,
     PROCESSES = 1024, /* and files, as on AWS */
+    /* Resident memory is looked at now and then; this holds one that takes very much between two looks. What
+     * a runtime reserves and never touches counts here, so it is far above the function's own limit. */
+    DATA_TIMES = 2,
+    DATA_MORE_MB = 1024,
     FIRST_UID = 1900000000,
     UIDS = 1000000,
     NODE_OLDEST = 18,
@@ -420,6 +424,7 @@ static int spawn(sh_lambda *l, sh_lambda_worker *worker, const words *environmen
                                   .command = command->list,
                                   .environment = environment->list,
                                   .tmp_mb = worker->code.ephemeral_mb > 0 ? worker->code.ephemeral_mb : 512,
+                                  .data_mb = DATA_TIMES * worker->code.memory_mb + DATA_MORE_MB,
                                   .processes = PROCESSES,
                                   .files = PROCESSES,
                                   .uid = FIRST_UID + (long)(worker->number % UIDS),

@@ -47,6 +47,7 @@ static void write_words(words *w, const sh_sandbox_spec *spec)
     add_number(w, "--tmp", spec->tmp_mb);
     add_number(w, "--processes", spec->processes);
     add_number(w, "--files", spec->files);
+    add_number(w, "--data", spec->data_mb);
     if (geteuid() == 0)
         add_number(w, "--uid", spec->uid);
     for (int i = 0; i < SH_SANDBOX_PORTS && spec->ports[i]; i++)

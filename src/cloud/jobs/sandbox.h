@@ -18,6 +18,7 @@ typedef struct sh_sandbox_spec {
     const char *const *command;     /* NULL-terminated; absolute path first, in the sandbox */
     const char *const *environment; /* of the program */
     int tmp_mb, processes, files;
+    int data_mb;                 /* writable memory of one process; 0: no limit */
     long uid;                    /* of the program when the server is root */
     int ports[SH_SANDBOX_PORTS]; /* to listen on; ends with 0 or the last one */
     int output, telemetry;       /* descriptors that become 1 and 2, and 3; -1: /dev/null */
