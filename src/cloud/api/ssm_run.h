@@ -35,4 +35,9 @@ int sh_ssm_may_begin(sh_cloud *cloud, const char *command, sh_arena *arena, bool
 int sh_ssm_end(sh_cloud *cloud, const char *command, const char *instance, const char *status,
                const char *details, int code, const char *message, sh_err *err);
 
+/* ---- ssm_watch.c gives ---- */
+
+/* One round over the open rows; the wall clock at which another one is due, INT64_MAX: none is. */
+int64_t sh_nodes_look(sh_cloud *cloud);
+
 #endif

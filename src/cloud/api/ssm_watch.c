@@ -233,6 +233,13 @@ static int64_t until(const runner *r)
     return sh_monotonic_us() / 1000 + left;
 }
 
+int64_t sh_nodes_look(sh_cloud *cloud)
+{
+    runner r = {.cloud = cloud};
+    scan(&r);
+    return r.look_ms;
+}
+
 int sh_nodes_run(sh_cloud *cloud)
 {
     runner r = {.cloud = cloud, .look_ms = INT64_MAX};
