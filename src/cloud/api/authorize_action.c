@@ -18,8 +18,9 @@ static int denied(sh_call *call, const char *action, const char *sentence)
     if ((length == 3 && memcmp(action, "iam", 3) == 0 && strcmp(action, "iam:PassRole") != 0) ||
         (length == 3 && memcmp(action, "sts", 3) == 0))
         return sh_call_fail(call, 403, "AccessDenied", "%s", sentence);
-    return sh_call_fail(call, length == 12 && memcmp(action, "mediaconvert", 12) == 0 ? 403 : 400,
-                        "AccessDeniedException", "%s", sentence);
+    bool rest = (length == 12 && memcmp(action, "mediaconvert", 12) == 0) ||
+                (length == 6 && memcmp(action, "lambda", 6) == 0);
+    return sh_call_fail(call, rest ? 403 : 400, "AccessDeniedException", "%s", sentence);
 }
 
 int sh_authorize_one(sh_call *call, const char *action, const char *resource, const sh_policy_key *keys,
@@ -44,7 +45,8 @@ int sh_authorize_pass_role(sh_call *call, const char *role_arn, const char *serv
     sh_context_put(&context, "iam:AssociatedResourceArn", associated);
     int status = sh_authorize_one(call, "iam:PassRole", role_arn, context.keys, context.count);
     if (status < 0 && call->error.http_status < 500) { /* in the form of the service that asks */
-        if (strcmp(service, "mediaconvert.amazonaws.com") == 0)
+        if (strcmp(service, "mediaconvert.amazonaws.com") == 0 ||
+            strcmp(service, "lambda.amazonaws.com") == 0)
             call->error.http_status = 403;
         if (strcmp(service, "ec2.amazonaws.com") == 0)
             call->error = (sh_aws_error){"AccessDenied", 403, call->error.message};

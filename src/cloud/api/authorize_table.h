@@ -34,6 +34,7 @@ int sh_ask_targets(sh_call *call, const char *action, const char *resource);
 int sh_ask_parameter(sh_call *call, const char *action, const char *resource); /* authorize_parameter.c */
 int sh_ask_job(sh_call *call, const char *action, const char *resource);
 int sh_ask_identity(sh_call *call, const char *action, const char *resource);
+int sh_ask_function(sh_call *call, const char *action, const char *resource); /* lambda_permission.c */
 int sh_ask_tags(sh_call *call, const char *action, const char *resource);
 
 #endif

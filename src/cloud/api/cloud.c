@@ -13,6 +13,7 @@
 #include "cloud/api/hold.h"
 #include "cloud/api/iam.h"
 #include "cloud/api/keys.h"
+#include "cloud/api/lambda.h"
 #include "cloud/api/lambda_run.h"
 #include "cloud/api/s3_lifecycle.h"
 #include "cloud/api/s3_rules.h"
@@ -41,6 +42,7 @@ static const runner_fn runners[] = {
     sh_flows_run,      sh_events_run,     sh_commands_run, sh_mcjobs_run,    sh_holds_run,
     sh_express_runner, sh_express_runner, sh_effects_run,  sh_maps_run,      sh_upkeep_run,
     sh_lifecycle_run,  sh_agent_own_run,  sh_nodes_run,    sh_lambda_runner,
+    sh_lambda_queue_run,
 };
 
 /* A thread in sh_cloud_wait. */
@@ -244,7 +246,8 @@ int sh_cloud_open(sh_cloud **out, const sh_cloud_settings *settings, const sh_cl
         (status = sh_token_key_load(&s->cloud, err)) < 0 || (status = sh_steady_open(&s->cloud, err)) < 0 ||
         (status = sh_rules_open(&s->cloud, err)) < 0 ||
         (status = sh_flow_cache_new(&s->cloud.flows, err)) < 0 ||
-        (status = sh_iam_open(&s->cloud, err)) < 0 || (status = sh_lambda_open(&s->cloud, err)) < 0)
+        (status = sh_iam_open(&s->cloud, err)) < 0 || (status = sh_lambda_open(&s->cloud, err)) < 0 ||
+        (status = sh_lambda_queue_open(&s->cloud, err)) < 0)
         goto fail;
     s->cloud.holds = sh_holds_new();
     s->cloud.agents = sh_agents_new(clock);
@@ -304,6 +307,7 @@ void sh_cloud_close(sh_cloud *cloud)
     for (size_t i = 0; i < s->started; i++)
         pthread_join(s->threads[i], NULL);
     sh_lambda_close(cloud);
+    sh_lambda_queue_close(cloud);
     sh_express_free(cloud->express);
     sh_rules_close(cloud);
     sh_flow_cache_free(cloud->flows);

@@ -29,6 +29,7 @@ enum {
     SH_WAKE_MAPS = 1 << 10,      /* runs of distributed Map states */
     SH_WAKE_LIFECYCLE = 1 << 11, /* s3_expire.c */
     SH_WAKE_FUNCTIONS = 1 << 18, /* whoever has invocations waiting for a place (lambda_run.h) */
+    SH_WAKE_OUTSIDE = 1 << 20,   /* events_outside.c: calls of API destinations, dead letters */
     SH_WAKE_NODES = 1 << 17,     /* ssm_watch.c */
     SH_WAKE_AGENT = 1 << 16,     /* agent_own.c: nobody does, but for the end of the server */
 };
@@ -62,6 +63,7 @@ typedef struct sh_cloud {
     unsigned char token_key[32];              /* states_token.c: signs the tokens of tasks */
     struct sh_wakeups *wakeups;
     struct sh_lambda *lambda;         /* lambda_run.h */
+    struct sh_fn_flights *flights;    /* lambda_queue.c: invocations that are under way */
     struct sh_flow_cache *flows;      /* states_cache.c: parsed definitions */
     struct sh_holds *holds;           /* hold.c: calls whose answer comes later */
     struct sh_agents *agents;         /* agent.h: nodes that ask for work */
@@ -69,6 +71,8 @@ typedef struct sh_cloud {
     struct sh_express_table *express; /* states_express.c */
     struct sh_iam *iam;               /* iam.h */
     struct sh_rules_cache *rules;     /* s3_rules.h */
+    uint64_t rules_looked;            /* events_trace.c */
+    bool states_wanted;
 } sh_cloud;
 
 /* Tells the runners named by SH_WAKE_* bits that there may be work. Call after the transaction has committed,
@@ -96,6 +100,7 @@ typedef struct sh_call {
     const json_t *in;     /* an object, borrowed */
     json_t *out;          /* an object, made by the action; owned by the caller of the action */
     sh_aws_error error;   /* set when the action failed */
+    struct sh_wire *wire; /* wire.h; NULL: no REST call */
     struct sh_hold *hold; /* hold.h; NULL: the caller cannot wait for an answer */
     void *kept;           /* what an action that is called again wants to find; the action frees it with its
                              answer */

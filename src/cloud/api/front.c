@@ -99,7 +99,8 @@ static bool is_s3(const front_call *call)
     bool target = sh_http_field_get(call->head, "x-amz-target") != NULL;
     const char *type = sh_http_field_get(call->head, "content-type");
     if (service && strcmp(service, "s3") != 0)
-        return !target && strcmp(service, "mediaconvert") != 0 && !sh_query_find(service);
+        return !target && strcmp(service, "mediaconvert") != 0 && strcmp(service, "lambda") != 0 &&
+               !sh_query_find(service);
     if (service)
         return true;
     bool form = type && strncmp(type, "application/x-www-form-urlencoded", 33) == 0 &&

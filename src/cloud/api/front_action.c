@@ -7,13 +7,14 @@
 #include "base/size.h"
 #include "cloud/api/authorize.h"
 #include "cloud/api/front_call.h"
+#include "cloud/api/lambda.h"
 #include "cloud/http/digest.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BODY_MAX = 8 << 20, QUERY_ANSWER_MAX = 32 << 20 };
+enum { BODY_MAX = 8 << 20, LAMBDA_BODY_MAX = 70167211 - 1, QUERY_ANSWER_MAX = 32 << 20 };
 
 /* ---- answers ---- */
 
@@ -23,20 +24,46 @@ static void json_headers(sh_http_request *http, const char *type)
     sh_http_add_field(http, "x-amzn-RequestId", sh_http_request_id(http));
 }
 
-static void json_refuse(sh_http_request *http, int status, const char *code, const char *message)
+static void refuse_with(sh_http_request *http, int status, const char *code, json_t *body, const char *type)
 {
-    char *text = NULL;
-    char *said = sh_arena_strdup(sh_http_request_arena(http), message ? message : "");
-    if (said)
-        sh_text_mend(said); /* it may quote what the client sent */
-    json_t *body = json_pack("{s:s, s:s}", "__type", code, "message", said ? said : "");
-    if (body)
-        text = json_dumps(body, JSON_COMPACT);
-    json_headers(http, "application/x-amz-json-1.1");
+    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    json_headers(http, type);
     sh_http_add_field(http, "x-amzn-ErrorType", code);
     sh_http_answer(http, status, text ? text : "{}", text ? strlen(text) : 2);
     free(text);
     json_decref(body);
+}
+
+static void json_refuse(sh_http_request *http, int status, const char *code, const char *message)
+{
+    char *said = sh_arena_strdup(sh_http_request_arena(http), message ? message : "");
+    if (said)
+        sh_text_mend(said); /* it may quote what the client sent */
+    refuse_with(http, status, code, json_pack("{s:s, s:s}", "__type", code, "message", said ? said : ""),
+                "application/x-amz-json-1.1");
+}
+
+/* Lambda's errors have a Type, and some of them a capital Message. */
+static void lambda_refuse(sh_http_request *http, int status, const char *code, const char *message)
+{
+    static const char *const capital[] = {"ResourceNotFoundException", "ServiceException",
+                                          "AccessDeniedException"};
+    bool large = false;
+    char *said = sh_arena_strdup(sh_http_request_arena(http), message ? message : "");
+    for (size_t i = 0; i < SH_COUNT(capital); i++)
+        large |= strcmp(capital[i], code) == 0;
+    if (said)
+        sh_text_mend(said);
+    json_t *body = json_pack("{s:s, s:s}", "Type", status < 500 ? "User" : "Service",
+                             large ? "Message" : "message", said ? said : "");
+    if (body && strcmp(code, "TooManyRequestsException") == 0)
+        json_object_set_new(body, "Reason", json_string("ReservedFunctionConcurrentInvocationLimitExceeded"));
+    refuse_with(http, status, code, body, "application/json");
+}
+
+static bool is_lambda(const front_call *call)
+{
+    return call->claim.service && strcmp(call->claim.service, "lambda") == 0;
 }
 
 /* In the shape of the protocol that the caller speaks. */
@@ -44,6 +71,8 @@ static void refuse(front_call *call, int status, const char *code, const char *m
 {
     if (call->query)
         sh_query_fail_with(call->http, call->query, status, code, message);
+    else if (is_lambda(call))
+        lambda_refuse(call->http, status, code, message);
     else
         json_refuse(call->http, status, code, message);
 }
@@ -134,11 +163,23 @@ static void answer_query(front_call *call, const sh_call *c)
     sh_buf_free(&out);
 }
 
+/* With the status and the fields of its route. */
+static void answer_rest(front_call *call, const sh_wire *wire, const char *text)
+{
+    size_t length = wire->answer ? wire->answer_length : wire->status == 204 ? 0 : strlen(text);
+    json_headers(call->http, wire->answer ? wire->type : "application/json");
+    for (size_t i = 0; i < wire->field_count; i++)
+        sh_http_add_field(call->http, wire->fields[i].name, wire->fields[i].value);
+    sh_http_answer(call->http, wire->status, wire->answer ? wire->answer : text, length);
+}
+
 static void answer_action(front_call *call, sh_call *c, int status)
 {
     char type[64];
     char *text = status == 0 && !call->query ? json_dumps(c->out, JSON_COMPACT) : NULL;
-    if (status < 0 && c->error.code) {
+    if (status == 0 && c->wire && text)
+        answer_rest(call, c->wire, text);
+    else if (status < 0 && c->error.code) {
         refuse(call, c->error.http_status ? c->error.http_status : 400, c->error.code, c->error.message);
     } else if (status == 0 && call->query && c->out) {
         answer_query(call, c);
@@ -209,6 +250,7 @@ static void begin_action(front_call *call, const sh_service *service, const sh_a
                             .principal = call->caller.arn,
                             .caller = &call->caller,
                             .in = in,
+                            .wire = call->wire.head ? &call->wire : NULL,
                             .hold = &call->hold};
     int status = sh_authorize_action(&call->later, service->name, action->name);
     if (status == 0) {
@@ -219,8 +261,35 @@ static void begin_action(front_call *call, const sh_service *service, const sh_a
     sh_front_end_action(call);
 }
 
+static void finish_lambda(front_call *call)
+{
+    bool raw = false, overflow;
+    int status = 200;
+    if (!sh_lambda_route(call->head->method, call->head->path, NULL, NULL, &status, &raw)) {
+        lambda_refuse(call->http, 404, "ResourceNotFoundException", "Lambda has no such operation here");
+        return;
+    }
+    json_t *in = raw ? json_object() : read_json(call->http);
+    if (!in)
+        return;
+    const sh_action *action =
+        sh_lambda_route(call->head->method, call->head->path, call->head->query, in, &status, &raw);
+    call->wire = (sh_wire){.head = call->head, .status = status};
+    if (raw)
+        call->wire.body = sh_http_body(call->http, &call->wire.length, &overflow);
+    if (action)
+        begin_action(call, &sh_service_lambda, action, in);
+    else
+        lambda_refuse(call->http, 400, "ValidationException", "the path or the query is not UTF-8");
+    json_decref(in);
+}
+
 static void finish_rest(front_call *call)
 {
+    if (is_lambda(call)) {
+        finish_lambda(call);
+        return;
+    }
     json_t *in = read_json(call->http);
     if (!in)
         return;
@@ -297,9 +366,15 @@ static void finish_signed(front_call *call)
     const char *message = NULL, *operation = NULL;
     const char *target = sh_http_field_get(call->head, "x-amz-target");
     const char *body = sh_http_body(call->http, &length, &overflow);
-    const sh_service *service = call->query ? call->query->service
-                                : target    ? service_of_target(target, &operation)
-                                            : &sh_service_mediaconvert;
+    const sh_service *service = call->query       ? call->query->service
+                                : target          ? service_of_target(target, &operation)
+                                : is_lambda(call) ? &sh_service_lambda
+                                                  : &sh_service_mediaconvert;
+    if (overflow && is_lambda(call)) {
+        lambda_refuse(call->http, 413, "RequestEntityTooLargeException",
+                      "Request must be smaller than 70167211 bytes for the operation");
+        return;
+    }
     if (overflow) {
         refuse(call, 413, "RequestEntityTooLargeException", "the request is larger than 8 MiB");
         return;
@@ -336,7 +411,7 @@ void sh_front_begin_action(front_call *call)
     if (fault)
         refuse_auth(call, fault, message);
     else /* strangers have no memory here */
-        sh_http_keep_body(call->http, BODY_MAX);
+        sh_http_keep_body(call->http, is_lambda(call) ? LAMBDA_BODY_MAX : BODY_MAX);
 }
 
 void sh_front_finish_action(front_call *call)

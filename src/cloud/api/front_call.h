@@ -6,6 +6,7 @@
 #include "cloud/api/hold.h"
 #include "cloud/api/query.h"
 #include "cloud/api/s3.h"
+#include "cloud/api/wire.h"
 #include "cloud/http/sigv2.h"
 #include "cloud/http/sigv4.h"
 
@@ -29,6 +30,7 @@ typedef struct front_call {
     const sh_action *action;
     json_t *in;
     sh_call later;
+    sh_wire wire; /* of a REST call; head NULL: it is none */
     sh_hold hold;
 } front_call;
 

@@ -19,12 +19,12 @@ bool sh_lambda_path(const char *path);
 
 /* A service of AWS asks for an asynchronous invocation. */
 typedef struct sh_lambda_event {
-    const char *function;   /* ARN, with or without qualifier */
-    const char *service;    /* "events.amazonaws.com": is to be allowed by the function's resource policy */
-    const char *source_arn; /* aws:SourceArn: the rule, the bucket */
+    const char *function;    /* ARN, with or without qualifier */
+    const char *service;     /* "events.amazonaws.com": is to be allowed by the function's resource policy */
+    const char *source_arn;  /* aws:SourceArn: the rule, the bucket */
     const sh_caller *caller; /* acts instead of a service (a session of a role): is to be allowed by its
                                 policies; NULL: `service` asks */
-    const char *payload;    /* JSON text */
+    const char *payload;     /* JSON text */
     size_t length;
     const char *trace; /* of what led to it, for loops: X-Ray header of the invocation before, or NULL */
 } sh_lambda_event;
@@ -43,5 +43,7 @@ bool sh_lambda_is_arn(const sh_cloud *cloud, const char *arn);
 
 /* The runner: queue, notifications of buckets, tasks of executions. */
 int sh_lambda_queue_run(sh_cloud *cloud);
+int sh_lambda_queue_open(sh_cloud *cloud, sh_err *err); /* before the runners start */
+void sh_lambda_queue_close(sh_cloud *cloud);            /* when nothing is under way any more; NULL is fine */
 
 #endif

@@ -3,14 +3,16 @@
 #include "base/log.h"
 #include "cloud/api/cloud.h"
 #include "cloud/api/iam.h"
+#include "cloud/api/lambda.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 const sh_service *const sh_services[] = {
-    &sh_service_states, &sh_service_events, &sh_service_ssm, &sh_service_mediaconvert,
-    &sh_service_logs,   &sh_service_iam,    &sh_service_sts, NULL,
+    &sh_service_states,       &sh_service_events, &sh_service_ssm,
+    &sh_service_mediaconvert, &sh_service_logs,   &sh_service_iam,
+    &sh_service_sts,          &sh_service_lambda, NULL,
 };
 
 const sh_service *sh_service_find(const char *name)

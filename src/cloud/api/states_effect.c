@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/size.h"
 #include "cloud/api/keys.h"
+#include "cloud/api/lambda_task.h"
 #include "cloud/api/s3_authorize.h"
 
 #include <stdarg.h>
@@ -165,9 +166,10 @@ int sh_effect_or_task(sh_cloud *cloud, const sh_actor *actor, const sh_flow_reso
     sh_arena *arena = sh_arena_new(CALL_MEMORY);
     if (!arena)
         return sh_fail(err, SH_E_MEMORY, "no memory for a task");
-    int status = sh_effect_find(resource)
-                     ? sh_effect_call(cloud, arena, actor, resource, parameters, &answer, err)
-                     : sh_task_call(cloud, arena, actor, resource, parameters, &answer, err);
+    int status =
+        sh_fn_task_is(resource)    ? sh_fn_task_call(cloud, arena, actor, resource, parameters, &answer, err)
+        : sh_effect_find(resource) ? sh_effect_call(cloud, arena, actor, resource, parameters, &answer, err)
+                                   : sh_task_call(cloud, arena, actor, resource, parameters, &answer, err);
     if (status == 0) {
         sh_flow_event event = {
             .kind = SH_FLOW_TASK_FAILED, .task = task, .error = answer.error, .cause = answer.cause};

@@ -13,6 +13,7 @@
 #include "base/size.h"
 #include "cloud/api/authorize.h"
 #include "cloud/api/keys.h"
+#include "cloud/api/lambda_task.h"
 #include "cloud/api/states.h"
 #include "cloud/api/states_api.h"
 #include "cloud/api/states_effect.h"
@@ -207,9 +208,7 @@ bool sh_task_supported(const sh_flow_resource *resource, char *why, size_t size)
     const integration *row = find_optimized(resource);
     if (resource->kind == SH_FLOW_MAP_RUN)
         return true;
-    if (resource->kind == SH_FLOW_LAMBDA)
-        snprintf(why, size, "Lambda functions are not run by this server yet");
-    else if (resource->kind == SH_FLOW_ACTIVITY)
+    if (resource->kind == SH_FLOW_ACTIVITY || sh_fn_task_is(resource))
         return true;
     else if (resource->kind == SH_FLOW_OPTIMIZED && (!row || !(row->patterns & PATTERN(resource->pattern))))
         snprintf(why, size, "this server has no such optimized integration");
@@ -223,12 +222,14 @@ bool sh_task_supported(const sh_flow_resource *resource, char *why, size_t size)
 
 bool sh_task_elsewhere(const sh_flow_resource *resource)
 {
-    return resource->kind == SH_FLOW_ACTIVITY || sh_effect_find(resource) != NULL;
+    return resource->kind == SH_FLOW_ACTIVITY || sh_fn_task_is(resource) || sh_effect_find(resource) != NULL;
 }
 
 int sh_task_hand_over(sh_cloud *cloud, const sh_flow_resource *resource, sh_wait *wait,
                       const json_t *parameters, sh_err *err)
 {
+    if (sh_fn_task_is(resource))
+        return sh_fn_task_queue(cloud, resource, wait, parameters, err);
     return resource->kind == SH_FLOW_ACTIVITY ? sh_activity_queue(cloud, resource, wait, parameters, err)
                                               : sh_effect_queue(cloud, resource, wait, parameters, err);
 }

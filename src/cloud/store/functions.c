@@ -3,6 +3,8 @@
 #include "cloud/store/schema.h"
 #include "cloud/store/take.h"
 
+#include <string.h>
+
 const char sh_schema_functions[] =
     "CREATE TABLE IF NOT EXISTS functions (name TEXT NOT NULL, kind INTEGER NOT NULL, id TEXT NOT NULL,"
     " place INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (name, kind, id)) WITHOUT ROWID;"
@@ -97,30 +99,59 @@ int sh_fn_queue_add(sh_db *db, const sh_fn_queued *q, sh_err *err)
 }
 
 typedef struct queue_walk {
+    sh_take take;
     sh_fn_queued_fn fn;
     void *opaque;
+    sh_fn_queued *one;
 } queue_walk;
+
+static void keep_payload(queue_walk *walk, const sh_row *row)
+{
+    size_t length;
+    const void *bytes = sh_row_blob(row, 8, &length);
+    char *copy = sh_arena_alloc(walk->take.arena, length + 1);
+    walk->take.failed |= !copy;
+    if (copy && length)
+        memcpy(copy, bytes, length);
+    walk->one->payload = copy;
+    walk->one->length = length;
+}
 
 static int take_queued(void *opaque, const sh_row *row)
 {
     queue_walk *walk = opaque;
     sh_fn_queued item = {.id = sh_row_int(row, 0),
-                         .name = sh_row_text(row, 1),
-                         .qualifier = sh_row_text(row, 2),
-                         .request_id = sh_row_text(row, 3),
-                         .context = sh_row_text(row, 4),
-                         .attempts = sh_row_int(row, 6),
-                         .first_ms = sh_row_int(row, 7),
-                         .due_ms = sh_row_int(row, 8)};
-    item.payload = sh_row_blob(row, 5, &item.length);
-    return walk->fn(walk->opaque, &item);
+                         .name = sh_take_text(&walk->take, row, 1),
+                         .qualifier = sh_take_text(&walk->take, row, 2),
+                         .request_id = sh_take_text(&walk->take, row, 3),
+                         .context = sh_take_text(&walk->take, row, 4),
+                         .attempts = sh_row_int(row, 5),
+                         .first_ms = sh_row_int(row, 6),
+                         .due_ms = sh_row_int(row, 7)};
+    walk->take.found = true;
+    if (walk->fn)
+        return walk->fn(walk->opaque, &item);
+    *walk->one = item;
+    keep_payload(walk, row);
+    return 1;
+}
+
+int sh_fn_queue_get(sh_db *db, sh_arena *arena, int64_t id, sh_fn_queued *out, sh_err *err)
+{
+    queue_walk walk = {.take = {.arena = arena}, .one = out};
+    int status = sh_db_each(db, err,
+                            "SELECT id, name, qualifier, request_id, context, attempts, first_ms, due_ms,"
+                            " payload FROM function_queue WHERE id = ?1",
+                            take_queued, &walk, "i", id);
+    return sh_take_end(&walk.take, status, "an invocation", err, "no invocation is queued as %lld",
+                       (long long)id);
 }
 
 int sh_fn_queue_due(sh_db *db, int64_t now_ms, int64_t limit, sh_fn_queued_fn fn, void *opaque, sh_err *err)
 {
-    queue_walk walk = {fn, opaque};
+    queue_walk walk = {.fn = fn, .opaque = opaque};
     return sh_db_each(db, err,
-                      "SELECT id, name, qualifier, request_id, context, payload, attempts, first_ms, due_ms"
+                      "SELECT id, name, qualifier, request_id, context, attempts, first_ms, due_ms"
                       " FROM function_queue WHERE due_ms <= ?1 ORDER BY due_ms, id LIMIT ?2",
                       take_queued, &walk, "ii", now_ms, limit);
 }

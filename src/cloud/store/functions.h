@@ -62,9 +62,11 @@ typedef struct sh_fn_queued {
 } sh_fn_queued;
 
 int sh_fn_queue_add(sh_db *db, const sh_fn_queued *item, sh_err *err);
-/* Those due, the longest due first; payload is borrowed until fn returns. */
+/* Those due, the longest due first, without their payloads. */
 typedef int (*sh_fn_queued_fn)(void *opaque, const sh_fn_queued *item);
 int sh_fn_queue_due(sh_db *db, int64_t now_ms, int64_t limit, sh_fn_queued_fn fn, void *opaque, sh_err *err);
+/* With its payload; all in the arena. SH_E_NOT_FOUND. */
+int sh_fn_queue_get(sh_db *db, sh_arena *arena, int64_t id, sh_fn_queued *out, sh_err *err);
 int sh_fn_queue_retry(sh_db *db, int64_t id, int64_t attempts, int64_t due_ms, sh_err *err);
 int sh_fn_queue_remove(sh_db *db, int64_t id, sh_err *err);
 int sh_fn_queue_next(sh_db *db, int64_t after_ms, int64_t *due_ms, sh_err *err); /* -1: none */
