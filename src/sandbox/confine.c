@@ -5,7 +5,6 @@
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <sched.h>
@@ -101,18 +100,8 @@ static void drop_capabilities(void)
         sandbox_fail("the capabilities cannot be given up");
 }
 
-/* When the machine has no memory left, what runs here is the first to go. */
-static void go_first(void)
-{
-    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (fd < 0 || write(fd, "1000", 4) != 4)
-        sandbox_fail("the sandbox cannot be put before the machine's other programs");
-    close(fd);
-}
-
 void sandbox_confine(const sandbox *s)
 {
-    go_first();
     if (s->data)
         limit(RLIMIT_DATA, s->data << 20, "memory");
     limit(RLIMIT_CORE, 0, "cores");
