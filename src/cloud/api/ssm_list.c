@@ -38,8 +38,10 @@ static void put_counts(int *status, json_t *json, const sh_invocation *row)
 /* What both kinds of entry end with: `json`, or NULL when a field could not be put. */
 static json_t *finished(json_t *json, json_t *request, int status)
 {
+    json_t *logs = json_object_get(request, "CloudWatchOutputConfig");
     sh_put(&status, json, "CloudWatchOutputConfig",
-           json_pack("{s:s, s:b}", "CloudWatchLogGroupName", "", "CloudWatchOutputEnabled", 0));
+           logs ? json_incref(logs)
+                : json_pack("{s:s, s:b}", "CloudWatchLogGroupName", "", "CloudWatchOutputEnabled", 0));
     json_decref(request);
     if (status < 0) {
         json_decref(json);

@@ -7,6 +7,7 @@
 #include "cloud/api/keys.h"
 #include "cloud/api/ssm.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +17,8 @@
 
 typedef struct sending {
     const char *document_version, *comment, *max_concurrency, *max_errors;
-    const char *bucket, *prefix, *role;
+    const char *bucket, *prefix, *role, *log_group;
+    bool logs;
     const json_t *instances, *targets, *parameters;
     int64_t deliver_s, execution_s;
 } sending;
@@ -203,17 +205,32 @@ static int read_output(sh_call *call, sending *s)
 static int refuse_unsupported(sh_call *call)
 {
     const json_t *notify = json_object_get(call->in, "NotificationConfig");
-    const json_t *logs = json_object_get(call->in, "CloudWatchOutputConfig");
     const json_t *alarms = json_object_get(call->in, "AlarmConfiguration");
     const char *topic = json_string_value(json_object_get(notify, "NotificationArn"));
     if (topic && *topic)
         return sh_call_fail(call, 400, "InvalidNotificationConfig",
                             "notifications by SNS are not supported: use an EventBridge rule");
-    if (json_is_true(json_object_get(logs, "CloudWatchOutputEnabled")))
-        return sh_call_fail(call, 400, "ValidationException",
-                            "CloudWatchOutputConfig is not supported: use OutputS3BucketName");
     if (json_array_size(json_object_get(alarms, "Alarms")) > 0)
         return sh_call_fail(call, 400, "ValidationException", "AlarmConfiguration is not supported");
+    return 0;
+}
+
+static int read_logs(sh_call *call, sending *s)
+{
+    const json_t *logs = json_object_get(call->in, "CloudWatchOutputConfig");
+    const char *group = json_string_value(json_object_get(logs, "CloudWatchLogGroupName"));
+    size_t length = group ? strlen(group) : 0;
+    s->logs = json_is_true(json_object_get(logs, "CloudWatchOutputEnabled"));
+    s->log_group = group ? group : "";
+    if (s->logs && call->cloud->settings.in_process)
+        return sh_call_fail(call, 400, "ValidationException",
+                            "CloudWatchOutputConfig needs the agent of the node, spyhop-agent, which is not "
+                            "installed: use OutputS3BucketName");
+    for (size_t i = 0; i < length; i++)
+        if (length > 512 || (!isalnum((unsigned char)group[i]) && !strchr("._-/#", group[i])))
+            return sh_call_fail(call, 400, "ValidationException",
+                                "CloudWatchLogGroupName is '%s'; it has 1 to 512 letters, digits, . _ - / #",
+                                group);
     return 0;
 }
 
@@ -227,7 +244,7 @@ static int read_call(sh_call *call, sending *s)
         (status = sh_arg_int(call, "TimeoutSeconds", 30, 2592000, TIMEOUT_DEFAULT, &s->deliver_s)) < 0 ||
         (status = check_share(call, "MaxConcurrency", &s->max_concurrency, "50")) < 0 ||
         (status = check_share(call, "MaxErrors", &s->max_errors, "0")) < 0 ||
-        (status = refuse_unsupported(call)) < 0)
+        (status = refuse_unsupported(call)) < 0 || (status = read_logs(call, s)) < 0)
         return status;
     return read_output(call, s);
 }
@@ -254,6 +271,9 @@ static char *request_text(const sending *s)
     sh_put_text(&status, r, "MaxErrors", s->max_errors);
     sh_put_text(&status, r, "OutputS3BucketName", s->bucket ? s->bucket : "");
     sh_put_text(&status, r, "OutputS3KeyPrefix", s->prefix ? s->prefix : "");
+    sh_put(
+        &status, r, "CloudWatchOutputConfig",
+        json_pack("{s:s, s:b}", "CloudWatchLogGroupName", s->log_group, "CloudWatchOutputEnabled", s->logs));
     sh_put_text(&status, r, "ServiceRole", s->role ? s->role : "");
     char *text = status < 0 ? NULL : json_dumps(r, JSON_COMPACT);
     json_decref(r);
