@@ -115,6 +115,45 @@ class Agents(AgentCase):
         self.assertEqual(os.listdir(os.path.join(self.server.data, "outputs")), [])
         self.refused((400, "NotHanded"), self.agent.output(command, "stdout", b"late"))
 
+    def test_output_to_logs(self):
+        command = self.command(CloudWatchOutputConfig={"CloudWatchOutputEnabled": True})
+        run, = self.agent.take()
+        self.assertTrue(run["keep_output"])
+        self.agent.output(command, "stdout", "eins\n\nzw\u00f6lf\n".encode() + b"\xff\n")
+        self.agent.output(command, "stderr", b"oops")
+        self.server.iam("PutRolePolicy", RoleName="SpyhopNode", PolicyName="logs", PolicyDocument=json.dumps({
+            "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}]}))
+        self.agent.report(command, stdout="eins\n\nzw\u00f6lf\n")
+        self.assertEqual(self.look(command)["CloudWatchOutputConfig"]["CloudWatchOutputEnabled"], True)
+        logs = self.server.client("logs")
+        stream = "%s/%s/aws-runShellScript/" % (command, self.server.instance_id)
+        lines = {name: [e["message"] for e in logs.get_log_events(
+            logGroupName="/aws/ssm/AWS-RunShellScript", logStreamName=stream + name)["events"]]
+                 for name in ("stdout", "stderr")}
+        self.assertEqual(lines["stderr"], ["oops"])
+        self.assertEqual(lines["stdout"][:2], ["eins", "zw\u00f6lf"])
+
+    def test_output_that_may_not_be_written(self):
+        self.server.iam("PutRolePolicy", RoleName="SpyhopNode", PolicyName="no", PolicyDocument=json.dumps({
+            "Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "logs:*", "Resource": "*"}]}))
+        command = self.command(CloudWatchOutputConfig={"CloudWatchOutputEnabled": True, "CloudWatchLogGroupName": "g"})
+        self.agent.take()
+        self.agent.output(command, "stdout", b"x\n")
+        self.agent.report(command, stdout="x\n")
+        row = self.look(command)
+        self.assertEqual((row["Status"], row["StandardOutputContent"]), ("Success", "x\n"))
+        self.assertIn("not authorized to perform: logs:PutLogEvents", row["StandardErrorContent"])
+
+    def test_metrics(self):
+        self.agent.post("poll", self.agent.poll_body(), key=Ed25519PrivateKey.generate())
+        self.agent.poll_in_thread().join(0.2)
+        with urllib.request.urlopen(self.server.endpoint + "/_spyhop/metrics", timeout=30) as answer:
+            text = answer.read().decode()
+        for line in ('spyhop_nodes{state="online"} 1', 'spyhop_nodes{state="silent"} 0',
+                     'spyhop_node_workers{node="%s"} 5' % self.server.instance_id):
+            self.assertIn(line + "\n", text)
+        self.assertRegex(text, r"spyhop_agent_refused_total [1-9]")
+
     def test_output_bounds(self):
         s3 = self.server.client("s3")
         s3.create_bucket(Bucket="bounds")

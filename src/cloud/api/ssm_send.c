@@ -16,6 +16,7 @@
 #define EXECUTION_MAX 172800
 
 typedef struct sending {
+    const char *instance; /* the node */
     const char *document_version, *comment, *max_concurrency, *max_errors;
     const char *bucket, *prefix, *role, *log_group;
     bool logs;
@@ -46,7 +47,15 @@ static int read_document(sh_call *call, sending *s)
     return 0;
 }
 
-static int check_instances(sh_call *call, const json_t *list)
+static bool is_node(sh_call *call, const char *id)
+{
+    sh_node_row row;
+    sh_err err = {0};
+    return strcmp(id, call->cloud->settings.instance_id) == 0 ||
+           sh_node_get(call->cloud->db, call->arena, id, &row, &err) == 0;
+}
+
+static int check_instances(sh_call *call, sending *s, const json_t *list)
 {
     size_t index;
     const json_t *item;
@@ -55,17 +64,20 @@ static int check_instances(sh_call *call, const json_t *list)
         const char *id = json_string_value(item);
         if (!id)
             return sh_call_fail(call, 400, "SerializationException", "an instance id is not a string");
-        if (strcmp(id, call->cloud->settings.instance_id) != 0)
+        if (!is_node(call, id))
             return sh_call_fail(call, 400, "InvalidInstanceId",
                                 "Instances [[%s]] not in a valid state for account %s", id,
                                 call->cloud->settings.account);
-        if (index > 0)
+        if (s->instance && strcmp(s->instance, id) == 0)
             return sh_call_fail(call, 400, "DuplicateInstanceId", "instance %s is given twice", id);
+        if (s->instance)
+            return sh_call_fail(call, 400, "ValidationException", "a command goes to one node at a time");
+        s->instance = id;
     }
     return 0;
 }
 
-static int check_target(sh_call *call, const json_t *target)
+static int check_target(sh_call *call, sending *s, const json_t *target)
 {
     const char *key = json_string_value(json_object_get(target, "Key"));
     const json_t *values = json_object_get(target, "Values");
@@ -74,7 +86,7 @@ static int check_target(sh_call *call, const json_t *target)
                             "the target key '%s' is not supported: use InstanceIds", key ? key : "");
     if (!json_is_array(values) || json_array_size(values) == 0)
         return sh_call_fail(call, 400, "InvalidTarget", "the target InstanceIds has no values");
-    return check_instances(call, values);
+    return check_instances(call, s, values);
 }
 
 static int read_targets(sh_call *call, sending *s)
@@ -90,8 +102,8 @@ static int read_targets(sh_call *call, sending *s)
                             "give the nodes either as InstanceIds or as Targets");
     if (targets > 1)
         return sh_call_fail(call, 400, "InvalidTarget", "only one target is supported");
-    return instances ? check_instances(call, s->instances)
-                     : check_target(call, json_array_get(s->targets, 0));
+    return instances ? check_instances(call, s, s->instances)
+                     : check_target(call, s, json_array_get(s->targets, 0));
 }
 
 static int check_strings(sh_call *call, const char *name, const json_t *list)
@@ -293,7 +305,7 @@ int sh_ssm_send_command(sh_call *call)
         return sh_out_done(call, SH_E_MEMORY);
     sh_uuid(id);
     sh_invocation row = {.id = id,
-                         .instance = call->cloud->settings.instance_id,
+                         .instance = s.instance,
                          .document = SH_SSM_DOCUMENT,
                          .comment = s.comment ? s.comment : "",
                          .request = request,
