@@ -10,6 +10,7 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -128,6 +129,14 @@ static int take_all(unpacking *u, sh_err *err)
     }
 }
 
+/* The server's mask hides files from others; a function runs as another user. */
+static int open_to_all(const char *path, const struct stat *st, int kind, struct FTW *where)
+{
+    (void)kind, (void)where;
+    bool runs = S_ISDIR(st->st_mode) || (st->st_mode & S_IXUSR);
+    return chmod(path, runs ? 0755 : 0644);
+}
+
 static int sync_folder(const char *folder, sh_err *err)
 {
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -149,6 +158,8 @@ int sh_fn_unpack(const void *zip, size_t length, const char *folder, int64_t *to
         status = take_all(&u, err);
     if (status == 0 && u.files == 0)
         status = sh_fail(err, SH_E_FORMAT, "the archive is empty");
+    if (status == 0 && nftw(folder, open_to_all, 16, FTW_PHYS) != 0)
+        status = sh_fail_errno(err, errno, "cannot open %s to functions", folder);
     if (status == 0)
         status = sync_folder(folder, err);
     if (status == 0)
