@@ -97,7 +97,7 @@ static void test_two_targets(void **state)
     assert_int_equal(executions(b, "m", NULL, 0), 2);
 }
 
-static int take_failed(void *opaque, const sh_delivery *d)
+static int take_failed(void *opaque, const sh_dispatch *d)
 {
     snprintf(opaque, 512, "%s/%s/%d/%s", d->rule, d->target_id, (int)d->attempts, d->reason);
     return 1;
@@ -114,7 +114,7 @@ static void test_hopeless_target(void **state)
     add_event(b);
     bed_pump(b);
     assert_int_equal(executions(b, "m", NULL, 0), 1);
-    assert_int_equal(sh_delivery_failed(b->cloud->db, 1, take_failed, reason, NULL), 0);
+    assert_int_equal(sh_dispatch_failed(b->cloud->db, 1, take_failed, reason, NULL), 0);
     assert_non_null(strstr(reason, "r/gone/1/StateMachineDoesNotExist"));
     assert_int_equal(sh_events_pump(b->cloud, &next_ms, NULL), 0);
     assert_int_equal(next_ms, -1);
@@ -132,7 +132,7 @@ static void test_template_without_json(void **state)
     add_event(b);
     bed_pump(b);
     assert_int_equal(executions(b, "m", NULL, 0), 0);
-    assert_int_equal(sh_delivery_failed(b->cloud->db, 1, take_failed, reason, NULL), 0);
+    assert_int_equal(sh_dispatch_failed(b->cloud->db, 1, take_failed, reason, NULL), 0);
     assert_non_null(strstr(reason, "InvalidExecutionInput"));
 }
 
@@ -144,7 +144,7 @@ static void test_late_delivery(void **state)
     char text[2048];
     make(b, "m");
     snprintf(text, sizeof(text), "%s", quoted(TARGET("t", "m", "")));
-    sh_delivery late = {.event = quoted(event),
+    sh_dispatch late = {.event = quoted(event),
                         .rule = "r",
                         .target_id = "t",
                         .target = text,
@@ -152,7 +152,7 @@ static void test_late_delivery(void **state)
                         .attempts = 1,
                         .first_ms = b->now_ms,
                         .due_ms = b->now_ms + 2000};
-    assert_int_equal(sh_delivery_add(b->cloud->db, &late, NULL), 0);
+    assert_int_equal(sh_dispatch_add(b->cloud->db, &late, NULL), 0);
     assert_int_equal(sh_events_pump(b->cloud, &next_ms, NULL), 0);
     assert_int_equal(next_ms, late.due_ms);
     assert_int_equal(executions(b, "m", NULL, 0), 0);
@@ -211,7 +211,7 @@ static void test_refusals(void **state)
 {
     bed *b = *state;
     refused(b, "PutRule", RULE("r", "{\\'source\\':\\'aws.s3\\'}"), "InvalidEventPatternException");
-    refused(b, "PutRule", "{'Name':'r','ScheduleExpression':'rate(1 minute)'}", "ValidationException");
+    refused(b, "PutRule", "{'Name':'r','ScheduleExpression':'rate(1 minutes)'}", "ValidationException");
     refused(b, "PutRule", "{'Name':'r'}", "ValidationException");
     refused(b, "PutRule", "{'Name':'a b','EventPattern':'{}'}", "ValidationException");
     refused(b, "PutRule", "{'Name':'r','EventPattern':'{}','EventBusName':'mine'}",

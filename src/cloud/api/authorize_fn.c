@@ -135,6 +135,23 @@ static void put_pattern(sh_context *c, const char *key, const json_t *pattern, c
         sh_context_put_list(c, key, values, count);
 }
 
+/* The rule of another bus is rule/BUS/NAME. */
+static const char *on_its_bus(sh_call *call, const char *resource)
+{
+    const char *given = text_of(call->in, "EventBusName"), *slash = strchr(resource, '/');
+    const char *bus = given && strncmp(given, "arn:", 4) == 0 ? strrchr(given, '/') : NULL;
+    bus = bus ? bus + 1 : given;
+    if (!bus || !slash || strcmp(bus, "default") == 0)
+        return resource;
+    return sh_arena_printf(call->arena, "%.*s/%s%s", (int)(slash - resource), resource, bus, slash);
+}
+
+int sh_ask_rule(sh_call *call, const char *action, const char *resource)
+{
+    resource = on_its_bus(call, resource);
+    return resource ? sh_authorize_one(call, action, resource, NULL, 0) : no_memory(call);
+}
+
 static int ask_rule(sh_call *call, const char *action, const char *resource)
 {
     const char *sources[VALUES_MAX], *types[VALUES_MAX];
@@ -143,7 +160,8 @@ static int ask_rule(sh_call *call, const char *action, const char *resource)
     json_t *pattern = text ? json_loads(text, 0, NULL) : NULL;
     put_pattern(&context, "events:source", pattern, "source", sources);
     put_pattern(&context, "events:detail-type", pattern, "detail-type", types);
-    int status = sh_ask_with(call, action, resource, &context);
+    resource = on_its_bus(call, resource);
+    int status = resource ? sh_ask_with(call, action, resource, &context) : no_memory(call);
     json_decref(pattern);
     return status;
 }
@@ -177,6 +195,8 @@ int sh_ask_targets(sh_call *call, const char *action, const char *resource)
             arns[count++] = text_of(target, "Arn");
     }
     sh_context_put_list(&context, "events:TargetArn", arns, count);
+    if (!(resource = on_its_bus(call, resource)))
+        return no_memory(call);
     int status = sh_authorize_one(call, action, resource, context.keys, context.count);
     json_array_foreach(targets, index, target)
     {

@@ -30,6 +30,7 @@ int sh_ask_machine(sh_call *call, const char *action, const char *resource);
 int sh_ask_token(sh_call *call, const char *action, const char *resource);
 int sh_ask_command(sh_call *call, const char *action, const char *resource);
 int sh_ask_events(sh_call *call, const char *action, const char *resource);
+int sh_ask_rule(sh_call *call, const char *action, const char *resource);
 int sh_ask_targets(sh_call *call, const char *action, const char *resource);
 int sh_ask_parameter(sh_call *call, const char *action, const char *resource); /* authorize_parameter.c */
 int sh_ask_job(sh_call *call, const char *action, const char *resource);

@@ -39,10 +39,10 @@
 typedef int (*runner_fn)(sh_cloud *cloud);
 
 static const runner_fn runners[] = {
-    sh_flows_run,      sh_events_run,     sh_commands_run, sh_mcjobs_run,    sh_holds_run,
-    sh_express_runner, sh_express_runner, sh_effects_run,  sh_maps_run,      sh_upkeep_run,
-    sh_lifecycle_run,  sh_agent_own_run,  sh_nodes_run,    sh_lambda_runner,
-    sh_lambda_queue_run,
+    sh_flows_run, sh_events_run,     sh_commands_run,     sh_mcjobs_run,
+    sh_holds_run, sh_express_runner, sh_express_runner,   sh_effects_run,
+    sh_maps_run,  sh_upkeep_run,     sh_lifecycle_run,    sh_agent_own_run,
+    sh_nodes_run, sh_lambda_runner,  sh_lambda_queue_run, sh_events_outside_run,
 };
 
 /* A thread in sh_cloud_wait. */

@@ -147,11 +147,12 @@ int sh_call_fail(sh_call *call, int http_status, const char *code, const char *f
 int sh_call_fail_internal(sh_call *call, const sh_err *err);
 
 /* Runners. Each is a thread that loops on sh_cloud_wait until the server ends. */
-int sh_flows_run(sh_cloud *cloud);    /* states_runner.c: steps executions */
-int sh_events_run(sh_cloud *cloud);   /* events.c: delivers the outbox */
-int sh_commands_run(sh_cloud *cloud); /* ssm_runner.c */
-int sh_nodes_run(sh_cloud *cloud);    /* ssm_watch.c */
-int sh_mcjobs_run(sh_cloud *cloud);   /* mediaconvert_runner.c */
+int sh_flows_run(sh_cloud *cloud);          /* states_runner.c: steps executions */
+int sh_events_run(sh_cloud *cloud);         /* events_deliver.c: delivers the outbox */
+int sh_events_outside_run(sh_cloud *cloud); /* events_outside.c */
+int sh_commands_run(sh_cloud *cloud);       /* ssm_runner.c */
+int sh_nodes_run(sh_cloud *cloud);          /* ssm_watch.c */
+int sh_mcjobs_run(sh_cloud *cloud);         /* mediaconvert_runner.c */
 
 /* Opens the data folder, the database and the keys, without starting anything. */
 int sh_cloud_open(sh_cloud **out, const sh_cloud_settings *settings, const sh_clock *clock, sh_err *err);

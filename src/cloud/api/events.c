@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define ENTRIES_MAX 10
-#define ENTRY_BYTES (256 * 1024)
+#define ENTRY_BYTES SH_EVENT_BYTES
 #define SECONDS_MAX 253402300799.0 /* end of the year 9999 */
 
 /* ---- PutEvents ---- */
@@ -39,9 +39,17 @@ static json_t *read_detail(const json_t *entry, entry_error *error)
     return detail;
 }
 
-static void check_entry(const sh_cloud *cloud, const json_t *entry, entry_error *error)
+/* NULL: there is no such bus. */
+static const char *bus_of(const sh_call *call, const json_t *entry)
 {
-    const char *source = text_of(entry, "Source"), *bus = text_of(entry, "EventBusName");
+    const char *given = text_of(entry, "EventBusName");
+    const char *bus = given ? sh_events_bus_name(call->cloud, call->arena, given) : "default";
+    return bus && sh_events_bus_exists(call->cloud, bus, call->arena) ? bus : NULL;
+}
+
+static void check_entry(const sh_call *call, const json_t *entry, entry_error *error)
+{
+    const char *source = text_of(entry, "Source");
     const json_t *resources = json_object_get(entry, "Resources");
     if (!source || !*source)
         *error = (entry_error){"InvalidArgument",
@@ -52,9 +60,9 @@ static void check_entry(const sh_cloud *cloud, const json_t *entry, entry_error 
         *error =
             (entry_error){"InvalidArgument",
                           "Parameter DetailType is not valid. Reason: DetailType is a required argument."};
-    else if (bus && !sh_events_is_default_bus(cloud, bus))
-        *error = (entry_error){"ResourceNotFoundException",
-                               "Event bus does not exist: this server has only default."};
+    else if (!bus_of(call, entry))
+        *error = (entry_error){"InvalidArgument",
+                               "Parameter EventBusName is not valid. Reason: it does not exist."};
     else if (resources && !json_is_array(resources))
         *error = (entry_error){"InvalidArgument", "Parameter Resources is not valid. Reason: not a list."};
 }
@@ -81,11 +89,19 @@ static json_t *make_event(const sh_call *call, const json_t *entry, const char *
                      resources ? json_incref(resources) : json_array(), "detail", detail);
 }
 
+/* The entry's own, or that of the request. */
+static const char *trace_of(const json_t *entry)
+{
+    const char *given = text_of(entry, "TraceHeader");
+    return given && strlen(given) <= 500 ? given : sh_trace();
+}
+
 static int store_event(sh_call *call, const json_t *entry, const char *id, json_t *detail, sh_err *err)
 {
     json_t *event = make_event(call, entry, id, detail);
     char *text = event ? sh_flow_text(event) : NULL;
-    int status = text ? sh_outbox_add(call->cloud->db, text, err)
+    const sh_outbox_entry row = {.event = text, .bus = bus_of(call, entry), .trace = trace_of(entry)};
+    int status = text ? sh_outbox_put(call->cloud->db, &row, err)
                       : sh_fail(err, SH_E_MEMORY, "no memory for an event");
     free(text);
     json_decref(event);
@@ -99,7 +115,7 @@ static int put_entry(sh_call *call, const json_t *entry, json_t *answers, int *r
     entry_error error = {0};
     json_t *detail = NULL, *answer;
     int status = 0;
-    check_entry(call->cloud, entry, &error);
+    check_entry(call, entry, &error);
     if (!error.code)
         detail = read_detail(entry, &error);
     if (error.code) {
@@ -215,6 +231,14 @@ static int test_pattern(sh_call *call)
     return status;
 }
 
+/* What this server does not have is refused by its name. */
+static int not_here(sh_call *call)
+{
+    return sh_call_fail(call, 400, "OperationDisabledException",
+                        "Archives, replays, global endpoints and partner event sources are not supported by "
+                        "this server. Rules, event buses, schedules, connections and API destinations are.");
+}
+
 static const sh_action actions[] = {
     {"PutRule", sh_events_put_rule},
     {"DescribeRule", sh_events_describe_rule},
@@ -228,6 +252,34 @@ static const sh_action actions[] = {
     {"ListRuleNamesByTarget", sh_events_list_rule_names},
     {"PutEvents", put_events},
     {"TestEventPattern", test_pattern},
+    {"CreateEventBus", sh_events_create_bus},
+    {"UpdateEventBus", sh_events_update_bus},
+    {"DescribeEventBus", sh_events_describe_bus},
+    {"DeleteEventBus", sh_events_delete_bus},
+    {"ListEventBuses", sh_events_list_buses},
+    {"PutPermission", sh_events_put_permission},
+    {"RemovePermission", sh_events_remove_permission},
+    {"TagResource", sh_events_tag},
+    {"UntagResource", sh_events_untag},
+    {"ListTagsForResource", sh_events_list_tags},
+    {"CreateConnection", sh_events_create_connection},
+    {"UpdateConnection", sh_events_update_connection},
+    {"DescribeConnection", sh_events_describe_connection},
+    {"DeleteConnection", sh_events_delete_connection},
+    {"ListConnections", sh_events_list_connections},
+    {"CreateApiDestination", sh_events_create_destination},
+    {"UpdateApiDestination", sh_events_update_destination},
+    {"DescribeApiDestination", sh_events_describe_destination},
+    {"DeleteApiDestination", sh_events_delete_destination},
+    {"ListApiDestinations", sh_events_list_destinations},
+    {"CreateArchive", not_here},
+    {"StartReplay", not_here},
+    {"ListArchives", not_here},
+    {"ListReplays", not_here},
+    {"CreateEndpoint", not_here},
+    {"CreatePartnerEventSource", not_here},
+    {"PutPartnerEvents", not_here},
+    {"DeauthorizeConnection", not_here},
     {NULL, NULL},
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cloud/api/logs.h"
 #include "cloud/api/args.h"
+#include "cloud/api/logs_policy.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -365,6 +366,14 @@ static int untag(sh_call *call)
 
 /* ---- the table ---- */
 
+static int no_metrics(sh_call *call)
+{
+    return sh_call_fail(
+        call, 400, "OperationAbortedException",
+        "Metric filters are not supported by this server: it keeps no metrics. FilterLogEvents "
+        "has the same patterns.");
+}
+
 static const sh_action actions[] = {
     {"CreateLogGroup", create_group},
     {"DeleteLogGroup", delete_group},
@@ -384,6 +393,11 @@ static const sh_action actions[] = {
     {"GetLogEvents", sh_logs_get_events},
     {"FilterLogEvents", sh_logs_filter_events},
     {"TestMetricFilter", sh_logs_test_pattern},
+    {"PutMetricFilter", no_metrics},
+    {"DescribeMetricFilters", no_metrics},
+    {"PutResourcePolicy", sh_logs_put_resource_policy},
+    {"DescribeResourcePolicies", sh_logs_describe_resource_policies},
+    {"DeleteResourcePolicy", sh_logs_delete_resource_policy},
     {NULL, NULL},
 };
 

@@ -27,6 +27,7 @@ const char *const sh_schema_all[] = {
     sh_schema_nodes,
     sh_schema_functions,
     sh_schema_steps_of_commands,
+    sh_schema_eventparts,
     NULL,
 };
 
@@ -60,5 +61,12 @@ const char *const sh_schema_steps[SH_SCHEMA_VERSION] = {
     "DROP TRIGGER IF EXISTS object_versions_deleted;"
     "DROP TRIGGER IF EXISTS parts_deleted;"
     "DROP TRIGGER IF EXISTS parts_replaced;"
-    "DROP INDEX IF EXISTS invocations_open;",
+    "DROP INDEX IF EXISTS invocations_open;"
+    "ALTER TABLE outbox ADD COLUMN bus TEXT;"
+    "ALTER TABLE outbox ADD COLUMN rule TEXT;"
+    "ALTER TABLE outbox ADD COLUMN trace TEXT;"
+    "ALTER TABLE outbox ADD COLUMN forwarded INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE deliveries ADD COLUMN lane INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE deliveries ADD COLUMN line TEXT;"
+    "ALTER TABLE deliveries ADD COLUMN trace TEXT;",
 };

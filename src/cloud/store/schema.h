@@ -30,6 +30,8 @@ extern const char sh_schema_steps_of_commands[]; /* steps.c: how the steps of in
 extern const char sh_schema_functions[];         /* functions.c: functions of Lambda, queued invocations */
 extern const char sh_schema_nodes[];             /* nodes.c: nodes, activations, what was handed to nodes */
 
+extern const char sh_schema_eventparts[];        /* eventparts.c: buses, connections, schedules of events */
+
 extern const char *const sh_schema_all[]; /* NULL-terminated */
 #define SH_SCHEMA_VERSION 5
 /* What brings a database of version i to i + 1, before the CREATE statements. */
