@@ -20,6 +20,9 @@ enum {
     FRAME_MAX = SH_LAMBDA_LOG_MAX + 64,
     HTTP_STOP_MS = 500,
     THROTTLED = 429,
+    FRESH_BYTES = 64 << 20, /* of a worker that was not weighed yet */
+    MEMORY_PART = 4,        /* of the machine's memory idle workers may hold one in so many */
+    KEPT_TIMES = 4,         /* workers there may be, for each invocation that may run */
 };
 
 sh_lambda_worker *sh_lambda_find(sh_lambda *l, uint64_t number)
@@ -218,18 +221,24 @@ static sh_lambda_worker *find_idle(const sh_lambda *l, const sh_lambda_code *cod
     return best;
 }
 
-/* Idle workers give way, the one that has been idle longest first. */
+/* Idle workers are kept as long as there is memory for them; then they give way, the one that has been idle
+ * longest first. */
 static void make_room(sh_lambda *l)
 {
     int live = 0;
+    int64_t bytes = 0;
     sh_lambda_worker *oldest = NULL;
     for (sh_lambda_worker *worker = l->workers; worker; worker = worker->next) {
-        live += worker->state != SH_WORKER_ENDING && !worker->retired;
-        if (worker->state == SH_WORKER_IDLE && !worker->job && !worker->retired &&
-            (!oldest || worker->idle_us < oldest->idle_us))
+        if (worker->state == SH_WORKER_ENDING || worker->retired)
+            continue;
+        live++;
+        bytes += worker->memory ? worker->memory : FRESH_BYTES;
+        if (worker->state == SH_WORKER_IDLE && !worker->job && (!oldest || worker->idle_us < oldest->idle_us))
             oldest = worker;
     }
-    if (live >= sh_lambda_limit(l->cloud) && oldest)
+    int limit = sh_lambda_limit(l->cloud);
+    int64_t most = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / MEMORY_PART;
+    if (oldest && live >= limit && (bytes >= most || live >= KEPT_TIMES * limit))
         oldest->retired = true;
 }
 
