@@ -21,7 +21,7 @@ static int cancel_row(sh_call *call, const char *id, const char *instance, sh_er
     if (strcmp(before, "Pending") == 0) {
         row.status = row.details = "Cancelled";
         row.end_ms = call->now_ms;
-    } else if (strcmp(before, "InProgress") == 0) {
+    } else if (strcmp(before, "InProgress") == 0 || strcmp(before, "Delayed") == 0) {
         row.status = row.details = "Cancelling";
     } else {
         return 0;

@@ -6,8 +6,8 @@
 #include "cloud/api/cloud.h"
 #include "cloud/store/commands.h"
 
-/* Settles a row by what its folder says; *look_ms is lowered to when it is to be looked at again. One that
- * never began becomes Pending. */
+/* In the transaction that found the row open and without a delivery: settles it by what its folder says;
+ * *look_ms is lowered to when it is to be looked at again. One that never began becomes Pending. */
 int sh_legacy_consider(sh_cloud *cloud, const sh_invocation *row, int64_t *look_ms, sh_err *err);
 /* Its folder, if it has one. */
 int sh_legacy_remove(sh_cloud *cloud, const char *id, sh_err *err);

@@ -158,7 +158,30 @@ static int collect(void *opaque, const sh_invocation *row)
     return all->count == ROWS_MAX;
 }
 
-/* Rows are collected first: looking at one changes the table. */
+static void consider_all(round *all)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        sh_err why = {0};
+        if (consider(all, &all->rows[i], &why) < 0) {
+            sh_log(SH_LOG_ERROR, "ssm", "command %s: %s", all->rows[i].id, why.message);
+            look_at(all->r, all->now_ms + RETRY_MS);
+        }
+    }
+}
+
+/* One transaction: what is decided of a row is decided by what it is, not by what it was when it was
+ * collected. Rows are collected first, as looking at one changes the table. */
+static int scan_inside(round *all, sh_err *err)
+{
+    int status = sh_db_begin(all->r->cloud->db, err);
+    if (status < 0)
+        return status;
+    status = sh_invocation_each_brief(all->r->cloud->db, NULL, collect, all, err);
+    if (status == 0)
+        consider_all(all);
+    return sh_db_end(all->r->cloud->db, status, err);
+}
+
 static void scan(runner *r)
 {
     sh_err err = {0};
@@ -168,14 +191,7 @@ static void scan(runner *r)
     r->look_ms = INT64_MAX;
     if (status == 0) {
         *all = (round){.r = r, .arena = arena, .now_ms = sh_now_ms(r->cloud->clock)};
-        status = sh_invocation_each_brief(r->cloud->db, NULL, collect, all, &err);
-    }
-    for (size_t i = 0; status == 0 && i < all->count; i++) {
-        sh_err why = {0};
-        if (consider(all, &all->rows[i], &why) < 0 && why.status != SH_E_CONFLICT) {
-            sh_log(SH_LOG_ERROR, "ssm", "command %s: %s", all->rows[i].id, why.message);
-            look_at(r, all->now_ms + RETRY_MS);
-        }
+        status = scan_inside(all, &err);
     }
     if (status < 0) {
         sh_log(SH_LOG_ERROR, "ssm", "%s", err.message[0] ? err.message : sh_status_name(status));
