@@ -101,10 +101,10 @@ int sh_fn_put_concurrency(sh_call *call)
     int64_t count;
     int status = need_plain(call, &name);
     if (status == 0)
-        status = sh_arg_int(call, "ReservedConcurrentExecutions", 0, INT32_MAX, -1, &count);
+        status = sh_arg_int(call, "ReservedConcurrentExecutions", 0, INT32_MAX, 0, &count);
     if (status < 0)
         return status;
-    if (count < 0)
+    if (!json_is_integer(json_object_get(call->in, "ReservedConcurrentExecutions")))
         return sh_call_fail(call, 400, "ValidationException",
                             "1 validation error detected: Value null at 'reservedConcurrentExecutions' "
                             "failed to satisfy constraint: Member must not be null");
@@ -195,18 +195,24 @@ static int take_destinations(sh_call *call, json_t *body)
     return 0;
 }
 
+static int take_number(sh_call *call, json_t *body, const char *name, int64_t min, int64_t max)
+{
+    int64_t value;
+    if (!json_is_integer(json_object_get(call->in, name)))
+        return 0;
+    int status = sh_arg_int(call, name, min, max, min, &value);
+    if (status == 0)
+        json_object_set_new(body, name, json_integer(value));
+    return status;
+}
+
 static int take_invoke(sh_call *call, json_t *body)
 {
-    int64_t retries, age;
-    int status = sh_arg_int(call, "MaximumRetryAttempts", 0, 2, -1, &retries);
+    int status = take_number(call, body, "MaximumRetryAttempts", 0, 2);
     if (status == 0)
-        status = sh_arg_int(call, "MaximumEventAgeInSeconds", 60, 21600, -1, &age);
+        status = take_number(call, body, "MaximumEventAgeInSeconds", 60, 21600);
     if (status < 0)
         return status;
-    if (retries >= 0)
-        json_object_set_new(body, "MaximumRetryAttempts", json_integer(retries));
-    if (age >= 0)
-        json_object_set_new(body, "MaximumEventAgeInSeconds", json_integer(age));
     json_object_set_new(body, "LastModified", json_real((double)call->now_ms / 1000));
     return take_destinations(call, body);
 }

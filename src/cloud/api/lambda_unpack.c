@@ -45,12 +45,29 @@ static int path_of(const unpacking *u, const char *name, char path[PATH_MAX], sh
     return 0;
 }
 
-static int make_parent(const char *path, sh_err *err)
+/* Whatever the umask is, a worker has to get through. */
+static int make_folder(const unpacking *u, const char *path, sh_err *err)
+{
+    char above[PATH_MAX];
+    int status = sh_dir_make(path, 0755, err);
+    for (const char *at = path + strlen(u->folder); status == 0 && at; at = strchr(at + 1, '/')) {
+        snprintf(above, sizeof(above), "%.*s", (int)(at - path), path);
+        if (chmod(above, 0755) != 0)
+            status = sh_fail_errno(err, errno, "cannot open %s to readers", above);
+        if (!*at)
+            break;
+    }
+    return status == 0 && chmod(path, 0755) != 0
+               ? sh_fail_errno(err, errno, "cannot open %s to readers", path)
+               : status;
+}
+
+static int make_parent(const unpacking *u, const char *path, sh_err *err)
 {
     char parent[PATH_MAX];
     const char *slash = strrchr(path, '/');
     snprintf(parent, sizeof(parent), "%.*s", (int)(slash - path), path);
-    return sh_dir_make(parent, 0755, err);
+    return make_folder(u, parent, err);
 }
 
 static int write_file(unpacking *u, int fd, const char *name, sh_err *err)
@@ -78,14 +95,15 @@ static int take_file(unpacking *u, struct archive_entry *entry, const char *name
     char path[PATH_MAX];
     int status = path_of(u, name, path, err);
     if (status == 0)
-        status = make_parent(path, err);
+        status = make_parent(u, path, err);
     if (status < 0)
         return status;
     mode_t mode = archive_entry_perm(entry) & 0111 ? 0755 : 0644;
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
     if (fd < 0)
         return sh_fail_errno(err, errno, "cannot make %.200s of an archive", name);
-    status = write_file(u, fd, name, err);
+    status = fchmod(fd, mode) == 0 ? write_file(u, fd, name, err)
+                                   : sh_fail_errno(err, errno, "cannot open %.200s to readers", name);
     if (close(fd) != 0 && status == 0)
         status = sh_fail_errno(err, errno, "cannot write %.200s of an archive", name);
     return status;
@@ -106,7 +124,7 @@ static int take_entry(unpacking *u, struct archive_entry *entry, sh_err *err)
         return sh_fail(err, SH_E_FORMAT, "%.200s of the archive is encrypted", name);
     if (archive_entry_filetype(entry) == AE_IFDIR) {
         int status = path_of(u, name, path, err);
-        return status < 0 ? status : sh_dir_make(path, 0755, err);
+        return status < 0 ? status : make_folder(u, path, err);
     }
     if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry))
         return sh_fail(err, SH_E_FORMAT, "the archive has a link or a device: %.200s", name);
@@ -151,7 +169,7 @@ int sh_fn_unpack(const void *zip, size_t length, const char *folder, int64_t *to
     unpacking u = {.archive = archive_read_new(), .folder = folder};
     int status =
         u.archive ? sh_dir_make(folder, 0755, err) : sh_fail(err, SH_E_MEMORY, "no memory for an archive");
-    if (status == 0 && (archive_read_support_format_zip(u.archive) != ARCHIVE_OK ||
+    if (status == 0 && (archive_read_support_format_zip_seekable(u.archive) != ARCHIVE_OK ||
                         archive_read_open_memory(u.archive, zip, length) != ARCHIVE_OK))
         status = sh_fail(err, SH_E_FORMAT, "it is no zip archive: %s", archive_error_string(u.archive));
     if (status == 0)
