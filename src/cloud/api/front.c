@@ -4,6 +4,7 @@
  * service. S3 is authenticated when its head is there, before a body is taken; another when its body is
  * complete, because its signature covers the body's hash. */
 #include "base/size.h"
+#include "cloud/store/outbox.h"
 #include "cloud/api/front_call.h"
 #include "cloud/api/s3_cors.h"
 #include "cloud/api/s3_target.h"
@@ -108,6 +109,14 @@ static bool is_s3(const front_call *call)
     return !target && !form;
 }
 
+/* What led to the request, for the events that it makes (outbox.h). */
+static void set_trace(const sh_http_head *head)
+{
+    const char *trace = head ? sh_http_field_get(head, "x-amzn-trace-id") : NULL;
+    bool good = trace && strlen(trace) <= 256 && sh_utf8_valid(trace, strlen(trace));
+    sh_trace_set(good ? trace : NULL);
+}
+
 static void on_begin(void *opaque, sh_http_request *http)
 {
     front_call *call = sh_arena_alloc(sh_http_request_arena(http), sizeof(*call));
@@ -118,10 +127,12 @@ static void on_begin(void *opaque, sh_http_request *http)
     call->head = sh_http_request_head(http);
     *sh_http_user(http) = call;
     sh_front_read_claim(call);
+    set_trace(call->head);
     if (is_s3(call))
         begin_s3(call);
     else
         sh_front_begin_action(call);
+    set_trace(NULL);
 }
 
 static void on_refuse(void *opaque, sh_http_request *http, int status, const char *message)
@@ -147,10 +158,12 @@ static void on_finish(void *opaque, sh_http_request *http)
     (void)opaque;
     if (!call)
         return;
+    set_trace(call->head);
     if (call->s3)
         sh_s3_finish(call->s3);
     else
         sh_front_finish_action(call);
+    set_trace(NULL);
 }
 
 static void on_end(void *opaque, sh_http_request *http)

@@ -13,6 +13,9 @@ json_t *sh_mc_job_json(const sh_cloud *cloud, const sh_mcjob *job);
 /* In the transaction that changed the job's status: its event, and, when it has ended, word to the tasks that
  * wait for it. Wake SH_WAKE_EVENTS and SH_WAKE_FLOWS afterwards. */
 int sh_mc_announce(const sh_cloud *cloud, const sh_mcjob *job, int64_t now_ms, sh_err *err);
+/* The event STATUS_UPDATE of a job under way, and how often its request wants one. */
+int sh_mc_announce_progress(const sh_cloud *cloud, const sh_mcjob *job, int64_t now_ms, sh_err *err);
+int64_t sh_mc_update_interval_s(const sh_mcjob *job);
 
 int sh_mc_create_job(sh_call *call); /* mediaconvert_create.c */
 

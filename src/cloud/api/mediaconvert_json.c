@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The shapes of MediaConvert: names, jobs, events. */
+#include "base/size.h"
 #include "cloud/api/args.h"
 #include "cloud/api/keys.h"
 #include "cloud/api/mediaconvert.h"
@@ -106,7 +107,32 @@ static void put_event_detail(int *status, json_t *detail, const sh_cloud *cloud,
     json_decref(details);
 }
 
-static char *event_text(const sh_cloud *cloud, const sh_mcjob *job, int64_t now_ms)
+static json_t *phase_json(const sh_mcjob *job, const char *name, int order, int current)
+{
+    const char *status = order < current ? "COMPLETE" : order > current ? "PENDING" : "PROGRESSING";
+    int64_t percent = order < current ? 100 : order > current ? 0 : job->percent;
+    return json_pack("{s:s, s:I}", "status", status, "percentComplete", (json_int_t)percent);
+}
+
+/* "STATUS_UPDATE" in place of the job's status, and how far it is. */
+static void put_job_progress(int *status, json_t *detail, const sh_mcjob *job)
+{
+    static const char *const names[] = {"PROBING", "TRANSCODING", "UPLOADING"};
+    json_t *phases = json_object(), *progress = json_object();
+    int current = 0;
+    for (int i = 0; i < 3; i++)
+        current = strcmp(job->phase, names[i]) == 0 ? i : current;
+    for (int i = 0; i < 3; i++)
+        sh_put(status, phases, names[i], phase_json(job, names[i], i, current));
+    sh_put(status, progress, "phaseProgress", phases);
+    sh_put(status, progress, "jobPercentComplete", json_integer(job->percent));
+    sh_put_text(status, progress, "currentPhase", names[current]);
+    sh_put(status, progress, "retryCount", json_integer(0));
+    sh_put_text(status, detail, "status", "STATUS_UPDATE");
+    sh_put(status, detail, "jobProgress", progress);
+}
+
+static char *event_text(const sh_cloud *cloud, const sh_mcjob *job, bool progress, int64_t now_ms)
 {
     char id[SH_UUID_TEXT], time[SH_TIME_TEXT];
     int status = 0;
@@ -122,19 +148,44 @@ static char *event_text(const sh_cloud *cloud, const sh_mcjob *job, int64_t now_
     sh_put_text(&status, event, "region", cloud->settings.region);
     sh_put(&status, event, "resources", json_pack("[o]", arn_json(cloud, "jobs", job->id)));
     put_event_detail(&status, detail, cloud, job, now_ms);
+    if (progress)
+        put_job_progress(&status, detail, job);
     sh_put(&status, event, "detail", detail);
     char *text = status < 0 ? NULL : json_dumps(event, JSON_COMPACT);
     json_decref(event);
     return text;
 }
 
-int sh_mc_announce(const sh_cloud *cloud, const sh_mcjob *job, int64_t now_ms, sh_err *err)
+static int add_event(const sh_cloud *cloud, const sh_mcjob *job, bool progress, int64_t now_ms, sh_err *err)
 {
-    char *event = event_text(cloud, job, now_ms);
+    char *event = event_text(cloud, job, progress, now_ms);
     if (!event)
         return sh_fail(err, SH_E_MEMORY, "no memory for the event of job %s", job->id);
     int status = sh_outbox_add(cloud->db, event, err);
     free(event);
+    return status;
+}
+
+int sh_mc_announce_progress(const sh_cloud *cloud, const sh_mcjob *job, int64_t now_ms, sh_err *err)
+{
+    return add_event(cloud, job, true, now_ms, err);
+}
+
+int64_t sh_mc_update_interval_s(const sh_mcjob *job)
+{
+    json_t *request = json_loads(job->request, 0, NULL);
+    const char *text = json_string_value(json_object_get(request, "statusUpdateInterval"));
+    int64_t seconds = 60;
+    if (text && strncmp(text, "SECONDS_", 8) == 0 &&
+        !sh_parse_i64(text + 8, strlen(text + 8), 10, 600, &seconds))
+        seconds = 60;
+    json_decref(request);
+    return seconds;
+}
+
+int sh_mc_announce(const sh_cloud *cloud, const sh_mcjob *job, int64_t now_ms, sh_err *err)
+{
+    int status = add_event(cloud, job, false, now_ms, err);
     if (status == 0 && job->finished_ms)
         status = sh_wait_notify(cloud->db, "mediaconvert", job->id, now_ms, err);
     return status;

@@ -68,7 +68,7 @@ static int change_row(runner *r, const char *id, void (*change)(sh_mcjob *job, c
         status = sh_mc_announce(r->cloud, &job, sh_now_ms(r->cloud->clock), err);
     status = sh_db_end(r->cloud->db, status, err);
     if (status == 0)
-        sh_cloud_wake(r->cloud, SH_WAKE_EVENTS | SH_WAKE_FLOWS);
+        sh_cloud_wake(r->cloud, SH_WAKE_NOTICES | SH_WAKE_FLOWS);
 done:
     sh_arena_free(arena);
     return status;
@@ -147,6 +147,8 @@ static int begin(runner *r, const sh_mcjob *job, sh_err *err)
         fail_job(r, job->id, code, why.message);
         return 0;
     }
+    r->works[r->count].tell_us = sh_mc_update_interval_s(job) * 1000000;
+    r->works[r->count].told_us = sh_monotonic_us();
     sh_log(SH_LOG_INFO, "mediaconvert", "job %s: begins", job->id);
     r->count++;
     return 0;
@@ -176,6 +178,22 @@ static void stop(sh_mc_work *work)
     sh_child_signal_group(&work->child, SIGKILL); /* nothing of it is kept */
 }
 
+/* STATUS_UPDATE of a job that is still PROGRESSING. */
+static void tell_progress(runner *r, const char *id)
+{
+    sh_mcjob job;
+    sh_err err = {0};
+    sh_arena *arena = sh_arena_new(16 << 20);
+    int status = arena ? sh_mcjob_get(r->cloud->db, arena, id, &job, &err) : SH_E_MEMORY;
+    if (status == 0 && strcmp(job.status, "PROGRESSING") == 0)
+        status = sh_mc_announce_progress(r->cloud, &job, sh_now_ms(r->cloud->clock), &err);
+    if (status == 0)
+        sh_cloud_wake(r->cloud, SH_WAKE_NOTICES);
+    else
+        sh_log(SH_LOG_WARNING, "mediaconvert", "job %s: no event of its progress: %s", id, err.message);
+    sh_arena_free(arena);
+}
+
 static void show_progress(runner *r, sh_mc_work *work)
 {
     sh_err err = {0};
@@ -185,6 +203,10 @@ static void show_progress(runner *r, sh_mc_work *work)
     work->shown_us = now;
     if (sh_mcjob_progress(r->cloud->db, work->id, work->percent, work->phase, &err) < 0)
         sh_log(SH_LOG_WARNING, "mediaconvert", "job %s: %s", work->id, err.message);
+    if (work->tell_us > 0 && now - work->told_us >= work->tell_us) {
+        work->told_us = now;
+        tell_progress(r, work->id);
+    }
 }
 
 /* Why a worker that has ended has no result, in words. */
@@ -233,7 +255,7 @@ static void end(runner *r, sh_mc_work *work)
         int status = sh_mc_work_publish(work, r->cloud, &code, &err);
         if (status == 0) {
             sh_log(SH_LOG_INFO, "mediaconvert", "job %s: complete", work->id);
-            sh_cloud_wake(r->cloud, SH_WAKE_EVENTS | SH_WAKE_FLOWS);
+            sh_cloud_wake(r->cloud, SH_WAKE_NOTICES | SH_WAKE_FLOWS);
         } else if (status != SH_E_CONFLICT || is_progressing(r, work->id)) {
             fail_job(r, work->id, code, err.message);
         }

@@ -30,6 +30,8 @@ typedef struct sh_mc_work {
     json_t *warnings; /* array of texts */
     int percent;
     char phase[32];
+    int64_t told_us;  /* when an event last told of it */
+    int64_t tell_us;  /* how often; 0: never */
     int64_t shown_us; /* when progress was last written to the row */
     int64_t news_us;  /* when the worker was last heard of */
     bool stopped;     /* by us: the job was canceled, or the worker was silent for too long */

@@ -5,6 +5,7 @@
 #include "cloud/api/keys.h"
 #include "cloud/api/lambda_task.h"
 #include "cloud/api/s3_authorize.h"
+#include "cloud/store/outbox.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -133,8 +134,11 @@ static int make_call(const sh_effect_row *row, sh_effect *effect, const sh_actor
     int status = sh_actor_session(effect->cloud, actor, effect->arena, &effect->caller, &sentence, err);
     if (status == SH_E_DENIED)
         return sh_effect_fail(effect, 403, "AccessDenied", "%s", sentence);
-    if (status == 0)
+    if (status == 0) {
+        const char *before = sh_trace_set(actor->trace);
         status = row->fn(effect, err);
+        sh_trace_set(before);
+    }
     if (status == SH_E_FULL)
         status = sh_effect_fail(effect, 507, "InsufficientStorage", "no space is left on the server's disk");
     return status;

@@ -3,6 +3,7 @@
  * whoever calls it: the step of the parent that starts or stops the run, the last step of a child, the
  * runner's. */
 #include "cloud/api/states_map.h"
+#include "cloud/api/states_event.h"
 #include "base/log.h"
 #include "cloud/api/keys.h"
 
@@ -240,6 +241,9 @@ static int start_child(sh_cloud *cloud, sh_arena *arena, const sh_map_run *run, 
     int status = child_input(cloud, arena, child, &e.input, err);
     if (status == 0)
         status = sh_execution_insert(cloud->db, &e, err);
+    e.status = "RUNNING";
+    if (status == 0)
+        status = sh_states_announce(cloud, &e, err);
     return status == 0 ? sh_map_child_started(cloud->db, run->id, run->next, e.id, err) : status;
 }
 

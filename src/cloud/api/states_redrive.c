@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* RedriveExecution: an execution that did not succeed goes on from the states that had not ended. The first
  * step is made within the call, so that who asks afterwards finds it running. */
+#include "cloud/api/states_event.h"
 #include "cloud/api/args.h"
 #include "cloud/api/states.h"
 #include "cloud/store/tokens.h"
@@ -78,6 +79,12 @@ static int redrive(sh_call *call, const char *arn, const char *token, int64_t *d
                             arn, reason);
     *date_ms = call->now_ms;
     status = sh_execution_redrive(call->cloud->db, e.id, call->now_ms, token, err);
+    if (status == 0) {
+        e.status = "RUNNING";
+        e.redrive_count++;
+        e.redriven_ms = call->now_ms;
+        status = sh_states_announce(call->cloud, &e, err);
+    }
     return status < 0 ? status : sh_run_execution(call->cloud, e.id, &event, err);
 }
 

@@ -10,6 +10,8 @@
  * A run that fails for another reason than the disk would fail again: the execution is then FAILED with
  * States.Runtime and the reason, never stuck; should that fail, too, states_runner.c tries it again later. */
 #include "base/log.h"
+#include "cloud/api/states_event.h"
+#include "cloud/store/outbox.h"
 #include "cloud/api/states.h"
 #include "cloud/api/states_map.h"
 #include "cloud/api/states_session.h"
@@ -472,6 +474,8 @@ static int save_end(sh_cloud *cloud, sh_execution *execution, sh_err *err)
         status = sh_wait_notify(cloud->db, "states", execution->arn, now_ms, err);
     if (status == 0)
         status = sh_map_execution_ended(cloud, execution, err);
+    if (status == 0)
+        status = sh_states_announce(cloud, execution, err);
     sh_cloud_wake(cloud, SH_WAKE_FLOWS);
     return status;
 }
@@ -513,7 +517,7 @@ static int load(sh_run *run, int64_t id, sh_err *err)
         (status = sh_wait_list(run->cloud->db, id, load_task, &l, err)) < 0)
         return status;
     const sh_definition *d = run->definition;
-    run->actor = (sh_actor){d->role_arn, d->machine_arn};
+    run->actor = (sh_actor){d->role_arn, d->machine_arn, e->trace_header};
     run->context =
         json_pack("{s:{s:s, s:s, s:s}, s:{s:s, s:s}}", "Execution", "Id", e->arn, "Name", e->name, "RoleArn",
                   d->role_arn, "StateMachine", "Id", d->machine_arn, "Name", d->machine_name);
@@ -553,9 +557,11 @@ static int run_once(sh_cloud *cloud, int64_t id, const sh_flow_event *event, sh_
         return sh_fail(err, SH_E_MEMORY, "no memory for a step");
     int status = load(&run, id, err);
     if (status == 0 && strcmp(run.execution.status, "RUNNING") == 0) {
+        const char *before = sh_trace_set(run.execution.trace_header);
         *active = &run;
         status = advance(&run, event, err);
         *active = run.outer;
+        sh_trace_set(before);
         if (status == 0)
             status = save(&run, err);
     }

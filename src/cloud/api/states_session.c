@@ -53,7 +53,11 @@ int sh_actor_of_execution(sh_cloud *cloud, int64_t execution, sh_arena *arena, s
 {
     sh_execution row;
     int status = sh_execution_by_id(cloud->db, arena, execution, &row, err);
-    return status == 0 ? sh_actor_of_revision(cloud, row.revision_row, arena, out, err) : status;
+    if (status == 0)
+        status = sh_actor_of_revision(cloud, row.revision_row, arena, out, err);
+    if (status == 0)
+        out->trace = row.trace_header;
+    return status;
 }
 
 int sh_actor_permit(sh_cloud *cloud, const sh_actor *actor, const char *action, const char *bucket,

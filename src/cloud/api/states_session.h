@@ -11,6 +11,7 @@
 typedef struct sh_actor {
     const char *role;        /* ARN; NULL: none, as in TestState: nothing is allowed */
     const char *machine_arn; /* what the role's trust policy is told in aws:SourceArn; NULL: none */
+    const char *trace;       /* of the execution: outbox.h; NULL: none */
 } sh_actor;
 
 /* 0 with *out (in the arena). SH_E_DENIED: the role cannot be taken on, *sentence (in the arena) says so. */

@@ -3,6 +3,8 @@
 #include "cloud/api/args.h"
 #include "cloud/api/keys.h"
 #include "cloud/api/states_api.h"
+#include "cloud/api/states_event.h"
+#include "cloud/store/outbox.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -126,6 +128,18 @@ static int start_again(sh_call *call, const sh_execution *execution)
                         execution->arn);
 }
 
+static int insert(sh_cloud *cloud, sh_execution *e, sh_err *err)
+{
+    int status = sh_db_begin(cloud->db, err);
+    if (status < 0)
+        return status;
+    status = sh_execution_insert(cloud->db, e, err);
+    e->status = "RUNNING";
+    if (status == 0)
+        status = sh_states_announce(cloud, e, err);
+    return sh_db_end(cloud->db, status, err);
+}
+
 int sh_states_start(sh_call *call)
 {
     sh_start start;
@@ -144,12 +158,12 @@ int sh_states_start(sh_call *call)
         .revision_row = machine->revision_row,
         .version_arn = start.target.version_arn,
         .alias_arn = start.target.alias_arn,
-        .trace_header = start.trace_header,
+        .trace_header = start.trace_header ? start.trace_header : sh_trace(),
         .arn = sh_states_execution_arn(call, machine->name, start.name),
     };
     if (!e.arn)
         return sh_out_done(call, SH_E_MEMORY);
-    status = sh_execution_insert(call->cloud->db, &e, &err);
+    status = insert(call->cloud, &e, &err);
     if (status == SH_E_CONFLICT)
         return start_again(call, &e);
     if (status < 0)
