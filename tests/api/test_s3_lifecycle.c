@@ -260,14 +260,14 @@ typedef struct heard {
     char event[2048];
 } heard;
 
-static int hear(void *opaque, int64_t id, const char *function, const char *event, int64_t created_ms)
+static int hear(void *opaque, const sh_notice *notice)
 {
     heard *h = opaque;
-    assert_true(created_ms > 0);
+    assert_true(notice->created_ms > 0);
     h->count++;
-    h->id = id;
-    snprintf(h->function, sizeof(h->function), "%s", function);
-    snprintf(h->event, sizeof(h->event), "%s", event);
+    h->id = notice->id;
+    snprintf(h->function, sizeof(h->function), "%s", notice->function);
+    snprintf(h->event, sizeof(h->event), "%s", notice->event);
     return 0;
 }
 

@@ -23,7 +23,7 @@ while True:
     id = answer.headers["Lambda-Runtime-Aws-Request-Id"]
     event = json.loads(answer.read())
     do = event.get("do") if isinstance(event, dict) else None
-    print("event", json.dumps(event)[:200], flush=True)
+    print("event", json.dumps(event)[:3000], flush=True)
     if do == "fail":
         post("invocation/" + id + "/error", {"errorMessage": event.get("message", "no"), "errorType": "Custom"},
              {"Lambda-Runtime-Function-Error-Type": "Custom"})
@@ -92,7 +92,7 @@ class LambdaCase(ServerCase):
             answer = self.logs.filter_log_events(logGroupName="/aws/lambda/" + (name or self.name))
         except self.logs.exceptions.ResourceNotFoundException:
             return ""
-        return "".join(e["message"] for e in answer["events"])
+        return "\n".join(e["message"] for e in answer["events"])
 
     def events_of(self, name=None):
         """What the function was called with, by its log."""

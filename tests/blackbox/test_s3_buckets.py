@@ -622,8 +622,9 @@ FUNCTION = "arn:aws:lambda:us-east-1:012345678901:function:thumbnails"
 
 class Notifications(BucketCase):
     def put(self, name, *functions, **more):
-        self.s3.put_bucket_notification_configuration(Bucket=name, NotificationConfiguration={
-            "LambdaFunctionConfigurations": list(functions), **more})
+        self.s3.put_bucket_notification_configuration(
+            Bucket=name, SkipDestinationValidation=True,
+            NotificationConfiguration={"LambdaFunctionConfigurations": list(functions), **more})
 
     def function(self, events=("s3:ObjectCreated:*",), arn=FUNCTION, prefix=None, suffix=None, **more):
         rules = [{"Name": n, "Value": v} for n, v in [("Prefix", prefix), ("Suffix", suffix)] if v is not None]

@@ -32,6 +32,7 @@ enum {
     SH_WAKE_OUTSIDE = 1 << 20,   /* events_outside.c: calls of API destinations, dead letters */
     SH_WAKE_NODES = 1 << 17,     /* ssm_watch.c */
     SH_WAKE_AGENT = 1 << 16,     /* agent_own.c: nobody does, but for the end of the server */
+    SH_WAKE_NOTICES = SH_WAKE_EVENTS | SH_WAKE_FUNCTIONS, /* whoever is told of changes of objects */
 };
 
 typedef struct sh_cloud_settings {

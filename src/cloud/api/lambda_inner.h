@@ -127,10 +127,6 @@ int sh_fn_enqueue(sh_cloud *cloud, const sh_fn_name *function, const char *reque
 bool sh_fn_flight_begin(sh_cloud *cloud, int64_t a, int64_t b);
 bool sh_fn_flight_known(sh_cloud *cloud, int64_t a, int64_t b);
 void sh_fn_flight_end(sh_cloud *cloud, int64_t a, int64_t b);
-/* The X-Ray header of an invocation that follows `before` (NULL: nothing), in the arena. False: the function
- * was led to by itself too often. */
-bool sh_fn_lineage(sh_arena *arena, const char *name, const char *before, const char **out);
-
 /* ---- lambda_task.c ---- */
 /* Submits the tasks of executions that wait. */
 int sh_fn_tasks_pump(sh_cloud *cloud, sh_err *err);

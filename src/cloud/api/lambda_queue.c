@@ -8,9 +8,9 @@
  * tries. An item without a place stays due: the runner is woken when a place becomes free. */
 #include "base/log.h"
 #include "cloud/api/lambda_inner.h"
+#include "cloud/api/events.h"
 #include "cloud/store/notices.h"
 
-#include <openssl/evp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +22,6 @@ enum {
     RETRY_MS = 60000, /* times the number of the try */
     BLOCKED_MS = 2000,
     LOOK_MS = 60000,
-    ROUNDS = 16, /* as AWS */
     MEMORY = 64 << 20,
 };
 
@@ -111,42 +110,6 @@ void sh_fn_flight_end(sh_cloud *cloud, int64_t a, int64_t b)
     pthread_mutex_unlock(&f->mutex);
 }
 
-/* ---- loops ---- */
-
-static void hash_name(const char *name, char text[9])
-{
-    unsigned char digest[EVP_MAX_MD_SIZE] = {0};
-    EVP_Digest(name, strlen(name), digest, NULL, EVP_sha256(), NULL);
-    snprintf(text, 9, "%02x%02x%02x%02x", digest[0], digest[1], digest[2], digest[3]);
-}
-
-/* Lineage=1:HASH:COUNT; the count is that of the whole chain, the hash the last function's. */
-bool sh_fn_lineage(sh_arena *arena, const char *name, const char *before, const char **out)
-{
-    char hash[9], id[25];
-    unsigned char random[12];
-    int count = 0;
-    const char *lineage = before ? strstr(before, "Lineage=1:") : NULL;
-    const char *root = before ? strstr(before, "Root=") : NULL;
-    hash_name(name, hash);
-    if (lineage && sscanf(lineage + strlen("Lineage=1:"), "%*[0-9a-f]:%d", &count) != 1)
-        count = 0;
-    if (count >= ROUNDS)
-        return false;
-    if (root) {
-        *out = sh_arena_printf(arena, "Root=%.*s;Sampled=0;Lineage=1:%s:%d",
-                               (int)strcspn(root + 5, ";") > 64 ? 64 : (int)strcspn(root + 5, ";"), root + 5,
-                               hash, count + 1);
-        return true;
-    }
-    arc4random_buf(random, sizeof(random));
-    for (size_t i = 0; i < sizeof(random); i++)
-        snprintf(id + 2 * i, 3, "%02x", random[i]);
-    *out = sh_arena_printf(arena, "Root=1-%08llx-%s;Sampled=0;Lineage=1:%s:%d",
-                           (unsigned long long)(sh_monotonic_us() / 1000000), id, hash, count + 1);
-    return true;
-}
-
 /* ---- how one ended ---- */
 
 typedef struct running {
@@ -230,7 +193,6 @@ static int give_up(running *r, const char *condition, sh_err *err)
 
 static int submit(running *r, const sh_fn_version *version, sh_err *err)
 {
-    const char *trace = NULL;
     sh_cloud *cloud = r->cloud;
     const sh_fn_name name = {r->item.name, r->item.qualifier[0] ? r->item.qualifier : NULL};
     json_t *context = json_loads(r->item.context, 0, NULL);
@@ -244,14 +206,16 @@ static int submit(running *r, const sh_fn_version *version, sh_err *err)
                               .done = on_done,
                               .opaque = r};
     int status = sh_fn_code(cloud, r->arena, version, &i.code, err);
-    bool loop = status == 0 && !sh_fn_lineage(r->arena, r->item.name, before, &trace);
-    i.trace_id = trace;
+    const char *arn = sh_fn_arn(cloud, r->arena, name.name, NULL);
+    if (status == 0)
+        i.trace_id = sh_trace_round(r->arena, before, arn ? arn : name.name);
+    bool loop = status == 0 && !i.trace_id;
     r->version = sh_arena_strdup(r->arena, version->number);
     r->role = i.code.role ? sh_arena_strdup(r->arena, i.code.role) : NULL;
     if (loop) {
         sh_log(SH_LOG_ERROR, "lambda",
                "function %s was led to by itself %d times: a recursive loop, the event is dropped",
-               r->item.name, ROUNDS);
+               r->item.name, SH_EVENTS_ROUNDS);
         status = give_up(r, "RecursiveInvocation", err);
         free_running(r);
     } else if (status == 0 && (status = sh_lambda_submit(cloud, &i, err)) < 0) {
@@ -378,27 +342,24 @@ static int start_due(sh_cloud *cloud, due *d, bool *blocked, sh_err *err)
 
 /* ---- notifications ---- */
 
-typedef struct notice {
-    int64_t id;
-    const char *function, *event;
-} notice;
-
 typedef struct notices {
     sh_arena *arena;
-    notice items[NOTICES_MAX];
+    sh_notice items[NOTICES_MAX];
     size_t count;
 } notices;
 
-static int take_notice(void *opaque, int64_t id, const char *function, const char *event, int64_t created_ms)
+static int take_notice(void *opaque, const sh_notice *row)
 {
     notices *n = opaque;
-    (void)created_ms;
-    notice *one = &n->items[n->count++];
-    *one = (notice){id, sh_arena_strdup(n->arena, function), sh_arena_strdup(n->arena, event)};
-    return one->function && one->event ? 0 : SH_E_MEMORY;
+    sh_notice *one = &n->items[n->count++];
+    *one = (sh_notice){.id = row->id,
+                       .function = sh_arena_strdup(n->arena, row->function),
+                       .event = sh_arena_strdup(n->arena, row->event),
+                       .trace = row->trace ? sh_arena_strdup(n->arena, row->trace) : NULL};
+    return one->function && one->event && (one->trace || !row->trace) ? 0 : SH_E_MEMORY;
 }
 
-static int send_notice(sh_cloud *cloud, sh_arena *arena, const notice *one, sh_err *err)
+static int send_notice(sh_cloud *cloud, sh_arena *arena, const sh_notice *one, sh_err *err)
 {
     sh_aws_error error = {0};
     json_t *event = json_loads(one->event, 0, NULL);
@@ -409,7 +370,8 @@ static int send_notice(sh_cloud *cloud, sh_arena *arena, const notice *one, sh_e
                                .service = "s3.amazonaws.com",
                                .source_arn = arn,
                                .payload = one->event,
-                               .length = strlen(one->event)};
+                               .length = strlen(one->event),
+                               .trace = one->trace};
     int status = sh_lambda_send_event(cloud, &e, arena, &error, err);
     if (status == SH_E_ARGUMENT) {
         sh_log(SH_LOG_ERROR, "lambda", "a notification of %s to %s is dropped: %s: %s",

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Asynchronous invocations of services: permission, size, loops, and then the queue.
- *
- * Loops: an invocation carries an X-Ray header whose Lineage has "HASH:COUNT" for the function that led to
- * it. SDKs hand it on with what they call, so an event that comes back to the same function has it, one
- * higher. After SH_FN_ROUNDS the event is dropped and logged, as AWS does. */
+/* Asynchronous invocations of services: permission, size, and then the queue. An event that a function led to
+ * carries the trace of its invocation (outbox.h), so that a function that goes on invoking itself is found
+ * out when it is to run (lambda_queue.c). */
 #include "base/log.h"
 #include "cloud/api/keys.h"
 #include "cloud/api/lambda_inner.h"
+#include "cloud/store/outbox.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,8 +81,9 @@ int sh_lambda_send_event(sh_cloud *cloud, const sh_lambda_event *event, sh_arena
                                       "(limit %d bytes)",
                                       event->length, SH_FN_EVENT_MAX));
     json_t *context = json_object();
-    if (event->trace)
-        json_object_set_new(context, "trace", json_string(event->trace));
+    const char *trace = event->trace ? event->trace : sh_trace();
+    if (trace)
+        json_object_set_new(context, "trace", json_string(trace));
     status = sh_fn_enqueue(cloud, &name, NULL, event->payload, event->length, context, err);
     json_decref(context);
     return status;

@@ -203,7 +203,7 @@ void sh_s3_put_object_acl(sh_s3 *s3)
         sh_s3_fail_store(s3, &err);
         return;
     }
-    sh_cloud_wake(s3->cloud, SH_WAKE_EVENTS);
+    sh_cloud_wake(s3->cloud, SH_WAKE_NOTICES);
     version_field(s3, &object);
     sh_s3_answer_empty(s3, 200);
 }

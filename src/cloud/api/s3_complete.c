@@ -344,7 +344,7 @@ static void join_and_publish(completion *c)
     } else if (status < 0) {
         sh_s3_fail_write(s3, &c->condition, &err);
     } else {
-        sh_cloud_wake(s3->cloud, SH_WAKE_EVENTS);
+        sh_cloud_wake(s3->cloud, SH_WAKE_NOTICES);
         int64_t size = 0;
         for (size_t i = 0; i < c->use_count; i++)
             size += c->use[i].size;

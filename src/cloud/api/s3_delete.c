@@ -51,7 +51,7 @@ void sh_s3_delete_object(sh_s3 *s3)
         fail_delete(s3, &d);
         return;
     }
-    sh_cloud_wake(s3->cloud, SH_WAKE_EVENTS);
+    sh_cloud_wake(s3->cloud, SH_WAKE_NOTICES);
     if (d.version_id[0])
         sh_http_add_field(s3->http, "x-amz-version-id", d.version_id);
     if (d.marker)
@@ -213,7 +213,7 @@ void sh_s3_delete_objects(sh_s3 *s3)
     authorize_batch(&b);
     if (!delete_batch(&b))
         return;
-    sh_cloud_wake(s3->cloud, SH_WAKE_EVENTS);
+    sh_cloud_wake(s3->cloud, SH_WAKE_NOTICES);
     sh_s3_begin_xml(&out, "DeleteResult");
     for (size_t i = 0; i < b.count; i++) {
         const entry *e = &b.entries[i];

@@ -138,7 +138,7 @@ int sh_lifecycle_pump(sh_cloud *cloud, int64_t *next_ms, sh_err *err)
     if (w.deleted) {
         sh_log(SH_LOG_INFO, "s3", "lifecycle rules ended %lld objects, versions and uploads",
                (long long)w.deleted);
-        sh_cloud_wake(cloud, SH_WAKE_EVENTS);
+        sh_cloud_wake(cloud, SH_WAKE_NOTICES);
     }
     return status;
 }

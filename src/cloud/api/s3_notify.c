@@ -2,6 +2,7 @@
 /* Notifications of buckets: to EventBridge as a whole, and to functions of Lambda by event and key. Topics
  * and queues are none of this server's, so a configuration with one is refused as AWS refuses one that it
  * cannot reach. What is kept is JSON (store/notices.h), because the store matches it with each change. */
+#include "cloud/api/lambda.h"
 #include "cloud/api/s3_config.h"
 #include "cloud/store/notices.h"
 
@@ -198,6 +199,42 @@ static bool overlaps_good(sh_s3 *s3, const json_t *functions)
     return true;
 }
 
+/* ---- destinations ---- */
+
+/* The function has to be there, and to let this bucket invoke it. */
+static bool destination_good(sh_s3 *s3, const char *function)
+{
+    sh_err err = {0};
+    sh_aws_error error = {0};
+    const sh_lambda_event event = {.function = function,
+                                   .service = "s3.amazonaws.com",
+                                   .source_arn = sh_arena_printf(s3->arena, "arn:aws:s3:::%s", s3->bucket)};
+    int status = sh_lambda_may_send(s3->cloud, &event, s3->arena, &error, &err);
+    if (status == 0)
+        return true;
+    if (status != SH_E_ARGUMENT) {
+        sh_s3_fail_store(s3, &err);
+        return false;
+    }
+    const char *why = error.http_status == 404 ? "The destination Lambda function does not exist"
+                                               : "Not authorized to invoke function";
+    const char *value = sh_arena_printf(s3->arena, "%s [%s]", why, function);
+    const sh_s3_detail details[] = {{"ArgumentName1", function}, {"ArgumentValue1", value}};
+    sh_s3_fail_with(s3, 400, "InvalidArgument", details, 2, "%s",
+                    "Unable to validate the following destination configurations");
+    return false;
+}
+
+static bool destinations_good(sh_s3 *s3, const json_t *functions)
+{
+    const char *skip = sh_http_field_get(s3->head, "x-amz-skip-destination-validation");
+    bool good = true;
+    for (size_t i = 0; good && !(skip && strcasecmp(skip, "true") == 0) && i < json_array_size(functions);
+         i++)
+        good = destination_good(s3, text_of(json_array_get(functions, i), "arn"));
+    return good;
+}
+
 /* ---- operations ---- */
 
 static bool read_part(sh_s3 *s3, const sh_xml *node, json_t *root)
@@ -248,7 +285,8 @@ void sh_s3_put_notification(sh_s3 *s3)
     json_t *root = json_pack("{s:b, s:[]}", "eventbridge", 0, "functions");
     for (const sh_xml *node = document->child; good && node; node = node->next)
         good = read_part(s3, node, root);
-    if (good && overlaps_good(s3, json_object_get(root, "functions")))
+    if (good && overlaps_good(s3, json_object_get(root, "functions")) &&
+        destinations_good(s3, json_object_get(root, "functions")))
         keep(s3, root);
     json_decref(root);
 }

@@ -186,7 +186,7 @@ static void set_tags(sh_s3 *s3, const char *tags, int answer)
     } else if (status < 0) {
         sh_s3_fail_store(s3, &err);
     } else {
-        sh_cloud_wake(s3->cloud, SH_WAKE_EVENTS);
+        sh_cloud_wake(s3->cloud, SH_WAKE_NOTICES);
         sh_s3_version_field(s3, &object);
         sh_s3_answer_empty(s3, answer);
     }

@@ -82,7 +82,7 @@ bool sh_s3_write(sh_s3 *s3, const char *reason, const sh_object_new *more)
     }
     s3->receiver.path = NULL;
     if (told)
-        sh_cloud_wake(s3->cloud, SH_WAKE_EVENTS);
+        sh_cloud_wake(s3->cloud, SH_WAKE_NOTICES);
     sh_s3_wrote_version(s3, version);
     sh_s3_expiration_written(s3, s3->receiver.size, item.tags);
     return true;

@@ -346,7 +346,7 @@ static int publish(writing *w, sh_err *err)
                                      .content_type = "application/json"};
     int status = sh_objects_publish_with(&w->objects, items, count, &cause, with_objects, w, err);
     if (status == 0)
-        sh_cloud_wake(w->cloud, SH_WAKE_EVENTS);
+        sh_cloud_wake(w->cloud, SH_WAKE_NOTICES);
     return status;
 }
 

@@ -242,7 +242,7 @@ static int publish(sh_effect *e, const sh_object_new *item, const char *reason, 
     made.version_id = p.version;
     int status = sh_objects_publish_with(&objects, &made, 1, &cause, tell, &p, err);
     if (status == 0)
-        sh_cloud_wake(e->cloud, SH_WAKE_EVENTS | SH_WAKE_FLOWS);
+        sh_cloud_wake(e->cloud, SH_WAKE_NOTICES | SH_WAKE_FLOWS);
     else
         e->told = false;
     return status;
@@ -483,7 +483,7 @@ static int delete_object(sh_effect *e, sh_err *err)
     status = sh_objects_delete_each(&objects, sh_s3_text(e, "Bucket"), &doomed, 1, &cause, err);
     if (status < 0)
         return sh_s3_refuse_task(e, status, sh_s3_text(e, "Bucket"), false);
-    sh_cloud_wake(e->cloud, SH_WAKE_EVENTS);
+    sh_cloud_wake(e->cloud, SH_WAKE_NOTICES);
     e->out = doomed.marker ? json_pack("{s:b, s:s}", "DeleteMarker", 1, "VersionId", doomed.version_id)
                            : json_object();
     return e->out ? 0 : sh_s3_no_memory(err);
@@ -548,7 +548,7 @@ static int delete_objects(sh_effect *e, sh_err *err)
     status = delete_keys(e, list, keys, json_object_get(e->out, "Deleted"), err);
     free(keys);
     if (status == 0)
-        sh_cloud_wake(e->cloud, SH_WAKE_EVENTS);
+        sh_cloud_wake(e->cloud, SH_WAKE_NOTICES);
     return status;
 }
 

@@ -2,6 +2,7 @@
 #include "cloud/store/notices.h"
 #include "base/buf.h"
 #include "cloud/store/buckets.h"
+#include "cloud/store/outbox.h"
 #include "cloud/store/schema.h"
 
 #include <jansson.h>
@@ -11,7 +12,7 @@
 
 const char sh_schema_notices[] =
     "CREATE TABLE IF NOT EXISTS notices (id INTEGER PRIMARY KEY AUTOINCREMENT, function TEXT NOT NULL,"
-    " event TEXT NOT NULL, created_ms INTEGER NOT NULL);";
+    " event TEXT NOT NULL, created_ms INTEGER NOT NULL, trace TEXT);";
 
 /* ---- what happened, as S3 names it ---- */
 
@@ -132,9 +133,9 @@ static char *event_text(const sh_objects *objects, const sh_bucket *bucket, cons
 static int add_notice(const sh_objects *objects, const char *function, const char *text, int64_t now_ms,
                       sh_err *err)
 {
-    int status =
-        sh_db_run(objects->db, err, "INSERT INTO notices (function, event, created_ms) VALUES (?1, ?2, ?3)",
-                  "ssi", function, text, now_ms);
+    int status = sh_db_run(objects->db, err,
+                           "INSERT INTO notices (function, event, created_ms, trace) VALUES (?1, ?2, ?3, ?4)",
+                           "ssis", function, text, now_ms, sh_trace());
     if (status < 0)
         return status;
     return sh_db_run(objects->db, err, "DELETE FROM notices WHERE id <= ?1", "i",
@@ -181,14 +182,19 @@ typedef struct notice_walk {
 static int walk_notice(void *opaque, const sh_row *row)
 {
     notice_walk *walk = opaque;
-    return walk->fn(walk->opaque, sh_row_int(row, 0), sh_row_text(row, 1), sh_row_text(row, 2),
-                    sh_row_int(row, 3));
+    const sh_notice notice = {.id = sh_row_int(row, 0),
+                              .function = sh_row_text(row, 1),
+                              .event = sh_row_text(row, 2),
+                              .created_ms = sh_row_int(row, 3),
+                              .trace = sh_row_text(row, 4)};
+    return walk->fn(walk->opaque, &notice);
 }
 
 int sh_notices_list(sh_db *db, int64_t limit, sh_notice_fn fn, void *opaque, sh_err *err)
 {
     notice_walk walk = {fn, opaque};
-    return sh_db_each(db, err, "SELECT id, function, event, created_ms FROM notices ORDER BY id LIMIT ?1",
+    return sh_db_each(db, err,
+                      "SELECT id, function, event, created_ms, trace FROM notices ORDER BY id LIMIT ?1",
                       walk_notice, &walk, "i", limit);
 }
 

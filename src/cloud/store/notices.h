@@ -20,9 +20,16 @@ int sh_bucket_set_notification(const sh_objects *objects, const char *bucket, bo
 int sh_notices_add(const sh_objects *objects, const sh_bucket *bucket, const sh_object_change *change,
                    const sh_object_cause *cause, sh_err *err);
 
-/* The oldest, at most `limit`. function: its ARN. */
-typedef int (*sh_notice_fn)(void *opaque, int64_t id, const char *function, const char *event,
-                            int64_t created_ms);
+typedef struct sh_notice {
+    int64_t id;
+    const char *function; /* ARN */
+    const char *event;    /* JSON text */
+    int64_t created_ms;
+    const char *trace; /* of what made the change (outbox.h); NULL: none */
+} sh_notice;
+
+/* The oldest, at most `limit`; a notice lives until fn returns. */
+typedef int (*sh_notice_fn)(void *opaque, const sh_notice *notice);
 int sh_notices_list(sh_db *db, int64_t limit, sh_notice_fn fn, void *opaque, sh_err *err);
 int sh_notices_remove(sh_db *db, int64_t id, sh_err *err);
 

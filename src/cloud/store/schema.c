@@ -61,6 +61,7 @@ const char *const sh_schema_steps[SH_SCHEMA_VERSION] = {
     "DROP TRIGGER IF EXISTS object_versions_deleted;"
     "DROP TRIGGER IF EXISTS parts_deleted;"
     "DROP TRIGGER IF EXISTS parts_replaced;"
+    "ALTER TABLE notices ADD COLUMN trace TEXT;"
     "DROP INDEX IF EXISTS invocations_open;"
     "ALTER TABLE outbox ADD COLUMN bus TEXT;"
     "ALTER TABLE outbox ADD COLUMN rule TEXT;"
