@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define PARTS_MAX 3000
+#define RATE 300 /* calls of a destination a second */
 
 typedef struct part {
     const char *kind, *title, *arn, *state; /* SH_PART_*, words, names of members */
@@ -367,14 +368,15 @@ static int set_destination(sh_call *call, json_t *value)
     int status = sh_arg_text(call, "ConnectionArn", 1600, &arn);
     if (status < 0 || (status = read_description(call, value)) < 0 ||
         (status = set_endpoint(call, value)) < 0 || (status = set_method(call, value)) < 0 ||
-        (status = sh_arg_int(call, "InvocationRateLimitPerSecond", 1, 1000000, 0, &rate)) < 0)
+        (status = sh_arg_int(call, "InvocationRateLimitPerSecond", 1, 1000000, RATE, &rate)) < 0)
         return status;
     if (arn && !has_connection(call, arn))
         return sh_call_fail(call, 400, "ResourceNotFoundException", "Connection '%s' does not exist.", arn);
     if (arn)
         json_object_set_new(value, "ConnectionArn", json_string(arn));
-    if (rate || !json_object_get(value, "InvocationRateLimitPerSecond"))
-        json_object_set_new(value, "InvocationRateLimitPerSecond", json_integer(rate ? rate : 300));
+    if (json_object_get(call->in, "InvocationRateLimitPerSecond") ||
+        !json_object_get(value, "InvocationRateLimitPerSecond"))
+        json_object_set_new(value, "InvocationRateLimitPerSecond", json_integer(rate));
     json_object_set_new(value, "ApiDestinationState", json_string("ACTIVE"));
     static const char *const needed[] = {"ConnectionArn", "InvocationEndpoint", "HttpMethod"};
     for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++)
