@@ -108,6 +108,7 @@ typedef struct sh_lambda {
     int reserved; /* in all */
     bool stopping;
     int epoll, bell;
+    int64_t idle_looked_us;                /* when the memory of idle workers was looked at; the runner's */
     char *helper, *root, *bootstrap, *sdk; /* paths; sdk NULL: there is none */
     sh_http_server *runtime, *endpoint;    /* the second is not ours */
     struct sh_lambda_log *log;

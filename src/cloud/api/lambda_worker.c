@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The runner: one thread that waits, by epoll, for everything that workers do outside the Runtime API: their
  * sandbox is there, they connect, they write, they end; and for the moments at which they are due. It alone
- * starts, kills and frees workers, and it may walk the list without the mutex, since others only put new ones
- * before its first. */
+ * starts, kills and frees workers. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "cloud/api/lambda_work.h"
@@ -17,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { EVENTS = 64, READ_MOST = 1 << 20, KINDS = 8, IDLE_LOOK_MS = 2000 };
+enum { EVENTS = 64, READ_MOST = 1 << 20, KINDS = 8, IDLE_LOOK_MS = 2000, WEIGHED_MAX = 1024 };
 enum { BELL, CHANNEL, OUTPUT, TELEMETRY, CHILD, RUNTIME, ENDPOINT };
 
 static void watch(sh_lambda *l, const sh_lambda_worker *worker, int kind, int fd)
@@ -336,23 +335,38 @@ static void judge(sh_lambda_worker *worker, int64_t bytes, int64_t cpu_us)
         judge_idle(worker, cpu_us);
 }
 
-/* Memory of busy workers at each look, of idle ones now and then. The mutex is not held. */
-static void weigh_all(sh_lambda *l, sh_lambda_worker *first, int64_t now_us)
+typedef struct weighed {
+    sh_lambda_worker *worker;
+    pid_t first;
+    int64_t bytes, cpu_us;
+} weighed;
+
+/* Mutex held: busy workers at each look, idle ones now and then. */
+static size_t list_heavy(sh_lambda *l, weighed *list, size_t room, int64_t now_us)
 {
-    static int64_t idle_looked_us;
-    bool idle_too = now_us - idle_looked_us >= IDLE_LOOK_MS * 1000;
+    size_t count = 0;
+    bool idle_too = now_us - l->idle_looked_us >= IDLE_LOOK_MS * 1000;
     if (idle_too)
-        idle_looked_us = now_us;
-    for (sh_lambda_worker *worker = first; worker; worker = worker->next) {
-        int64_t cpu_us;
+        l->idle_looked_us = now_us;
+    for (sh_lambda_worker *worker = l->workers; worker && count < room; worker = worker->next) {
         bool busy = worker->state == SH_WORKER_BUSY || worker->state == SH_WORKER_STARTING;
-        if (worker->first <= 0 || (!busy && !(idle_too && worker->state == SH_WORKER_IDLE)))
-            continue;
-        int64_t bytes = sh_sandbox_memory(worker->first, &cpu_us);
-        pthread_mutex_lock(&l->mutex);
-        judge(worker, bytes, cpu_us);
-        pthread_mutex_unlock(&l->mutex);
+        if (worker->first > 0 && (busy || (idle_too && worker->state == SH_WORKER_IDLE)))
+            list[count++] = (weighed){.worker = worker, .first = worker->first};
     }
+    return count;
+}
+
+/* Mutex held, but given up while /proc is read: nobody else frees workers. */
+static void weigh_all(sh_lambda *l, int64_t now_us)
+{
+    weighed list[WEIGHED_MAX];
+    size_t count = list_heavy(l, list, WEIGHED_MAX, now_us);
+    pthread_mutex_unlock(&l->mutex);
+    for (size_t i = 0; i < count; i++)
+        list[i].bytes = sh_sandbox_memory(list[i].first, &list[i].cpu_us);
+    pthread_mutex_lock(&l->mutex);
+    for (size_t i = 0; i < count; i++)
+        judge(list[i].worker, list[i].bytes, list[i].cpu_us);
 }
 
 static void end_all(sh_lambda *l)
@@ -391,15 +405,14 @@ int sh_lambda_runner(sh_cloud *cloud)
     pthread_mutex_lock(&l->mutex);
     while (!l->stopping) {
         int wait_ms = look_at_all(l);
-        sh_lambda_worker *first = l->workers;
         pthread_mutex_unlock(&l->mutex);
         int count = epoll_wait(l->epoll, events, EVENTS, wait_ms);
         int64_t now_us = sh_monotonic_us();
+        pthread_mutex_lock(&l->mutex);
         if (now_us - weighed_us >= SH_LAMBDA_WATCH_MS * 1000) {
             weighed_us = now_us;
-            weigh_all(l, first, now_us);
+            weigh_all(l, now_us);
         }
-        pthread_mutex_lock(&l->mutex);
         for (int i = 0; i < count; i++)
             handle(l, events[i].data.u64);
     }
