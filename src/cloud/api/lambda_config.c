@@ -10,8 +10,8 @@
 
 #define ENVIRONMENT_MAX 4096
 #define RUNTIMES                                                                                             \
-    "[nodejs18.x, nodejs20.x, nodejs22.x, provided.al2, provided.al2023, python3.9, python3.10, "            \
-    "python3.11, python3.12, python3.13]"
+    "[nodejs18.x, nodejs20.x, nodejs22.x, nodejs24.x, provided, provided.al2, provided.al2023, "             \
+    "python3.9, python3.10, python3.11, python3.12, python3.13, python3.14]"
 
 static const char *text_of(const json_t *object, const char *name)
 {

@@ -61,6 +61,8 @@ const char *const sh_schema_steps[SH_SCHEMA_VERSION] = {
     "DROP TRIGGER IF EXISTS object_versions_deleted;"
     "DROP TRIGGER IF EXISTS parts_deleted;"
     "DROP TRIGGER IF EXISTS parts_replaced;"
+    "CREATE TABLE IF NOT EXISTS notices (id INTEGER PRIMARY KEY AUTOINCREMENT, function TEXT NOT NULL,"
+    " event TEXT NOT NULL, created_ms INTEGER NOT NULL);" /* versions before 4 had none */
     "ALTER TABLE notices ADD COLUMN trace TEXT;"
     "DROP INDEX IF EXISTS invocations_open;"
     "ALTER TABLE outbox ADD COLUMN bus TEXT;"
