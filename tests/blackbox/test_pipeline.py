@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import tempfile
 import time
@@ -247,6 +248,51 @@ class Uploads(Case):
         self.assertEqual(self.install(), self.machine)
         self.upload(self.clip, "film.mp4")
         self.check_results(self.wait_execution(), keeps=False)
+
+
+@unittest.skipUnless(shutil.which("node"), "functions want Node.js")
+class ByFunction(Case):
+    """Started by a notification of the bucket to the function of pipelines/trigger."""
+    install_words = ["--trigger", "lambda"]
+
+    def record(self, key, bucket=SOURCE, sequencer="0055AED6DCD90281E5"):
+        return {"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": bucket}, "object": {
+            "key": key, "eTag": "0" * 32, "sequencer": sequencer}}}
+
+    def invoke(self, *records):
+        answer = self.server.client("lambda").invoke(
+            FunctionName="spyhop-vod-sr-trigger", Payload=json.dumps({"Records": records}).encode())
+        return answer.get("FunctionError"), json.loads(answer["Payload"].read())
+
+    def test_clip_becomes_a_stream(self):
+        key = "a folder/it's 100% & more+\u4e16.mp4"
+        self.s3.upload_file(self.clip, SOURCE, key)
+        ended = self.wait_execution()
+        self.assertEqual(json.loads(ended["input"])["srcKey"], key)
+        self.check_results(ended, keeps=False)
+
+    def test_all_records_once_each(self):
+        """Objects that are not there end as SUPERSEDED, at once: it is what was started that counts."""
+        records = [self.record("one+%2B.mp4"), self.record("b/two.mp4"), self.record("b/two.mp4", sequencer="1"),
+                   self.record("x/hls/index.m3u8", bucket=RESULT)]
+        for _ in range(2):  # a notification may come twice
+            error, payload = self.invoke(*records)
+            self.assertIsNone(error, payload)
+        self.assertEqual([bool(one.get("skipped")) for one in payload["started"]], [False, False, False, True])
+        ends = self.wait_executions(3)
+        self.assertEqual(sorted(json.loads(ended["input"])["srcKey"] for ended in ends), ["b/two.mp4", "b/two.mp4", "one +.mp4"])
+        for ended in ends:
+            self.assertEqual(json.loads(ended["output"])["Status"], "SUPERSEDED", ended)
+
+    def test_another_trigger_takes_its_place(self):
+        """One upload is one execution, whoever started it before."""
+        self.install_words = ["--trigger", "rule"]
+        self.assertEqual(self.install(), self.machine)
+        self.install_words = ["--trigger", "lambda"]
+        self.assertEqual(self.install(), self.machine)
+        self.upload(self.clip, "film.mp4")
+        self.check_results(self.wait_execution(), keeps=False)
+        self.assertEqual(len(self.executions()), 1)
 
 
 if __name__ == "__main__":
