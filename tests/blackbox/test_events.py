@@ -97,10 +97,35 @@ class Events(ServerCase):
         self.assertEqual(answer["FailedEntryCount"], 0)
         self.assertEqual(sorted(o["n"] for o in self.outputs(machine, 2)), [2, 3])
 
+    def test_own_bus_and_ends_of_executions(self):
+        bus = self.events.create_event_bus(Name=self.name)["EventBusArn"]
+        machine = self.rule({"source": ["aws.states"], "detail": {
+            "status": ["SUCCEEDED"], "name": [{"prefix": "first"}]}}, InputPath="$.detail")
+        first = self.sfn.create_state_machine(name=self.name + "-1", definition=json.dumps(ECHO), roleArn=ROLE)
+        self.events.put_rule(Name="r", EventBusName=bus, EventPattern=json.dumps({"source": ["my.app"]}))
+        self.events.put_targets(Rule="r", EventBusName=self.name, Targets=[
+            {"Id": "t", "Arn": first["stateMachineArn"], "RoleArn": ROLE}])
+        self.events.put_events(Entries=[{"Source": "my.app", "DetailType": "t", "Detail": "{}"}])
+        self.events.put_events(Entries=[
+            {"Source": "my.app", "DetailType": "t", "Detail": "{}", "EventBusName": self.name}])
+        self.outputs(first["stateMachineArn"], 1)
+        started = self.sfn.start_execution(stateMachineArn=first["stateMachineArn"], name="first-1",
+                                           input='{"a": 1}')
+        detail = self.outputs(machine, 1)[0]
+        self.assertEqual((detail["executionArn"], detail["status"], detail["stateMachineArn"]),
+                         (started["executionArn"], "SUCCEEDED", first["stateMachineArn"]))
+        self.assertEqual((json.loads(detail["output"]), detail["inputDetails"], detail["error"]),
+                         ({"a": 1}, {"included": True}, None))
+        self.assertGreaterEqual(detail["stopDate"], detail["startDate"])
+        self.events.remove_targets(Rule="r", EventBusName=self.name, Ids=["t"])
+        self.events.delete_rule(Name="r", EventBusName=self.name)
+        self.events.delete_event_bus(Name=self.name)
+
     def test_refusals(self):
         self.assert_error("InvalidEventPatternException", self.events.put_rule, Name="r", EventPattern='{"source": "x"}')
         self.assert_error("InvalidEventPatternException", self.events.put_rule, Name="r", EventPattern='{')
-        self.assert_error("ValidationException", self.events.put_rule, Name="r", ScheduleExpression="rate(1 minute)")
+        self.assert_error("ValidationException", self.events.put_rule, Name="r", ScheduleExpression="rate(1 minutes)")
+        self.assert_error("OperationDisabledException", self.events.list_archives)
         self.assert_error("ResourceNotFoundException", self.events.describe_rule, Name="none")
         self.rule(UPLOADS)
         self.assert_error("ValidationException", self.events.put_targets, Rule=self.name,
