@@ -3,6 +3,9 @@
 import base64
 import json
 import os
+import pathlib
+import shutil
+import tempfile
 import time
 import unittest
 import urllib.error
@@ -12,6 +15,7 @@ import boto3
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agent_case import Agent, AgentCase, public_text
+from server import Server, program
 
 
 class Agents(AgentCase):
@@ -422,6 +426,74 @@ class TimeOuts(AgentCase):
             self.assertLess(time.monotonic(), until)
             time.sleep(0.05)
         self.assertEqual((look(has)["StatusDetails"], look(waits)["StatusDetails"]), ("Terminated", "Undeliverable"))
+
+
+AGENT = """#!/bin/sh
+echo "$$ $*" >> "$3/started"
+exec sleep 1000
+"""
+
+
+class Beside(Server):
+    """The server of a folder in which another program is called spyhop-agent."""
+    def __init__(self, folder, **more):
+        self.bin = folder
+        real = pathlib.Path(program()).resolve()
+        for name in ("spyhop", "spyhop-serve"):
+            found = [path for path in (real.parent / name, real.parent / "../libexec/spyhop" / name) if path.exists()]
+            shutil.copy2(found[0], folder)
+        agent = pathlib.Path(folder, "spyhop-agent")
+        agent.write_text(AGENT)
+        agent.chmod(0o755)
+        super().__init__(**more)
+
+    def command(self, listen="127.0.0.1:0"):
+        return [os.path.join(self.bin, "spyhop")] + super().command(listen)[1:]
+
+    def started(self, count):
+        """Pids and words of agents, once there are so many."""
+        path = pathlib.Path(self.data, "node", "started")
+        until = time.monotonic() + 60
+        while not path.exists() or len(path.read_text().splitlines()) < count:
+            if time.monotonic() > until:
+                raise AssertionError("no agent\n" + self.log_text())
+            time.sleep(0.05)
+        return [(int(line.split()[0]), line.split()[1:]) for line in path.read_text().splitlines()]
+
+
+class OwnAgent(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="spyhop-test-")
+        self.addCleanup(folder.cleanup)
+        self.server = Beside(folder.name, arguments=["--node-network", "open"])
+        self.addCleanup(self.server.stop)
+
+    def wait_gone(self, pid):
+        until = time.monotonic() + 30
+        while os.path.exists("/proc/%d" % pid):
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.02)
+
+    def test_life(self):
+        node = os.path.join(self.server.data, "node")
+        (first, words), = self.server.started(1)
+        self.assertEqual(words, ["run", "--data", node])
+        identity = json.loads(pathlib.Path(node, "identity.json").read_text())
+        self.assertEqual((identity["server"], identity["instance_id"], identity["network"], identity["account"]),
+                         (self.server.endpoint, self.server.instance_id, "open", self.server.account))
+        environment = pathlib.Path("/proc/%d/environ" % first).read_bytes()
+        self.assertNotIn(b"SECRET", environment)
+        os.kill(first, 9)
+        second = self.server.started(2)[1][0]  # started again
+        self.assertIn("the agent of the built-in node ended: signal 9", self.server.log_text())
+        self.server.kill()
+        self.wait_gone(second)  # it dies with the server
+        self.server.start()
+        third = self.server.started(3)[2][0]
+        self.assertEqual(json.loads(pathlib.Path(node, "identity.json").read_text())["server"], self.server.endpoint)
+        self.assertEqual(self.server.terminate(), 0)
+        self.wait_gone(third)
+        self.server.start()
 
 
 if __name__ == "__main__":
