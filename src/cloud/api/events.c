@@ -147,6 +147,20 @@ static int put_entries(sh_call *call, const json_t *entries, json_t *answers, in
     return sh_db_end(call->cloud->db, status, err);
 }
 
+/* As AWS counts. */
+static size_t entry_bytes(const json_t *entry)
+{
+    size_t index, bytes = json_object_get(entry, "Time") ? 14 : 0;
+    const json_t *resource;
+    json_array_foreach(json_object_get(entry, "Resources"), index, resource)
+    {
+        bytes += json_string_length(resource);
+    }
+    return bytes + json_string_length(json_object_get(entry, "Detail")) +
+           json_string_length(json_object_get(entry, "Source")) +
+           json_string_length(json_object_get(entry, "DetailType"));
+}
+
 static int check_entries(sh_call *call, const json_t **entries)
 {
     size_t index, bytes = 0;
@@ -161,9 +175,7 @@ static int check_entries(sh_call *call, const json_t **entries)
             "must have length greater than or equal to 1");
     json_array_foreach(*entries, index, entry)
     {
-        bytes += json_string_length(json_object_get(entry, "Detail")) +
-                 json_string_length(json_object_get(entry, "Source")) +
-                 json_string_length(json_object_get(entry, "DetailType"));
+        bytes += entry_bytes(entry);
     }
     if (bytes > ENTRY_BYTES)
         return sh_call_fail(call, 400, "ValidationException",

@@ -19,7 +19,7 @@
 
 #define BATCH 32
 #define BATCH_MEMORY (64u << 20)
-#define INPUT_MAX (1024 * 1024)
+#define INPUT_MAX (2 * SH_EVENT_BYTES) /* with its envelope, an event is longer than its entry */
 #define ATTEMPTS_MAX 185
 #define AGE_MAX_S 86400
 #define FAILED_KEPT 1000
@@ -142,9 +142,10 @@ static int fill_and_start(batch *b, const queued *item, sh_event_delivery *deliv
 {
     sh_buf input;
     sh_err why = {0};
+    const char *slash = strrchr(item->d.rule, '/');
     int status = 0;
     const sh_event_context context = {.event = item->event,
-                                      .rule_name = item->d.rule,
+                                      .rule_name = slash ? slash + 1 : item->d.rule,
                                       .rule_arn = delivery->rule_arn,
                                       .ingested_ms = item->d.first_ms};
     sh_buf_init(&input, INPUT_MAX);

@@ -155,12 +155,15 @@ static int prepare(const sh_event_delivery *given, flight *f, sh_web_call *web, 
 {
     sh_buf input;
     sh_event_delivery d = *given;
-    const sh_event_context context = {
-        .event = d.event, .rule_name = d.rule, .rule_arn = d.rule_arn, .ingested_ms = f->d.first_ms};
+    const char *slash = strrchr(d.rule, '/');
+    const sh_event_context context = {.event = d.event,
+                                      .rule_name = slash ? slash + 1 : d.rule,
+                                      .rule_arn = d.rule_arn,
+                                      .ingested_ms = f->d.first_ms};
     int status = may_call(&d, out, err);
     if (status < 0 || out->reason)
         return status;
-    sh_buf_init(&input, SH_EVENT_BYTES);
+    sh_buf_init(&input, 2 * SH_EVENT_BYTES);
     if (sh_target_input(d.target, &context, &input, err) < 0) {
         out->reason = sh_arena_strdup(d.arena, err->message);
     } else {
