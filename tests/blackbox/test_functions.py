@@ -78,6 +78,11 @@ export const handler = async (event) => {
         self.assertRegex(tail, r"REPORT RequestId: \S+\tDuration: [\d.]+ ms\tBilled Duration: \d+ ms\tMemory Size: 128 MB\t"
                                r"Max Memory Used: \d+ MB\tInit Duration: [\d.]+ ms\t\n$")
 
+    def test_is_not_on_this_machine(self):
+        """Who is in a sandbox has none of the rights of a client on the server's machine."""
+        self.node("export const handler = async () => (await fetch(process.env.AWS_ENDPOINT_URL + '/_spyhop/metrics')).status;")
+        self.assertIn(self.call({})[1], (401, 403))
+
     def test_no_right_to_log(self):
         role = self.server.role("silent", {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}, trusts=("lambda",))
         self.node("export const handler = async () => 1;", Role=role)

@@ -572,13 +572,13 @@ static void take_connection(void *opaque, int fd, const struct sockaddr *address
 /* A tag travels as the second half of the client's address. */
 void sh_http_adopt(sh_http_server *server, int fd, uint64_t tag)
 {
-    struct sockaddr_in local = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in nowhere = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0xC0000008)};
     struct sockaddr_in6 tagged = {.sin6_family = AF_INET6};
     memcpy(tagged.sin6_addr.s6_addr + 8, &tag, sizeof(tag));
     if (tag)
         take_connection(server, fd, (struct sockaddr *)&tagged, sizeof(tagged));
     else
-        take_connection(server, fd, (struct sockaddr *)&local, sizeof(local));
+        take_connection(server, fd, (struct sockaddr *)&nowhere, sizeof(nowhere));
 }
 
 /* The options of libmicrohttpd; those of TLS only where there is TLS. */

@@ -52,7 +52,8 @@ int sh_http_start(sh_http_server **out, const char *address, const sh_http_handl
 const char *sh_http_endpoint(const sh_http_server *server);
 /* Serves a connection that was accepted elsewhere: fd is the server's from here on, whatever becomes of it,
  * and does not block. tag: not 0, what sh_http_request_tag says of its requests, for a server without a
- * socket of its own; 0: a client on 127.0.0.1. */
+ * socket of its own; 0: a client whose address is
+ * 192.0.0.8, the one that stands for none: who is in a sandbox is not on this machine. */
 void sh_http_adopt(sh_http_server *server, int fd, uint64_t tag);
 /* Takes no new connections, lets running requests end for at most wait_ms, and stops. */
 void sh_http_stop(sh_http_server *server, int64_t wait_ms); /* NULL is fine */
