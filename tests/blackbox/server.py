@@ -37,6 +37,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 ACCESS_KEY = "AKIASPYHOPTESTKEY000"
 SECRET_KEY = "spyhop/test+secret/key0000000000000000000"
 READY_SECONDS = 30
+KEYS_OF_THE_NODE = ("/usr/bin/python3 -c 'import os, urllib.request as r; e = os.environ; print(r.urlopen(r.Request("
+                    "e[\"AWS_CONTAINER_CREDENTIALS_FULL_URI\"], headers={\"Authorization\": "
+                    "e[\"AWS_CONTAINER_AUTHORIZATION_TOKEN\"]})).read().decode())'")  # what a client in a command does
 WORK = {"Effect": "Allow", "Resource": "*", "Action": ["states:*", "events:*", "ssm:*", "mediaconvert:*", "s3:*",
                                                        "iam:PassRole"]}
 os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1"  # of the clients here and of those they start

@@ -11,7 +11,7 @@ import urllib.request
 import boto3
 import botocore.exceptions
 
-from server import ServerCase
+from server import KEYS_OF_THE_NODE, ServerCase
 
 ACCOUNT, REGION = "012345678901", "us-east-1"
 PASS = json.dumps({"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}}})
@@ -667,9 +667,8 @@ class Roles(EnforceCase):
             time.sleep(0.05)
 
     def test_command_acts_as_the_node(self):
-        environment = dict(line.split("=", 1) for line in self.run_script("env")["StandardOutputContent"].splitlines())
-        session = boto3.Session(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"],
-                                environment["AWS_SESSION_TOKEN"], REGION)
+        keys = json.loads(self.run_script(KEYS_OF_THE_NODE)["StandardOutputContent"])
+        session = boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["Token"], REGION)
         iam = session.client("iam", endpoint_url=self.server.endpoint)
         self.refused(iam.list_users, code="AccessDenied", status=403,
                      says=f"User: arn:aws:sts::{ACCOUNT}:assumed-role/SpyhopNode/{self.INSTANCE} is not authorized to perform: "

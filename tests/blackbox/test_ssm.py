@@ -5,10 +5,12 @@ import os
 import pathlib
 import time
 import unittest
+import urllib.error
+import urllib.request
 
 import boto3
 
-from server import ACCESS_KEY, SECRET_KEY, ServerCase
+from server import KEYS_OF_THE_NODE, ACCESS_KEY, SECRET_KEY, ServerCase
 
 OPEN = ("Pending", "InProgress", "Cancelling")
 LIMIT_SECONDS = 60
@@ -89,10 +91,11 @@ class RunCommand(ServerCase):
         answer = self.run_script("env -0 | sort -z | tr '\\0' '\\n'")
         found = dict(line.split("=", 1) for line in answer["StandardOutputContent"].splitlines())
         self.assertEqual(found["AWS_ENDPOINT_URL"], self.server.endpoint)
-        self.assertTrue(found["AWS_ACCESS_KEY_ID"].startswith("ASIA"), found)
+        self.assertFalse([name for name in found if name.startswith(("AWS_ACCESS", "AWS_SECRET", "AWS_SESSION"))])
         self.assertNotIn(SECRET_KEY, found.values())
-        session = boto3.Session(found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"], found["AWS_SESSION_TOKEN"],
-                                self.server.region)
+        keys = json.loads(self.run_script(KEYS_OF_THE_NODE)["StandardOutputContent"])
+        self.assertTrue(keys["AccessKeyId"].startswith("ASIA"), found)
+        session = boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["Token"], self.server.region)
         sts = session.client("sts", endpoint_url=self.server.endpoint)
         self.assertEqual(sts.get_caller_identity()["Arn"], "arn:aws:sts::%s:assumed-role/SpyhopNode/%s"
                          % (self.server.account, self.server.instance_id))
@@ -100,6 +103,14 @@ class RunCommand(ServerCase):
         self.assertEqual(found["SPYHOP_INSTANCE_ID"], self.server.instance_id)
         self.assertEqual(found["PATH"].split(":")[0], os.path.join(self.server.data, "node/bin"))
         self.assertNotIn("SPYHOP_SECRET_ACCESS_KEY", found)
+
+    def test_no_keys_after_the_end(self):
+        answer = self.run_script("echo \"$AWS_CONTAINER_CREDENTIALS_FULL_URI $AWS_CONTAINER_AUTHORIZATION_TOKEN\"")
+        uri, token = answer["StandardOutputContent"].split()
+        for word in (token, token[:-1] + ("1" if token[-1] == "0" else "0"), ""):
+            with self.assertRaises(urllib.error.HTTPError) as caught:
+                urllib.request.urlopen(urllib.request.Request(uri, headers={"Authorization": word}))
+            self.assertEqual(caught.exception.code, 403)
 
     def test_spyhop_is_on_the_path(self):
         answer = self.run_script("spyhop --version; command -v ffmpeg")

@@ -29,8 +29,7 @@ static sh_cloud *cloud;
 static void open_cloud(void)
 {
     sh_err err = {0};
-    sh_cloud_settings settings = {
-        .data = data, .instance_id = NODE, .program = self, .in_process = true};
+    sh_cloud_settings settings = {.data = data, .instance_id = NODE, .program = self, .in_process = true};
     if (sh_cloud_open(&cloud, &settings, &sh_clock_system, &err) < 0)
         fail_msg("%s", err.message);
     sh_objects objects = sh_cloud_objects(cloud);
@@ -135,30 +134,30 @@ static void lines_are_joined(void **state)
     json_decref(answer);
 }
 
-/* The keys are those of a session of the node's role. */
+/* Keys of the node's role are fetched with the command's token. */
 static void environment_has_what_is_needed(void **state)
 {
     char id[40], want[PATH_MAX];
     send_script(
         "echo \"${PATH%%:*}\"; command -v spyhop; command -v aws; echo \"$AWS_ENDPOINT_URL $AWS_REGION "
-        "$AWS_DEFAULT_REGION ${AWS_ACCESS_KEY_ID%????????????????}\"; "
-        "[ -n \"$AWS_SECRET_ACCESS_KEY\" ] && [ -n \"$AWS_SESSION_TOKEN\" ]",
+        "$AWS_DEFAULT_REGION $AWS_ACCESS_KEY_ID$AWS_CONTAINER_CREDENTIALS_FULL_URI\"; "
+        "[ -n \"$AWS_CONTAINER_AUTHORIZATION_TOKEN\" ]",
         id);
     json_t *answer = wait_for(id);
-    snprintf(
-        want, sizeof(want),
-        "%s/node/bin\n%s/node/bin/spyhop\n%s/node/bin/aws\nhttp://127.0.0.1:1 us-east-1 us-east-1 ASIA\n",
-        data, data, data);
+    snprintf(want, sizeof(want),
+             "%s/node/bin\n%s/node/bin/spyhop\n%s/node/bin/aws\nhttp://127.0.0.1:1 us-east-1 us-east-1 "
+             "http://127.0.0.1:1/_spyhop/credentials\n",
+             data, data, data);
     check(answer, "Success", "Success", 0, want, "");
     json_decref(answer);
 }
 
-/* The keys are in no file that a command leaves behind. */
-static void keys_are_not_written(void **state)
+/* The token is in no file that a command leaves behind. */
+static void token_is_not_written(void **state)
 {
     char id[40], script[512];
-    snprintf(script, sizeof(script), "grep -rlF \"$AWS_SECRET_ACCESS_KEY\" %s/commands %s/node || echo none",
-             data, data);
+    snprintf(script, sizeof(script),
+             "grep -rlF \"$AWS_CONTAINER_AUTHORIZATION_TOKEN\" %s/commands %s/node || echo none", data, data);
     send_script(script, id);
     json_t *answer = wait_for(id);
     check(answer, "Success", "Success", 0, "none\n", "");
@@ -420,7 +419,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(runs_and_tells),
         cmocka_unit_test(lines_are_joined),
         cmocka_unit_test(environment_has_what_is_needed),
-        cmocka_unit_test(keys_are_not_written),
+        cmocka_unit_test(token_is_not_written),
         cmocka_unit_test(output_and_row_are_one),
         cmocka_unit_test(output_is_cut),
         cmocka_unit_test(time_limit_ends_it),

@@ -6,10 +6,12 @@
  *   DATA/node/work   where a command begins unless it names a workingDirectory
  *   DATA/commands    a folder for each command (cloud/jobs/command.h)
  *
- * The keys are in the environment of the command and nowhere else. They are those of a session of the node's
- * role, which may do what its policies say, and end by themselves. */
+ * A command fetches keys of the node's role from the server with the token of its own that its environment
+ * has; they end by themselves, and no others are given once it has ended. Where the server does not listen on
+ * 127.0.0.1, which is all that clients fetch keys from, the keys themselves are in the environment. */
 #include "base/file.h"
 #include "base/log.h"
+#include "cloud/api/agent_inner.h"
 #include "cloud/api/front.h"
 #include "cloud/api/iam.h"
 #include "cloud/api/ssm.h"
@@ -172,9 +174,11 @@ static int make_keys(const sh_node *node, sh_arena *arena, sh_iam_keys *out, sh_
 const char *const *sh_node_environment(const sh_node *node, const char *id, sh_arena *arena, sh_err *err)
 {
     const sh_cloud *cloud = node->cloud;
-    sh_iam_keys keys;
+    sh_iam_keys keys = {0};
     variables v = {.arena = arena, .list = sh_arena_alloc(arena, (MAX_VARIABLES + 1) * sizeof(*v.list))};
-    if (make_keys(node, arena, &keys, err) < 0)
+    const char *endpoint = cloud->node_endpoint ? cloud->node_endpoint : cloud->endpoint;
+    bool fetches = strncmp(endpoint, "http://127.0.0.1:", 17) == 0;
+    if (!fetches && make_keys(node, arena, &keys, err) < 0)
         return NULL;
     if (!v.list) {
         sh_fail(err, SH_E_MEMORY, "no memory for a command");
@@ -187,7 +191,13 @@ const char *const *sh_node_environment(const sh_node *node, const char *id, sh_a
     add(&v, "HOME", or_else(getenv("HOME"), node->work));
     add(&v, "LANG", or_else(getenv("LANG"), "C.UTF-8"));
     add(&v, "TMPDIR", getenv("TMPDIR"));
-    add(&v, "AWS_ENDPOINT_URL", cloud->node_endpoint ? cloud->node_endpoint : cloud->endpoint);
+    add(&v, "AWS_ENDPOINT_URL", endpoint);
+    if (fetches) { /* keys that a script sets itself must not meet the token of others */
+        add(&v, "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+            sh_arena_printf(arena, "%s/_spyhop/credentials", endpoint));
+        add(&v, "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+            sh_agent_token(cloud, id, cloud->settings.instance_id, arena));
+    }
     add(&v, "AWS_ACCESS_KEY_ID", keys.access_key);
     add(&v, "AWS_SECRET_ACCESS_KEY", keys.secret_key);
     add(&v, "AWS_SESSION_TOKEN", keys.token);
