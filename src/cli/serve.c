@@ -153,12 +153,21 @@ static void notify(const char *state)
 static void reload(const serving *s)
 {
     const sh_serve_options *o = s->options;
+    char before[SH_TLS_PIN_TEXT], after[SH_TLS_PIN_TEXT];
     sh_err err = {0};
     if (o->tls_certificate) {
+        sh_tls_pin(before);
         if (sh_tls_load(o->tls_certificate, o->tls_key, &err) < 0)
             sh_log(SH_LOG_ERROR, "serve", "the certificate of before stays: %s", err.message);
         else
             sh_log(SH_LOG_INFO, "serve", "the certificate %s was read again", o->tls_certificate);
+        sh_tls_pin(after);
+        if (strcmp(before, after) != 0)
+            sh_log(
+                SH_LOG_WARNING, "serve",
+                "the key is another one (sha256//%s): agents that were registered over TLS refuse it; keep "
+                "the key when the certificate is renewed, or register them again",
+                after);
     }
     if (sh_watch_reopen(s->watch, &err) < 0)
         sh_log(SH_LOG_ERROR, "serve", "%s", err.message);
@@ -194,7 +203,7 @@ static int open_cloud(serving *s, sh_err *err)
     if (status < 0)
         return status;
     if (o->tls_certificate)
-        sh_tls_pin(s->cloud->tls_pin);
+        s->cloud->tls_pin = sh_tls_pin;
     warn_of_open_folder(s->cloud->settings.data);
     sh_objects objects = sh_cloud_objects(s->cloud);
     if (!o->cloud.instance_id && (status = settle_instance_id(s->cloud, err)) < 0)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """HTTPS: what clients do over it (the SDK and the CLI send their checksums as trailers there), and the certificate
 that is replaced while connections stand."""
+import base64
+import hashlib
 import http.client
 import os
 import re
@@ -27,6 +29,13 @@ def make_pair(folder, name, *options):
                     pair[1], "-out", pair[0], "-days", "2", "-subj", "/CN=" + name, "-addext",
                     "subjectAltName=IP:127.0.0.1,DNS:localhost", *options], check=True, capture_output=True)
     return pair
+
+
+def pin_of(cert):
+    """base64url of the SHA-256 of a certificate's public key."""
+    key = subprocess.run(["openssl", "x509", "-in", cert, "-noout", "-pubkey"], check=True, capture_output=True).stdout
+    der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], input=key, check=True, capture_output=True).stdout
+    return base64.urlsafe_b64encode(hashlib.sha256(der).digest()).decode().rstrip("=")
 
 
 class TlsCase(unittest.TestCase):
@@ -198,6 +207,7 @@ class Reload(TlsCase):
         second = make_pair(self.folder, "second")
         self.reload(*second, "was read again")
         self.assertEqual(self.name_served(), "second")
+        self.assertIn("(sha256//%s)" % pin_of(second[0]), self.server.log_text())  # what agents pin
         old.request("GET", "/_spyhop/healthz")
         self.assertEqual(old.getresponse().status, 200)
         self.assertIs(old.sock, before)

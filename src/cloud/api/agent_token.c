@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAC = 32, ROW_MEMORY = 8 << 20, KEYS_S = 3600, CODE_CHARACTERS = 20 };
+enum { MAC = 32, ROW_MEMORY = 8 << 20, KEYS_S = 3600, CODE_CHARACTERS = 20, PIN_TEXT = 44 };
 #define VERSION "v1"
 
 /* ---- the code of an activation ---- */
@@ -32,12 +32,14 @@ int sh_activation_code(const sh_cloud *cloud, char code[SH_ACTIVATION_CODE],
 {
     static const char letters[] = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefgh";
     unsigned char bytes[CODE_CHARACTERS];
-    char text[CODE_CHARACTERS + 1] = "";
+    char text[CODE_CHARACTERS + 1] = "", pin[PIN_TEXT] = "";
     if (RAND_bytes(bytes, sizeof(bytes)) != 1)
         return sh_fail(err, SH_E_INTERNAL, "the system gives no randomness");
     for (size_t i = 0; i < sizeof(bytes); i++)
         text[i] = letters[bytes[i] & 31];
-    snprintf(code, SH_ACTIVATION_CODE, "%s%s%s", text, cloud->tls_pin[0] ? "." : "", cloud->tls_pin);
+    if (cloud->tls_pin)
+        cloud->tls_pin(pin);
+    snprintf(code, SH_ACTIVATION_CODE, "%s%s%s", text, pin[0] ? "." : "", pin);
     hash_code(text, secret);
     OPENSSL_cleanse(bytes, sizeof(bytes));
     OPENSSL_cleanse(text, sizeof(text));

@@ -63,12 +63,13 @@ typedef struct sh_cloud {
     int64_t steady_base_ms, steady_offset_ms; /* steady.c */
     unsigned char token_key[32];              /* states_token.c: signs the tokens of tasks */
     struct sh_wakeups *wakeups;
-    struct sh_lambda *lambda;         /* lambda_run.h */
-    struct sh_fn_flights *flights;    /* lambda_queue.c: invocations that are under way */
-    struct sh_flow_cache *flows;      /* states_cache.c: parsed definitions */
-    struct sh_holds *holds;           /* hold.c: calls whose answer comes later */
-    struct sh_agents *agents;         /* agent.h: nodes that ask for work */
-    char tls_pin[48];                 /* base64url of the SHA-256 of the public key; "": no TLS */
+    struct sh_lambda *lambda;      /* lambda_run.h */
+    struct sh_fn_flights *flights; /* lambda_queue.c: invocations that are under way */
+    struct sh_flow_cache *flows;   /* states_cache.c: parsed definitions */
+    struct sh_holds *holds;        /* hold.c: calls whose answer comes later */
+    struct sh_agents *agents;      /* agent.h: nodes that ask for work */
+    /* base64url of the SHA-256 of the server's public key, 44 bytes ("": none); NULL: no TLS */
+    void (*tls_pin)(char *text);
     struct sh_express_table *express; /* states_express.c */
     struct sh_iam *iam;               /* iam.h */
     struct sh_rules_cache *rules;     /* s3_rules.h */

@@ -171,7 +171,7 @@ int sh_tls_load(const char *certificate_path, const char *key_path, sh_err *err)
     return 0;
 }
 
-void sh_tls_pin(char text[SH_TLS_PIN_TEXT])
+void sh_tls_pin(char *text)
 {
     unsigned char hash[SH_DIGEST_BYTES];
     char base64[48];

@@ -18,7 +18,7 @@ int sh_tls_load(const char *certificate_path, const char *key_path, sh_err *err)
  * it;
  * "" when there is none. */
 #define SH_TLS_PIN_TEXT 44
-void sh_tls_pin(char text[SH_TLS_PIN_TEXT]);
+void sh_tls_pin(char *text);
 void sh_tls_unload(void); /* once no server uses it */
 
 /* For libmicrohttpd: a gnutls_certificate_retrieve_function2. */
