@@ -24,7 +24,8 @@ static void usage(FILE *out)
         out,
         "usage: spyhop fsck --data DIR [OPTION]...\n\n"
         "Checks a data folder that no server works on, or a backup: the database in itself, a file for each\n"
-        "row, a row for each file, and the same for small bodies, which are in the database. Code 0: nothing\n"
+        "row, a row for each file, and the same for small bodies, which are in the database. Code 0: "
+        "nothing\n"
         "is wrong, or all of it was repaired; 1: something is.\n\n"
         "  --data DIR  the folder\n"
         "  --repair    mends what can be mended without losing anything: rows of parts that nobody can\n"

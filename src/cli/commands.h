@@ -27,7 +27,7 @@ int sh_cmd_scrub(int argc, char **argv);
 int sh_cmd_backup(int argc, char **argv);
 int sh_cmd_restore(int argc, char **argv);
 int sh_cmd_states(int argc, char **argv);
-int sh_cmd_agent_exec(int argc, char **argv);          /* child: supervisor of one SSM command */
+int sh_cmd_agent(int argc, char **argv);
 int sh_cmd_mediaconvert_worker(int argc, char **argv); /* child: makes one MediaConvert job's stream */
 
 #endif

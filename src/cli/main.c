@@ -29,7 +29,7 @@ static const command commands[] = {
     {"backup", sh_cmd_backup, "a copy of a data folder, also while a server works on it"},
     {"restore", sh_cmd_restore, "a data folder from such a copy, every byte proved"},
     {"states", sh_cmd_states, "the picture of a state machine or of an execution"},
-    {"agent-exec", sh_cmd_agent_exec, NULL},
+    {"agent", sh_cmd_agent, "make this machine a node that runs the commands of a server"},
     {"mediaconvert-worker", sh_cmd_mediaconvert_worker, NULL},
 };
 

@@ -193,7 +193,6 @@ static void choose_agent(serving *s)
         memcpy(slash, "/spyhop-agent", sizeof("/spyhop-agent"));
         s->settings.agent = !s->options->no_agent && access(s->agent, X_OK) == 0 ? s->agent : NULL;
     }
-    s->settings.in_process = !s->options->no_agent && !s->settings.agent;
 }
 
 static int open_cloud(serving *s, sh_err *err)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Run Command through its actions, with real supervisors: this program is theirs, too. */
+/* Run Command through its actions, with the agent of the built-in node: argv[1] is its program. */
 #include "base/file.h"
 #include "base/log.h"
 #include "cloud/api/cloud.h"
-#include "cloud/jobs/command.h"
 #include "cloud/api/front.h"
+#include "cloud/api/own.h"
+#include "cloud/api/watch.h"
+#include "cloud/http/server.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -22,19 +24,44 @@
 
 #define NODE "i-0fc7eb64184f98251"
 
-static char self[PATH_MAX];
+static char agent[PATH_MAX];
 static char data[] = "/tmp/spyhop-test-ssm-XXXXXX";
 static sh_cloud *cloud;
+static sh_front *front;
+static sh_watch *watch;
+static sh_own *own;
+static sh_http_server *server;
 
 static void open_cloud(void)
 {
     sh_err err = {0};
-    sh_cloud_settings settings = {.data = data, .instance_id = NODE, .program = self, .in_process = true};
+    sh_cloud_settings settings = {.data = data, .instance_id = NODE, .agent = agent, .node_network = "open"};
     if (sh_cloud_open(&cloud, &settings, &sh_clock_system, &err) < 0)
         fail_msg("%s", err.message);
     sh_objects objects = sh_cloud_objects(cloud);
-    if (sh_objects_recover(&objects, &err) < 0 || sh_cloud_start(cloud, "http://127.0.0.1:1", &err) < 0)
+    const sh_watch_options quiet = {0};
+    if (sh_objects_recover(&objects, &err) < 0 || sh_front_new(&front, cloud, &err) < 0 ||
+        sh_watch_new(&watch, &quiet, &err) < 0)
         fail_msg("%s", err.message);
+    sh_http_handler behind = sh_front_handler(front);
+    if (sh_own_new(&own, cloud, &behind, watch, &err) < 0)
+        fail_msg("%s", err.message);
+    sh_http_handler handler = sh_own_handler(own);
+    const sh_http_options http = {
+        .address = "127.0.0.1:0", .threads = 4, .observe = sh_watch_observe, .observer = watch};
+    if (sh_http_open(&server, &http, &handler, &err) < 0 ||
+        sh_cloud_start(cloud, sh_http_endpoint(server), &err) < 0)
+        fail_msg("%s", err.message);
+}
+
+static void close_cloud(void)
+{
+    sh_own_stop(own);
+    sh_http_stop(server, 5000);
+    sh_cloud_close(cloud);
+    sh_own_free(own);
+    sh_front_free(front);
+    sh_watch_free(watch);
 }
 
 /* The answer, or the error's code as a string. */
@@ -134,34 +161,44 @@ static void lines_are_joined(void **state)
     json_decref(answer);
 }
 
-/* Keys of the node's role are fetched with the command's token. */
+/* The keys are those of a session of the node's role. */
 static void environment_has_what_is_needed(void **state)
 {
     char id[40], want[PATH_MAX];
     send_script(
-        "echo \"${PATH%%:*}\"; command -v spyhop; command -v aws; echo \"$AWS_ENDPOINT_URL $AWS_REGION "
-        "$AWS_DEFAULT_REGION $AWS_ACCESS_KEY_ID$AWS_CONTAINER_CREDENTIALS_FULL_URI\"; "
-        "[ -n \"$AWS_CONTAINER_AUTHORIZATION_TOKEN\" ]",
+        "echo \"${PATH%%:*}\"; command -v aws; echo \"${AWS_ENDPOINT_URL%:*} $AWS_REGION $AWS_DEFAULT_REGION "
+        "${AWS_CONTAINER_CREDENTIALS_FULL_URI#$AWS_ENDPOINT_URL}\"; "
+        "[ -n \"$AWS_CONTAINER_AUTHORIZATION_TOKEN\" ] && [ -z \"$AWS_SECRET_ACCESS_KEY\" ]",
         id);
     json_t *answer = wait_for(id);
     snprintf(want, sizeof(want),
-             "%s/node/bin\n%s/node/bin/spyhop\n%s/node/bin/aws\nhttp://127.0.0.1:1 us-east-1 us-east-1 "
-             "http://127.0.0.1:1/_spyhop/credentials\n",
-             data, data, data);
+             "%s/node/bin\n%s/node/bin/aws\nhttp://127.0.0.1 us-east-1 us-east-1 /_spyhop/credentials\n",
+             data, data);
     check(answer, "Success", "Success", 0, want, "");
     json_decref(answer);
 }
 
-/* The token is in no file that a command leaves behind. */
-static void token_is_not_written(void **state)
+/* What a command may ask keys with ends with it. */
+static void a_token_ends_with_its_command(void **state)
 {
-    char id[40], script[512];
-    snprintf(script, sizeof(script),
-             "grep -rlF \"$AWS_CONTAINER_AUTHORIZATION_TOKEN\" %s/commands %s/node || echo none", data, data);
-    send_script(script, id);
-    json_t *answer = wait_for(id);
-    check(answer, "Success", "Success", 0, "none\n", "");
+    char id[40];
+    send_script(
+        "curl -s -o /dev/null -w '%{http_code} ' -H \"Authorization: $AWS_CONTAINER_AUTHORIZATION_TOKEN\" "
+        "$AWS_CONTAINER_CREDENTIALS_FULL_URI; echo $AWS_CONTAINER_AUTHORIZATION_TOKEN",
+        id);
+    json_t *answer = wait_for(id), *later;
+    const char *out = json_string_value(json_object_get(answer, "StandardOutputContent"));
+    char script[1024], token[512] = "";
+    assert_int_equal(sscanf(out, "200 %511s", token), 1);
     json_decref(answer);
+    snprintf(
+        script, sizeof(script),
+        "curl -s -o /dev/null -w '%%{http_code}' -H 'Authorization: %s' $AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        token);
+    send_script(script, id);
+    later = wait_for(id);
+    check(later, "Success", "Success", 0, "403", "");
+    json_decref(later);
 }
 
 static bool has_object(const char *id, const char *stream)
@@ -204,14 +241,14 @@ static void output_and_row_are_one(void **state)
     assert_int_equal(sh_db_run(cloud->db, NULL,
                                "CREATE TRIGGER no_end BEFORE UPDATE ON invocations"
                                " WHEN NEW.status = 'Success' AND NEW.err = ''"
-                               " BEGIN SELECT RAISE(ABORT, 'no end'); END",
+                               " BEGIN SELECT json('no end'); END",
                                ""),
                      0);
     send_with_output("echo hello", id);
     answer = wait_for(id);
     assert_int_equal(sh_db_run(cloud->db, NULL, "DROP TRIGGER no_end", ""), 0);
     assert_non_null(strstr(json_string_value(json_object_get(answer, "StandardErrorContent")),
-                           "could not be written to its bucket"));
+                           "could not be written to its place"));
     json_decref(answer);
     assert_false(has_object(id, "stdout"));
 }
@@ -293,7 +330,7 @@ static void a_new_server_finds_commands(void **state)
     send_script(script, ended);
     assert_int_equal(read(begun, &byte, 1), 1);
     assert_int_equal(read(begun, &byte, 1), 1);
-    sh_cloud_close(cloud);
+    close_cloud();
     assert_int_equal(write(fifo, "a\n", 2), 2);
     open_cloud();
     assert_int_equal(write(fifo, "b\n", 2), 2);
@@ -317,8 +354,8 @@ static void a_lost_command_fails(void **state)
     snprintf(script, sizeof(script), "echo > '%s'; sleep 1000", path);
     send_script(script, id);
     assert_int_equal(read(fifo, &byte, 1), 1);
-    sh_cloud_close(cloud);
-    snprintf(running, sizeof(running), "%.3000s/commands/%s/running.json", data, id);
+    close_cloud();
+    snprintf(running, sizeof(running), "%.3000s/node/commands/%s/running.json", data, id);
     json_t *said = json_load_file(running, 0, &where);
     assert_int_equal(kill((pid_t)json_integer_value(json_object_get(said, "pid")), SIGKILL), 0);
     json_decref(said);
@@ -407,19 +444,17 @@ static int begin_all(void **state)
 
 static int end_all(void **state)
 {
-    sh_cloud_close(cloud);
+    close_cloud();
     return sh_dir_remove(data, NULL);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc == 3 && strcmp(argv[1], "agent-exec") == 0)
-        return sh_supervisor_main(argv[2]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs_and_tells),
         cmocka_unit_test(lines_are_joined),
         cmocka_unit_test(environment_has_what_is_needed),
-        cmocka_unit_test(token_is_not_written),
+        cmocka_unit_test(a_token_ends_with_its_command),
         cmocka_unit_test(output_and_row_are_one),
         cmocka_unit_test(output_is_cut),
         cmocka_unit_test(time_limit_ends_it),
@@ -432,6 +467,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(describes_its_node),
     };
     sh_log_level(SH_LOG_ERROR);
-    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    return length <= 0 ? 1 : cmocka_run_group_tests(tests, begin_all, end_all);
+    return argc != 2 || !realpath(argv[1], agent) ? 1 : cmocka_run_group_tests(tests, begin_all, end_all);
 }

@@ -39,10 +39,9 @@
 typedef int (*runner_fn)(sh_cloud *cloud);
 
 static const runner_fn runners[] = {
-    sh_flows_run, sh_events_run,     sh_commands_run,     sh_mcjobs_run,
-    sh_holds_run, sh_express_runner, sh_express_runner,   sh_effects_run,
-    sh_maps_run,  sh_upkeep_run,     sh_lifecycle_run,    sh_agent_own_run,
-    sh_nodes_run, sh_lambda_runner,  sh_lambda_queue_run, sh_events_outside_run,
+    sh_flows_run,      sh_events_run,  sh_mcjobs_run,    sh_holds_run,        sh_express_runner,
+    sh_express_runner, sh_effects_run, sh_maps_run,      sh_upkeep_run,       sh_lifecycle_run,
+    sh_agent_own_run,  sh_nodes_run,   sh_lambda_runner, sh_lambda_queue_run, sh_events_outside_run,
 };
 
 /* A thread in sh_cloud_wait. */
@@ -198,7 +197,6 @@ static int copy_settings(sh_cloud_settings *to, const sh_cloud_settings *from, s
     to->keep_commands_days = from->keep_commands_days;
     to->open_buckets = from->open_buckets;
     to->functions_at_once = from->functions_at_once;
-    to->in_process = from->in_process;
     if (!is_account(to->account))
         return sh_fail(err, SH_E_ARGUMENT, "account '%s' is not 12 digits", to->account);
     if (!is_region(to->region))

@@ -43,7 +43,6 @@ typedef struct sh_cloud_settings {
     const char *program;      /* absolute path of the spyhop program, for children */
     const char *models;       /* folder of models or NULL */
     const char *agent;        /* absolute path of spyhop-agent; NULL: the built-in node has no agent */
-    bool in_process;          /* the built-in node's commands are run by ssm_runner.c, without an agent */
     const char *node_network; /* "server" (NULL) or "open": what commands of the built-in node reach */
     int functions_at_once;    /* invocations; 0: SH_LAMBDA_AT_ONCE */
     int keep_executions_days; /* after their end; 0: 90 */
@@ -152,7 +151,6 @@ int sh_call_fail_internal(sh_call *call, const sh_err *err);
 int sh_flows_run(sh_cloud *cloud);          /* states_runner.c: steps executions */
 int sh_events_run(sh_cloud *cloud);         /* events_deliver.c: delivers the outbox */
 int sh_events_outside_run(sh_cloud *cloud); /* events_outside.c */
-int sh_commands_run(sh_cloud *cloud);       /* ssm_runner.c */
 int sh_nodes_run(sh_cloud *cloud);          /* ssm_watch.c */
 int sh_mcjobs_run(sh_cloud *cloud);         /* mediaconvert_runner.c */
 

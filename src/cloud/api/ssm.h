@@ -27,32 +27,4 @@ json_t *sh_ssm_command_json(const sh_invocation *row);
  * stream: "stdout", "stderr". free() */
 char *sh_ssm_output_key(const sh_invocation *row, const json_t *request, const char *stream);
 
-/* The node: the folders, files and variables that commands find. */
-typedef struct sh_node {
-    sh_cloud *cloud;
-    sh_arena *arena;      /* of the paths */
-    const char *root;     /* DATA, absolute */
-    const char *bin;      /* DATA/node/bin, first on PATH: spyhop, aws */
-    const char *work;     /* DATA/node/work, where a command begins unless it says otherwise */
-    const char *commands; /* DATA/commands */
-} sh_node;
-
-int sh_node_prepare(sh_node *out, sh_cloud *cloud, sh_err *err); /* ssm_node.c */
-void sh_node_free(sh_node *node);
-/* The environment of command `id`, in the arena: with keys of a session of the node's role, good for as long
- * as a command may run. NULL: err says why. */
-const char *const *sh_node_environment(const sh_node *node, const char *id, sh_arena *arena, sh_err *err);
-/* ---- ssm_role.c ---- */
-/* The session of the role in the node's instance profile, strings in the arena. SH_E_DENIED: there is none
- * that the node may take on, err says why. */
-int sh_node_session(sh_cloud *cloud, sh_arena *arena, sh_caller *out, sh_err *err);
-/* May the node write this object? SH_E_DENIED: err says why. */
-int sh_node_may_write(sh_cloud *cloud, const char *bucket, const char *key, sh_err *err);
-int sh_node_folder(const sh_node *node, const char *id, char *path, size_t size, sh_err *err);
-/* Copies what a command wrote to the bucket that its sender named; `with` is called in the transaction that
- * makes the objects (sh_objects_publish_with). 1: done. 0: there is nothing to copy or no bucket, and `with`
- * was not called. On failure nothing has changed. */
-int sh_node_deliver_output(const sh_node *node, const sh_invocation *row, sh_object_with_fn with,
-                           void *opaque, sh_err *err);
-
 #endif

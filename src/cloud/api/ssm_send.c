@@ -234,10 +234,6 @@ static int read_logs(sh_call *call, sending *s)
     size_t length = group ? strlen(group) : 0;
     s->logs = json_is_true(json_object_get(logs, "CloudWatchOutputEnabled"));
     s->log_group = group ? group : "";
-    if (s->logs && call->cloud->settings.in_process)
-        return sh_call_fail(call, 400, "ValidationException",
-                            "CloudWatchOutputConfig needs the agent of the node, spyhop-agent, which is not "
-                            "installed: use OutputS3BucketName");
     for (size_t i = 0; i < length; i++)
         if (length > 512 || (!isalnum((unsigned char)group[i]) && !strchr("._-/#", group[i])))
             return sh_call_fail(call, 400, "ValidationException",

@@ -135,8 +135,6 @@ static int consider(round *all, const sh_invocation *row, sh_err *err)
     int status = find_node(all, row->instance, err);
     if (status < 0)
         return status;
-    if (all->r->cloud->settings.in_process && strcmp(row->instance, all->r->cloud->settings.instance_id) == 0)
-        return 0;
     if (strcmp(row->status, "Pending") == 0)
         return consider_pending(all, row, err);
     return consider_handed(all, row, err);

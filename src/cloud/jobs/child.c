@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,10 +26,10 @@ typedef struct failure {
     char step; /* index of step_names */
 } failure;
 
-enum { STEP_GROUP, STEP_DEATH, STEP_FILES, STEP_FOLDER, STEP_EXEC };
-static const char *const step_names[] = {"make its process group", "arrange its end with ours",
-                                         "place its descriptors", "enter its working folder",
-                                         "run the program"};
+enum { STEP_GROUP, STEP_FILES, STEP_USER, STEP_DEATH, STEP_FOLDER, STEP_EXEC };
+static const char *const step_names[] = {"make its process group",   "place its descriptors",
+                                         "become its user",          "arrange its end with ours",
+                                         "enter its working folder", "run the program"};
 
 static _Noreturn void give_up(int report, int step)
 {
@@ -93,6 +94,14 @@ static int place_files(const sh_child_spec *spec, int report)
     return kept;
 }
 
+/* Before the wish to die with the parent, which a change of user undoes. */
+static int change_user(const sh_child_user *user)
+{
+    if (setgroups(user->group_count, user->groups) < 0 || setgid(user->gid) < 0 || setuid(user->uid) < 0)
+        return -1;
+    return 0;
+}
+
 static _Noreturn void become(const sh_child_spec *spec, int report, pid_t parent)
 {
     static const char *const nothing[] = {NULL};
@@ -105,6 +114,8 @@ static _Noreturn void become(const sh_child_spec *spec, int report, pid_t parent
     if (kept < 0)
         give_up(report, STEP_FILES);
     lower_file_limit();
+    if (spec->user && change_user(spec->user) < 0)
+        give_up(kept, STEP_USER);
     if (spec->death_signal) {
         if (prctl(PR_SET_PDEATHSIG, spec->death_signal) < 0)
             give_up(kept, STEP_DEATH);

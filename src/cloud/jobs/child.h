@@ -21,6 +21,13 @@ typedef struct sh_child {
 #define SH_CHILD_NONE ((sh_child){0, -1})
 #define SH_CHILD_MAX_FDS 16
 
+typedef struct sh_child_user {
+    uid_t uid;
+    gid_t gid;
+    const gid_t *groups;
+    size_t group_count;
+} sh_child_user;
+
 typedef struct sh_child_spec {
     const char *program;            /* absolute path */
     const char *const *argv;        /* NULL-terminated */
@@ -33,6 +40,7 @@ typedef struct sh_child_spec {
     int death_signal; /* sent to the child when the thread that spawned it ends; 0: none. The thread must
                          therefore live as long as the child is to */
     mode_t mask;      /* umask; 0 means 077 */
+    const struct sh_child_user *user; /* who it runs as; NULL: as we do. Needs root */
 } sh_child_spec;
 
 /* Starts a child. Fails, with the reason, when the program cannot be run: 0 means that execve succeeded. */

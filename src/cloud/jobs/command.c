@@ -21,7 +21,7 @@ static int path_in(char *path, const char *folder, const char *name, sh_err *err
     return 0;
 }
 
-static int read_json(const char *folder, const char *name, json_t **out, sh_err *err)
+int sh_command_read(const char *folder, const char *name, json_t **out, sh_err *err)
 {
     char path[PATH_MAX];
     json_error_t where;
@@ -59,15 +59,6 @@ static int write_json(const char *folder, const char *name, json_t *json, sh_err
     return status;
 }
 
-static int write_spec(const char *folder, const sh_command_spec *spec, sh_err *err)
-{
-    json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:I}", "script", spec->script, "folder", spec->folder,
-                             "timeout_s", (json_int_t)spec->timeout_s, "output_max",
-                             (json_int_t)(spec->output_max ? spec->output_max : SH_COMMAND_OUTPUT_MAX),
-                             "grace_ms", (json_int_t)(spec->grace_ms ? spec->grace_ms : SH_COMMAND_GRACE_MS));
-    return write_json(folder, "command.json", json, err);
-}
-
 static int open_lock(const char *folder, int flags, int *out, sh_err *err)
 {
     char path[PATH_MAX];
@@ -81,7 +72,8 @@ static int open_lock(const char *folder, int flags, int *out, sh_err *err)
     return 0;
 }
 
-int sh_command_start(const char *folder, const sh_command_spec *spec, sh_child *supervisor, sh_err *err)
+int sh_command_start(const char *folder, const json_t *command, const char *program,
+                     const char *const *environment, sh_child *supervisor, sh_err *err)
 {
     int lock = -1;
     int status = sh_dir_make(folder, 0700, err);
@@ -93,14 +85,14 @@ int sh_command_start(const char *folder, const sh_command_spec *spec, sh_child *
         status = sh_fail(err, SH_E_CONFLICT, "the command in %s is running already", folder);
         goto done;
     }
-    status = write_spec(folder, spec, err);
+    status = write_json(folder, "command.json", json_deep_copy(command), err);
     if (status < 0)
         goto done;
-    const char *argv[] = {spec->program, "agent-exec", folder, NULL};
+    const char *argv[] = {program, "exec", folder, NULL};
     int fds[] = {-1, -1, -1, lock};
-    sh_child_spec child = {.program = spec->program,
+    sh_child_spec child = {.program = program,
                            .argv = argv,
-                           .environment = spec->environment,
+                           .environment = environment,
                            .folder = folder,
                            .fds = fds,
                            .fd_count = SH_COMMAND_LOCK_FD + 1,
@@ -119,7 +111,7 @@ done:
 static int supervisor_pidfd(const char *folder, int lock)
 {
     json_t *running = NULL;
-    if (read_json(folder, "running.json", &running, NULL) < 0)
+    if (sh_command_read(folder, "running.json", &running, NULL) < 0)
         return -1;
     pid_t pid = (pid_t)json_integer_value(json_object_get(running, "pid"));
     int64_t start = json_integer_value(json_object_get(running, "start"));
@@ -178,59 +170,28 @@ int sh_command_write_running(const char *folder, sh_err *err)
     return write_json(folder, "running.json", json, err);
 }
 
-static const char *const end_names[] = {"exited", "timed-out", "cancelled", "unable"};
+const char *const sh_command_ends[] = {"exited", "timed_out", "cancelled", "unable", "skipped"};
 
-int sh_command_write_result(int fd, const char *folder, const sh_command_result *result, sh_err *err)
+int sh_command_write_result(int fd, const char *folder, json_t *result, sh_err *err)
 {
     char from[PATH_MAX], to[PATH_MAX];
+    char *text = result ? json_dumps(result, JSON_COMPACT) : NULL;
+    json_decref(result);
+    if (!text)
+        return sh_fail(err, SH_E_MEMORY, "no memory for the result of a command");
     int status = path_in(from, folder, "result.new", err);
     if (status == 0)
         status = path_in(to, folder, "result.json", err);
     if (status < 0)
-        return status;
-    json_t *json = json_pack("{s:s, s:i, s:I, s:I, s:I, s:I, s:s}", "end", end_names[result->end], "code",
-                             result->code, "start_ms", (json_int_t)result->start_ms, "end_ms",
-                             (json_int_t)result->end_ms, "stdout_bytes", (json_int_t)result->stdout_bytes,
-                             "stderr_bytes", (json_int_t)result->stderr_bytes, "message", result->message);
-    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-    json_decref(json);
-    if (!text)
-        return sh_fail(err, SH_E_MEMORY, "no memory for the result of a command");
+        goto done;
     size_t length = strlen(text);
     if (pwrite(fd, text, length, 0) != (ssize_t)length || ftruncate(fd, (off_t)length) < 0 || fsync(fd) < 0 ||
         rename(from, to) < 0)
         status = sh_fail_errno(err, errno, "cannot write %s", to);
-    free(text);
-    return status < 0 ? status : sh_dir_sync(folder, err);
-}
-
-int sh_command_read_result(const char *folder, sh_command_result *result, sh_err *err)
-{
-    json_t *json = NULL;
-    const char *end = NULL, *message = NULL;
-    json_int_t start = 0, finish = 0, out = 0, errors = 0;
-    sh_command_result r = {0};
-    int status = read_json(folder, "result.json", &json, err);
-    if (status < 0)
-        return status;
-    if (json_unpack(json, "{s:s, s:i, s:I, s:I, s:I, s:I, s:s}", "end", &end, "code", &r.code, "start_ms",
-                    &start, "end_ms", &finish, "stdout_bytes", &out, "stderr_bytes", &errors, "message",
-                    &message) < 0) {
-        status = sh_fail(err, SH_E_FORMAT, "%s/result.json lacks a field", folder);
-        goto done;
-    }
-    r.end = SH_COMMAND_UNABLE;
-    for (size_t i = 0; i < sizeof(end_names) / sizeof(end_names[0]); i++)
-        if (strcmp(end, end_names[i]) == 0)
-            r.end = (sh_command_end)i;
-    r.start_ms = start;
-    r.end_ms = finish;
-    r.stdout_bytes = out;
-    r.stderr_bytes = errors;
-    snprintf(r.message, sizeof(r.message), "%s", message);
-    *result = r;
+    if (status == 0)
+        status = sh_dir_sync(folder, err);
 done:
-    json_decref(json);
+    free(text);
     return status;
 }
 
