@@ -242,6 +242,15 @@ static void make_room(sh_lambda *l)
         oldest->retired = true;
 }
 
+/* A version whose code or configuration changed has no use for its workers of before. */
+static void retire_older(sh_lambda *l, const sh_lambda_code *code)
+{
+    for (sh_lambda_worker *worker = l->workers; worker; worker = worker->next)
+        if (strcmp(worker->code.name, code->name) == 0 && strcmp(worker->code.version, code->version) == 0 &&
+            strcmp(worker->code.revision, code->revision) != 0)
+            worker->retired = true;
+}
+
 static int give_place(sh_lambda *l, const sh_lambda_code *code, sh_lambda_job *job)
 {
     sh_lambda_worker *worker = find_idle(l, code);
@@ -252,6 +261,7 @@ static int give_place(sh_lambda *l, const sh_lambda_code *code, sh_lambda_job *j
         if (!worker->waiting)
             sh_lambda_ring(l); /* watches that it asks soon */
     } else {
+        retire_older(l, code);
         make_room(l);
         if (!(worker = worker_new(l, code)))
             return SH_E_MEMORY;
