@@ -328,28 +328,30 @@ static int take_delivery(void *opaque, const sh_row *row)
 int sh_handout_put(sh_db *db, const sh_handout *row, sh_err *err)
 {
     return sh_db_run(
-        db, err, "INSERT OR REPLACE INTO handed_commands (" DELIVERY ") VALUES (?1, ?2, ?3, ?4, ?5, ?6)", "ssssii",
-        row->command, row->node, row->session, row->machine, row->handed_ms, (int64_t)row->listed);
+        db, err, "INSERT OR REPLACE INTO handed_commands (" DELIVERY ") VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "ssssii", row->command, row->node, row->session, row->machine, row->handed_ms, (int64_t)row->listed);
 }
 
 int sh_handout_get(sh_db *db, sh_arena *arena, const char *command, const char *node, sh_handout *out,
                    sh_err *err)
 {
     getting_delivery g = {.take = {.arena = arena}, .out = out};
-    int status = sh_db_each(db, err, "SELECT " DELIVERY " FROM handed_commands WHERE node = ?1 AND command = ?2",
-                            take_delivery, &g, "ss", node, command);
+    int status =
+        sh_db_each(db, err, "SELECT " DELIVERY " FROM handed_commands WHERE node = ?1 AND command = ?2",
+                   take_delivery, &g, "ss", node, command);
     return sh_take_end(&g.take, status, "a delivery", err, "command %s was not handed to %s", command, node);
 }
 
 int sh_handout_listed(sh_db *db, const char *command, const char *node, sh_err *err)
 {
-    return sh_db_run(db, err, "UPDATE handed_commands SET listed = 1 WHERE node = ?1 AND command = ?2", "ss", node,
-                     command);
+    return sh_db_run(db, err, "UPDATE handed_commands SET listed = 1 WHERE node = ?1 AND command = ?2", "ss",
+                     node, command);
 }
 
 int sh_handout_delete(sh_db *db, const char *command, const char *node, sh_err *err)
 {
-    return sh_db_run(db, err, "DELETE FROM handed_commands WHERE node = ?1 AND command = ?2", "ss", node, command);
+    return sh_db_run(db, err, "DELETE FROM handed_commands WHERE node = ?1 AND command = ?2", "ss", node,
+                     command);
 }
 
 typedef struct listing_deliveries {
@@ -368,7 +370,7 @@ static int hand_delivery(void *opaque, const sh_row *row)
 int sh_handout_each(sh_db *db, const char *node, sh_handout_fn fn, void *opaque, sh_err *err)
 {
     listing_deliveries l = {fn, opaque};
-    return sh_db_each(db, err,
-                      "SELECT " DELIVERY " FROM handed_commands WHERE ?1 IS NULL OR node = ?1 ORDER BY handed_ms",
-                      hand_delivery, &l, "s", node);
+    return sh_db_each(
+        db, err, "SELECT " DELIVERY " FROM handed_commands WHERE ?1 IS NULL OR node = ?1 ORDER BY handed_ms",
+        hand_delivery, &l, "s", node);
 }
