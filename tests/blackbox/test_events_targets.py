@@ -3,10 +3,13 @@
 import hashlib
 import hmac
 import http.server
+import io
 import json
+import shutil
 import threading
 import time
 import unittest
+import zipfile
 
 from server import ServerCase
 
@@ -47,8 +50,9 @@ class Targets(ServerCase):
     def tearDown(self):
         self.hook.shutdown()
         self.hook.server_close()
-        self.events.remove_targets(Rule=self.name, Ids=["t"])
-        self.events.delete_rule(Name=self.name)
+        if self.events.list_rules(NamePrefix=self.name)["Rules"]:
+            self.events.remove_targets(Rule=self.name, Ids=["t"])
+            self.events.delete_rule(Name=self.name)
 
     def connect(self):
         self.s3, self.events = self.server.client("s3"), self.server.client("events")
@@ -150,6 +154,46 @@ class Targets(ServerCase):
         self.rule(self.destination(), RetryPolicy={"MaximumRetryAttempts": 0})
         self.put(1)
         self.wait_for(lambda: "ConnectionFailure" in self.server.log_text(), "no failure is told")
+
+    def function(self):
+        """A function that logs what it is given, and the group of its log."""
+        handler = 'exports.handler = async event => { console.log("GOT " + JSON.stringify(event)); };'
+        code = io.BytesIO()
+        with zipfile.ZipFile(code, "w") as archive:
+            archive.writestr("index.js", handler)
+        functions, iam = self.server.client("lambda"), self.server.client("iam")
+        role = iam.create_role(RoleName=self.name, AssumeRolePolicyDocument=json.dumps({
+            "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+                                                    "Principal": {"Service": "lambda.amazonaws.com"}}]}))
+        iam.put_role_policy(RoleName=self.name, PolicyName="logs", PolicyDocument=json.dumps({
+            "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}]}))
+        made = functions.create_function(FunctionName=self.name, Runtime="nodejs18.x", Role=role["Role"]["Arn"],
+                                         Handler="index.handler", Code={"ZipFile": code.getvalue()})
+        functions.get_waiter("function_active_v2").wait(FunctionName=self.name)
+        return functions, made["FunctionArn"], "/aws/lambda/" + self.name
+
+    def logged(self, group, text):
+        logs = self.server.client("logs")
+        try:
+            events = logs.filter_log_events(logGroupName=group)["events"]
+        except logs.exceptions.ResourceNotFoundException:
+            return []
+        return [e["message"] for e in events if text in e["message"]]
+
+    @unittest.skipUnless(shutil.which("node"), "no Node.js")
+    def test_function(self):
+        functions, arn, group = self.function()
+        self.events.put_rule(Name=self.name, EventPattern=json.dumps({"source": [self.name]}))
+        rule = self.events.describe_rule(Name=self.name)["Arn"]
+        self.events.put_targets(Rule=self.name, Targets=[{"Id": "t", "Arn": arn}])
+        self.put(1)
+        self.wait_for(lambda: "AccessDeniedException" in self.server.log_text(), "a function ran without permission")
+        functions.add_permission(FunctionName=self.name, StatementId="events", Action="lambda:InvokeFunction",
+                                 Principal="events.amazonaws.com", SourceArn=rule)
+        self.put(2)
+        self.wait_for(lambda: self.logged(group, "GOT"), "the function was not invoked")
+        lines = self.logged(group, "GOT")
+        self.assertEqual([json.loads(line.split("GOT ")[1])["detail"] for line in lines], [{"n": 2}])
 
     def test_run_command_and_bus_by_cli(self):
         listed = json.loads(self.server.aws("events", "list-event-buses").stdout)["EventBuses"]
