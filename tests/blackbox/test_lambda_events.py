@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What invokes functions without waiting, or from within: the queue with its retries and destinations, buckets, state
 machines."""
+import base64
+import gzip
 import json
 import time
 import unittest
@@ -103,6 +105,37 @@ class Buckets(LambdaCase):
         self.s3.put_object(Bucket="loops", Key="first", Body=b"x")
         self.wait(lambda: "a recursive loop, the event is dropped" in self.server.log_text())
         self.assertEqual(len(self.s3.list_objects_v2(Bucket="loops")["Contents"]), 17)
+
+
+class Subscriptions(LambdaCase):
+    def put(self, group, arn, pattern=""):
+        self.logs.put_subscription_filter(logGroupName=group, filterName="f", filterPattern=pattern, destinationArn=arn)
+
+    def test_lines_are_sent(self):
+        arn = self.make()["FunctionArn"]
+        self.logs.create_log_group(logGroupName="films")
+        self.logs.create_log_stream(logGroupName="films", logStreamName="s")
+        message = self.assert_error("InvalidParameterException", self.put, "films", arn)
+        self.assertIn("Make sure you have given CloudWatch Logs permission", message)
+        self.functions.add_permission(FunctionName=self.name, StatementId="l", Action="lambda:InvokeFunction",
+                                      Principal="logs.amazonaws.com",
+                                      SourceArn="arn:aws:logs:us-east-1:012345678901:log-group:films:*")
+        self.assert_error("InvalidParameterException", self.put, "films", "arn:aws:kinesis:us-east-1:012345678901:stream/x")
+        self.put("films", arn, "ERROR")
+        self.assertEqual(self.logs.describe_subscription_filters(logGroupName="films")["subscriptionFilters"][0][
+            "destinationArn"], arn)
+        now = int(time.time() * 1000)
+        self.logs.put_log_events(logGroupName="films", logStreamName="s", logEvents=[
+            {"timestamp": now, "message": "ERROR disk"}, {"timestamp": now, "message": "fine"}])
+        event = self.wait(self.events_of)[0]
+        record = json.loads(gzip.decompress(base64.b64decode(event["awslogs"]["data"])))
+        self.assertEqual((record["messageType"], record["owner"], record["logGroup"], record["logStream"],
+                          record["subscriptionFilters"], [e["message"] for e in record["logEvents"]]),
+                         ("DATA_MESSAGE", self.server.account, "films", "s", ["f"], ["ERROR disk"]))
+        self.logs.delete_subscription_filter(logGroupName="films", filterName="f")
+        self.assert_error("ResourceNotFoundException", self.logs.delete_subscription_filter, logGroupName="films",
+                          filterName="f")
+        self.logs.delete_log_group(logGroupName="films")
 
 
 class Machines(LambdaCase):

@@ -2,6 +2,7 @@
 #include "cloud/api/logs.h"
 #include "cloud/api/args.h"
 #include "cloud/api/logs_policy.h"
+#include "cloud/store/log_filters.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -184,7 +185,12 @@ static int delete_group(sh_call *call)
     int status = group_name(call, &name);
     if (status < 0)
         return status;
-    status = sh_log_group_delete(call->cloud->db, name, &err);
+    if ((status = sh_db_begin(call->cloud->db, &err)) == 0) {
+        status = sh_log_group_delete(call->cloud->db, name, &err);
+        if (status == 0)
+            status = sh_log_filters_clear(call->cloud->db, name, &err);
+        status = sh_db_end(call->cloud->db, status, &err);
+    }
     return status < 0 ? sh_logs_fail(call, status, &err, "log group") : sh_out_new(call);
 }
 
@@ -395,6 +401,9 @@ static const sh_action actions[] = {
     {"TestMetricFilter", sh_logs_test_pattern},
     {"PutMetricFilter", no_metrics},
     {"DescribeMetricFilters", no_metrics},
+    {"PutSubscriptionFilter", sh_logs_put_subscription},
+    {"DescribeSubscriptionFilters", sh_logs_describe_subscriptions},
+    {"DeleteSubscriptionFilter", sh_logs_delete_subscription},
     {"PutResourcePolicy", sh_logs_put_resource_policy},
     {"DescribeResourcePolicies", sh_logs_describe_resource_policies},
     {"DeleteResourcePolicy", sh_logs_delete_resource_policy},

@@ -7,6 +7,7 @@
  *   logs_streams.c  streams
  *   logs_events.c   events: put, get, filter
  *   logs_write.c    lines of other services; what is too old goes
+ *   logs_subscription.c  subscription filters
  *   logs_pattern.c, logs_match.c  filter patterns */
 #include "cloud/api/cloud.h"
 #include "cloud/store/logs.h"
@@ -44,5 +45,11 @@ int sh_logs_put_events(sh_call *call);
 int sh_logs_get_events(sh_call *call);
 int sh_logs_filter_events(sh_call *call);
 int sh_logs_test_pattern(sh_call *call);
+int sh_logs_put_subscription(sh_call *call); /* logs_subscription.c */
+int sh_logs_describe_subscriptions(sh_call *call);
+int sh_logs_delete_subscription(sh_call *call);
+/* In the transaction that writes the events: those that are subscribed to are sent. */
+int sh_logs_tell(sh_cloud *cloud, const char *group, const char *stream, const sh_log_event *events,
+                 size_t count, sh_err *err);
 
 #endif

@@ -123,8 +123,13 @@ int sh_logs_put_events(sh_call *call)
         status = reject(call, &group, events, count, &from, &until);
     if (status < 0)
         return sh_out_done(call, status);
-    status = sh_log_events_add(call->cloud->db, group.id, stream.id, events + from, until - from,
-                               call->now_ms, &err);
+    if ((status = sh_db_begin(call->cloud->db, &err)) == 0) {
+        status = sh_log_events_add(call->cloud->db, group.id, stream.id, events + from, until - from,
+                                   call->now_ms, &err);
+        if (status == 0)
+            status = sh_logs_tell(call->cloud, group.name, stream.name, events + from, until - from, &err);
+        status = sh_db_end(call->cloud->db, status, &err);
+    }
     return status < 0 ? sh_call_fail_internal(call, &err) : 0;
 }
 

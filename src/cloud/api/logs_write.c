@@ -35,6 +35,8 @@ int sh_logs_write(sh_cloud *cloud, const char *group, const char *stream, const 
         status = find_stream(cloud, arena, group, stream, now_ms, &g, &s, err);
         if (status == 0)
             status = sh_log_events_add(cloud->db, g.id, s.id, events, count, now_ms, err);
+        if (status == 0)
+            status = sh_logs_tell(cloud, group, stream, events, count, err);
         status = sh_db_end(cloud->db, status, err);
     }
     sh_arena_free(arena);

@@ -26,6 +26,7 @@ const char *const sh_schema_all[] = {
     sh_schema_shares,
     sh_schema_nodes,
     sh_schema_functions,
+    sh_schema_log_filters,
     sh_schema_steps_of_commands,
     sh_schema_eventparts,
     NULL,

@@ -27,10 +27,11 @@ extern const char sh_schema_gauges[]; /* gauges.c: indexes for counting; after f
 extern const char sh_schema_shares[]; /* shares.c: folders of buckets shared by a token */
 
 extern const char sh_schema_steps_of_commands[]; /* steps.c: how the steps of invocations ended */
+extern const char sh_schema_log_filters[];       /* log_filters.c: subscription filters of log groups */
 extern const char sh_schema_functions[];         /* functions.c: functions of Lambda, queued invocations */
 extern const char sh_schema_nodes[];             /* nodes.c: nodes, activations, what was handed to nodes */
 
-extern const char sh_schema_eventparts[];        /* eventparts.c: buses, connections, schedules of events */
+extern const char sh_schema_eventparts[]; /* eventparts.c: buses, connections, schedules of events */
 
 extern const char *const sh_schema_all[]; /* NULL-terminated */
 #define SH_SCHEMA_VERSION 5
