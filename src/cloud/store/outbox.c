@@ -99,11 +99,11 @@ int sh_outbox_remove(sh_db *db, int64_t id, sh_err *err)
 int sh_rule_put(sh_db *db, const sh_rule *rule, sh_err *err)
 {
     int status = sh_db_run(db, err,
-                     "INSERT INTO rules (name, pattern, description, role_arn, tags, enabled)"
-                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name) DO UPDATE SET pattern = ?2,"
-                     " description = ?3, role_arn = ?4, enabled = ?6",
-                     "sssssi", rule->name, rule->pattern, rule->description, rule->role_arn, rule->tags,
-                     (int64_t)rule->enabled);
+                           "INSERT INTO rules (name, pattern, description, role_arn, tags, enabled)"
+                           " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name) DO UPDATE SET pattern = ?2,"
+                           " description = ?3, role_arn = ?4, enabled = ?6",
+                           "sssssi", rule->name, rule->pattern, rule->description, rule->role_arn, rule->tags,
+                           (int64_t)rule->enabled);
     atomic_fetch_add(&generation, 1); /* behind it: whoever looked before it looks again */
     return status;
 }
