@@ -282,6 +282,8 @@ int sh_relay_start(sh_child *out, const char *identity, int *channel, sh_err *er
     }
     int error = errno;
     close(ends[1]);
+    if (pid > 0)
+        setpgid(pid, pid); /* as it does itself: whoever ends its group finds one, even at once */
     int pidfd = pid > 0 ? pidfd_open(pid, 0) : -1;
     if (pid < 0 || pidfd < 0) {
         close(ends[0]);
