@@ -39,6 +39,8 @@ struct sh_call;
  * action's own condition keys. 0, or a negative status with call->error set (AccessDeniedException, 400).
  * What an action hands on (iam:PassRole) is asked for here, too. service: "ssm"; action: "SendCommand". */
 int sh_authorize_action(struct sh_call *call, const char *service, const char *action);
+/* ssm:SendCommand on one node. As above. */
+int sh_ask_command_node(struct sh_call *call, const char *id);
 /* iam:PassRole of a role to a service ("states.amazonaws.com"). As above. */
 int sh_authorize_pass_role(struct sh_call *call, const char *role_arn, const char *service);
 /* Any one action on one resource. As above. */

@@ -257,10 +257,27 @@ int sh_ask_command(sh_call *call, const char *action, const char *resource)
         const char *key = text_of(target, "Key");
         if (status == 0 && key && strcmp(key, "InstanceIds") == 0)
             status = ask_instances(call, action, json_object_get(target, "Values"));
-        else if (status == 0)
-            status = ask_instance(call, action, call->cloud->settings.instance_id);
-    }
+    } /* those that a tag selects are asked for one by one by SendCommand, which looks them up */
     return status;
+}
+
+int sh_ask_command_node(sh_call *call, const char *id)
+{
+    return ask_instance(call, "ssm:SendCommand", id);
+}
+
+int sh_ask_managed(sh_call *call, const char *action, const char *resource)
+{
+    const char *id = text_of(call->in, "InstanceId");
+    return id ? ask_instance(call, action, id) : sh_authorize_one(call, action, resource, NULL, 0);
+}
+
+int sh_ask_tagged(sh_call *call, const char *action, const char *resource)
+{
+    const char *type = text_of(call->in, "ResourceType"), *id = text_of(call->in, "ResourceId");
+    if (id && type && strcmp(type, "ManagedInstance") == 0)
+        return ask_instance(call, action, id);
+    return sh_ask_parameter(call, action, resource);
 }
 
 /* ---- mediaconvert ---- */

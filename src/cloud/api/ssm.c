@@ -6,8 +6,6 @@
 #include "cloud/api/ssm_parameter.h"
 
 #include <string.h>
-#include <sys/utsname.h>
-#include <unistd.h>
 
 /* What a cancelled row becomes depends on where it is: nothing has begun, so it ends here; it runs, so the
  * runner ends it; it has ended, so nothing changes, as on AWS. */
@@ -41,91 +39,70 @@ static bool names_node(const json_t *list, const char *instance)
     return false;
 }
 
-static int cancel_command(sh_call *call)
+typedef struct cancelling {
+    sh_call *call;
+    const json_t *only; /* empty: all */
+    json_t *nodes;
+} cancelling;
+
+static int collect_node(void *opaque, const sh_invocation *row)
 {
+    cancelling *c = opaque;
+    if (json_array_size(c->only) > 0 && !names_node(c->only, row->instance))
+        return 0;
+    return json_array_append_new(c->nodes, json_string(row->instance)) < 0 ? SH_E_MEMORY : 0;
+}
+
+/* In a transaction. */
+static int cancel_rows(cancelling *c, const char *id, sh_err *err)
+{
+    size_t index;
+    const json_t *node;
+    const sh_invocation_query query = {.id = id, .limit = INT64_MAX};
+    int status = sh_invocation_list(c->call->cloud->db, &query, collect_node, c, err);
+    if (status == 0 && json_array_size(c->nodes) == 0)
+        return sh_fail(err, SH_E_NOT_FOUND, "the command has no such invocation");
+    json_array_foreach(c->nodes, index, node)
+    {
+        if (status == 0)
+            status = cancel_row(c->call, id, json_string_value(node), err);
+    }
+    return status;
+}
+
+static int cancel_on_nodes(cancelling *c, const char *id)
+{
+    sh_call *call = c->call;
     sh_err err = {0};
-    const char *id, *instance = call->cloud->settings.instance_id;
-    const json_t *instances;
-    int status = sh_arg_need(call, "CommandId", 64, &id);
+    sh_invocation row;
+    int status = sh_db_begin(call->cloud->db, &err);
     if (status == 0)
-        status = sh_arg_array(call, "InstanceIds", 50, &instances);
-    if (status < 0)
-        return status;
-    if (json_array_size(instances) > 0 && !names_node(instances, instance))
-        return sh_call_fail(call, 400, "InvalidInstanceId", "the command does not run on those instances");
-    status = sh_db_begin(call->cloud->db, &err);
-    if (status == 0)
-        status = sh_db_end(call->cloud->db, cancel_row(call, id, instance, &err), &err);
+        status = sh_db_end(call->cloud->db, cancel_rows(c, id, &err), &err);
     if (status == SH_E_NOT_FOUND)
-        return sh_call_fail(call, 400, "InvalidCommandId", "there is no command %s", id);
+        return sh_invocation_get(call->cloud->db, call->arena, id, NULL, &row, &err) == 0
+                   ? sh_call_fail(call, 400, "InvalidInstanceId",
+                                  "the command does not run on those instances")
+                   : sh_call_fail(call, 400, "InvalidCommandId", "there is no command %s", id);
     if (status < 0)
         return sh_call_fail_internal(call, &err);
-    sh_agent_wake(call->cloud, instance);
+    sh_agent_wake(call->cloud, NULL);
     sh_cloud_wake(call->cloud, SH_WAKE_FLOWS);
     return sh_out_new(call);
 }
 
-static json_t *describe_node(const sh_call *call)
+static int cancel_command(sh_call *call)
 {
-    int status = 0;
-    struct utsname system = {0};
-    json_t *node = json_object();
-    uname(&system);
-    if (!node)
-        return NULL;
-    sh_put_text(&status, node, "InstanceId", call->cloud->settings.instance_id);
-    sh_put_text(&status, node, "PingStatus", "Online");
-    sh_put_date(&status, node, "LastPingDateTime", call->now_ms);
-    sh_put_text(&status, node, "AgentVersion", "3.3.0.0");
-    sh_put(&status, node, "IsLatestVersion", json_true());
-    sh_put_text(&status, node, "PlatformType", "Linux");
-    sh_put_text(&status, node, "PlatformName", system.sysname);
-    sh_put_text(&status, node, "PlatformVersion", system.release);
-    sh_put_text(&status, node, "ResourceType", "EC2Instance");
-    sh_put_text(&status, node, "IPAddress", "127.0.0.1");
-    sh_put_text(&status, node, "ComputerName", system.nodename);
-    if (status < 0) {
-        json_decref(node);
-        return NULL;
-    }
-    return node;
-}
-
-/* Only the filter that a one-node server can answer truly. */
-static int node_wanted(sh_call *call, const char *list, const char *key, const char *values, bool *wanted)
-{
-    const json_t *filters;
-    size_t index;
-    const json_t *filter;
-    int status = sh_arg_array(call, list, 5, &filters);
+    const char *id;
+    cancelling c = {.call = call};
+    int status = sh_arg_need(call, "CommandId", 64, &id);
+    if (status == 0)
+        status = sh_arg_array(call, "InstanceIds", 50, &c.only);
     if (status < 0)
         return status;
-    json_array_foreach(filters, index, filter)
-    {
-        const char *name = json_string_value(json_object_get(filter, key));
-        if (!name || strcmp(name, "InstanceIds") != 0)
-            return sh_call_fail(call, 400, "InvalidInstanceInformationFilterValue",
-                                "the filter '%s' is not supported: use InstanceIds", name ? name : "");
-        *wanted = *wanted && names_node(json_object_get(filter, values), call->cloud->settings.instance_id);
-    }
-    return 0;
-}
-
-static int describe_instance_information(sh_call *call)
-{
-    bool wanted = true;
-    int status = node_wanted(call, "Filters", "Key", "Values", &wanted);
-    if (status == 0)
-        status = node_wanted(call, "InstanceInformationFilterList", "key", "valueSet", &wanted);
-    if (status == 0)
-        status = sh_out_new(call);
-    if (status < 0)
-        return status;
-    json_t *list = json_array();
-    if (list && wanted && json_array_append_new(list, describe_node(call)) < 0)
-        status = SH_E_MEMORY;
-    sh_put(&status, call->out, "InstanceInformationList", list);
-    return sh_out_done(call, status);
+    c.nodes = json_array();
+    status = c.nodes ? cancel_on_nodes(&c, id) : sh_out_done(call, SH_E_MEMORY);
+    json_decref(c.nodes);
+    return status;
 }
 
 static const sh_action actions[] = {
@@ -134,7 +111,13 @@ static const sh_action actions[] = {
     {"ListCommands", sh_ssm_list_commands},
     {"ListCommandInvocations", sh_ssm_list_command_invocations},
     {"CancelCommand", cancel_command},
-    {"DescribeInstanceInformation", describe_instance_information},
+    {"DescribeInstanceInformation", sh_ssm_describe_instances},
+    {"CreateActivation", sh_ssm_create_activation},
+    {"DescribeActivations", sh_ssm_describe_activations},
+    {"DeleteActivation", sh_ssm_delete_activation},
+    {"DeregisterManagedInstance", sh_ssm_deregister},
+    {"UpdateManagedInstanceRole", sh_ssm_update_role},
+    {"GetConnectionStatus", sh_ssm_connection_status},
     {"PutParameter", sh_ssm_put_parameter},
     {"GetParameter", sh_ssm_get_parameter},
     {"GetParameters", sh_ssm_get_parameters},
@@ -145,9 +128,9 @@ static const sh_action actions[] = {
     {"DeleteParameters", sh_ssm_delete_parameters},
     {"LabelParameterVersion", sh_ssm_label_parameter},
     {"UnlabelParameterVersion", sh_ssm_unlabel_parameter},
-    {"AddTagsToResource", sh_ssm_add_tags},
-    {"RemoveTagsFromResource", sh_ssm_remove_tags},
-    {"ListTagsForResource", sh_ssm_list_tags},
+    {"AddTagsToResource", sh_ssm_add_any_tags},
+    {"RemoveTagsFromResource", sh_ssm_remove_any_tags},
+    {"ListTagsForResource", sh_ssm_list_any_tags},
     {NULL, NULL},
 };
 

@@ -4,6 +4,7 @@
 #include "base/size.h"
 #include "cloud/api/args.h"
 #include "cloud/api/ssm.h"
+#include "cloud/api/ssm_run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,12 +13,6 @@
 #define PAGE 50
 #define PLUGIN_OUTPUT_CHARACTERS 2500 /* of "Output" in a list */
 
-static bool is_open(const char *status)
-{
-    return strcmp(status, "Pending") == 0 || strcmp(status, "InProgress") == 0 ||
-           strcmp(status, "Cancelling") == 0;
-}
-
 static void put_copy(int *status, json_t *to, const json_t *request, const char *name)
 {
     const json_t *value = json_object_get(request, name);
@@ -25,14 +20,39 @@ static void put_copy(int *status, json_t *to, const json_t *request, const char 
         sh_put(status, to, name, json_deep_copy(value));
 }
 
-static void put_counts(int *status, json_t *json, const sh_invocation *row)
+/* The status of a command: that of its invocation, or, of several, what they add up to. */
+static void add_up(const sh_invocation_summary *n, const json_t *request, const sh_invocation *row,
+                   const char **status, const char **details)
 {
-    bool undelivered = strcmp(row->details, "DeliveryTimedOut") == 0;
-    bool error = strcmp(row->status, "Failed") == 0 || strcmp(row->details, "ExecutionTimedOut") == 0;
-    sh_put(status, json, "TargetCount", json_integer(1));
-    sh_put(status, json, "CompletedCount", json_integer(!is_open(row->status)));
-    sh_put(status, json, "ErrorCount", json_integer(error));
-    sh_put(status, json, "DeliveryTimedOutCount", json_integer(undelivered));
+    const char *both = NULL;
+    *status = row->status;
+    *details = row->details;
+    if (n->total <= 1)
+        return;
+    if (n->cancelling > 0)
+        both = "Cancelling";
+    else if (n->pending == n->total)
+        both = "Pending";
+    else if (n->pending + n->running > 0)
+        both = "InProgress";
+    else if (n->success == n->total)
+        both = "Success";
+    else if (n->cancelled > 0)
+        both = "Cancelled";
+    *status = *details = both ? both : "Failed";
+    if (both || n->errors > sh_ssm_share(request, "MaxErrors", 0, n->total, 0))
+        return;
+    *status = n->undelivered > 0 ? "TimedOut" : "Failed";
+    *details = n->undelivered > 0 ? "DeliveryTimedOut" : "Incomplete";
+}
+
+static void put_counts(int *status, json_t *json, const sh_invocation_summary *n)
+{
+    int64_t open = n->pending + n->running + n->cancelling;
+    sh_put(status, json, "TargetCount", json_integer(n->total));
+    sh_put(status, json, "CompletedCount", json_integer(n->total - open));
+    sh_put(status, json, "ErrorCount", json_integer(n->errors));
+    sh_put(status, json, "DeliveryTimedOutCount", json_integer(n->undelivered));
 }
 
 /* What both kinds of entry end with: `json`, or NULL when a field could not be put. */
@@ -50,14 +70,18 @@ static json_t *finished(json_t *json, json_t *request, int status)
     return json;
 }
 
-json_t *sh_ssm_command_json(const sh_invocation *row)
+json_t *sh_ssm_command_json(sh_call *call, const sh_invocation *row)
 {
     static const char *const repeated[] = {
         "DocumentVersion", "Parameters", "InstanceIds",        "Targets",           "TimeoutSeconds",
         "MaxConcurrency",  "MaxErrors",  "OutputS3BucketName", "OutputS3KeyPrefix", "ServiceRole"};
-    int status = 0;
+    sh_err err = {0};
+    const char *state, *details;
+    sh_invocation_summary counts = {0};
+    int status = sh_invocation_sum(call->cloud->db, row->id, &counts, &err);
     json_t *json = json_object();
     json_t *request = json_loads(row->request, 0, NULL);
+    add_up(&counts, request, row, &state, &details);
     sh_put_text(&status, json, "CommandId", row->id);
     sh_put_text(&status, json, "DocumentName", row->document);
     sh_put_text(&status, json, "Comment", row->comment);
@@ -65,9 +89,9 @@ json_t *sh_ssm_command_json(const sh_invocation *row)
     sh_put_date(&status, json, "ExpiresAfter", row->expires_ms);
     for (size_t i = 0; i < SH_COUNT(repeated); i++)
         put_copy(&status, json, request, repeated[i]);
-    sh_put_text(&status, json, "Status", row->status);
-    sh_put_text(&status, json, "StatusDetails", row->details);
-    put_counts(&status, json, row);
+    sh_put_text(&status, json, "Status", state);
+    sh_put_text(&status, json, "StatusDetails", details);
+    put_counts(&status, json, &counts);
     sh_put(
         &status, json, "NotificationConfig",
         json_pack("{s:s, s:[], s:s}", "NotificationArn", "", "NotificationEvents", "NotificationType", ""));
@@ -91,7 +115,7 @@ char *sh_ssm_output_key(const sh_invocation *row, const json_t *request, const c
 static json_t *output_url(const sh_call *call, const sh_invocation *row, const char *stream)
 {
     json_t *request = json_loads(row->request, 0, NULL);
-    char *key = is_open(row->status) ? NULL : sh_ssm_output_key(row, request, stream);
+    char *key = sh_ssm_is_open(row->status) ? NULL : sh_ssm_output_key(row, request, stream);
     json_t *url = key ? json_sprintf("%s/%s/%s", call->cloud->endpoint ? call->cloud->endpoint : "",
                                      json_string_value(json_object_get(request, "OutputS3BucketName")), key)
                       : json_string("");
@@ -173,9 +197,10 @@ int sh_ssm_get_command_invocation(sh_call *call)
 /* ---- lists ---- */
 
 typedef struct page {
-    const sh_call *call;
+    sh_call *call;
     json_t *list;
     bool details, commands;
+    const char *status; /* of commands, which no row has; NULL: any */
     int64_t limit, count, last;
 } page;
 
@@ -256,10 +281,14 @@ static json_t *listed_json(const page *p, const sh_invocation *row)
 static int add_row(void *opaque, const sh_invocation *row)
 {
     page *p = opaque;
-    if (++p->count > p->limit)
-        return 1;
+    json_t *json = p->commands ? sh_ssm_command_json(p->call, row) : listed_json(p, row);
+    const char *is = json_string_value(json_object_get(json, "Status"));
+    bool kept = !p->status || (is && strcmp(is, p->status) == 0);
+    if (!json || !kept || ++p->count > p->limit) {
+        json_decref(json);
+        return !json ? SH_E_MEMORY : kept;
+    }
     p->last = row->sequence;
-    json_t *json = p->commands ? sh_ssm_command_json(row) : listed_json(p, row);
     return json_array_append_new(p->list, json) < 0 ? SH_E_MEMORY : 0;
 }
 
@@ -321,6 +350,12 @@ static int list_rows(sh_call *call, page *p, const char *name)
         status = sh_out_new(call);
     if (status < 0)
         return status;
+    if (p->commands) {
+        p->status = query.status;
+        query.status = NULL;
+        query.limit = INT64_MAX; /* add_row ends it */
+        query.once = query.instance == NULL;
+    }
     p->call = call;
     p->list = json_array();
     sh_put(&status, call->out, name, p->list);

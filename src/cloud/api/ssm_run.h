@@ -30,6 +30,8 @@ bool sh_ssm_is_open(const char *status); /* Pending, InProgress, Delayed, Cancel
 /* May another invocation of this command begin, by its MaxConcurrency and MaxErrors? Those that MaxErrors
  * keeps back for good end here. In a transaction. */
 int sh_ssm_may_begin(sh_cloud *cloud, const char *command, sh_arena *arena, bool *go, sh_err *err);
+/* MaxConcurrency or MaxErrors of a request: "5", or "10%" of `total`, which is at least `least`. */
+int64_t sh_ssm_share(const json_t *request, const char *name, int64_t fallback, int64_t total, int64_t least);
 /* An end that no report brings: lost, not delivered, cancelled before it began. `message` is its standard
  * error. In a transaction or one of its own. Nothing happens to a row that has ended. */
 int sh_ssm_end(sh_cloud *cloud, const char *command, const char *instance, const char *status,

@@ -3,6 +3,7 @@
 #include "base/size.h"
 #include "cloud/api/agent.h"
 #include "cloud/api/args.h"
+#include "cloud/api/authorize.h"
 #include "cloud/api/front.h"
 #include "cloud/api/keys.h"
 #include "cloud/api/ssm.h"
@@ -16,7 +17,7 @@
 #define EXECUTION_MAX 172800
 
 typedef struct sending {
-    const char *instance; /* the node */
+    json_t *nodes; /* ids */
     const char *document_version, *comment, *max_concurrency, *max_errors;
     const char *bucket, *prefix, *role, *log_group;
     bool logs;
@@ -55,6 +56,18 @@ static bool is_node(sh_call *call, const char *id)
            sh_node_get(call->cloud->db, call->arena, id, &row, &err) == 0;
 }
 
+static bool among(const json_t *list, const char *id)
+{
+    size_t index;
+    const json_t *item;
+    json_array_foreach(list, index, item)
+    {
+        if (strcmp(json_string_value(item), id) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int check_instances(sh_call *call, sending *s, const json_t *list)
 {
     size_t index;
@@ -68,25 +81,84 @@ static int check_instances(sh_call *call, sending *s, const json_t *list)
             return sh_call_fail(call, 400, "InvalidInstanceId",
                                 "Instances [[%s]] not in a valid state for account %s", id,
                                 call->cloud->settings.account);
-        if (s->instance && strcmp(s->instance, id) == 0)
+        if (among(s->nodes, id))
             return sh_call_fail(call, 400, "DuplicateInstanceId", "instance %s is given twice", id);
-        if (s->instance)
-            return sh_call_fail(call, 400, "ValidationException", "a command goes to one node at a time");
-        s->instance = id;
+        if (json_array_append(s->nodes, (json_t *)item) < 0)
+            return sh_out_done(call, SH_E_MEMORY);
     }
     return 0;
 }
 
-static int check_target(sh_call *call, sending *s, const json_t *target)
+/* ---- nodes by their tags: those that all targets select ---- */
+
+static bool is_tag(const char *key)
 {
-    const char *key = json_string_value(json_object_get(target, "Key"));
-    const json_t *values = json_object_get(target, "Values");
-    if (!key || (strcmp(key, "InstanceIds") != 0 && strcmp(key, "instanceids") != 0))
-        return sh_call_fail(call, 400, "InvalidTarget",
-                            "the target key '%s' is not supported: use InstanceIds", key ? key : "");
-    if (!json_is_array(values) || json_array_size(values) == 0)
-        return sh_call_fail(call, 400, "InvalidTarget", "the target InstanceIds has no values");
-    return check_instances(call, s, values);
+    return strncmp(key, "tag:", 4) == 0 || strcmp(key, "tag-key") == 0;
+}
+
+typedef struct selection {
+    sh_call *call;
+    sending *s;
+} selection;
+
+static int select_node(void *opaque, const sh_node_row *row)
+{
+    const selection *all = opaque;
+    size_t index;
+    const json_t *target;
+    json_array_foreach(all->s->targets, index, target)
+    {
+        const char *key = json_string_value(json_object_get(target, "Key"));
+        const json_t *values = json_object_get(target, "Values");
+        if (!sh_ssm_node_tagged(all->call->cloud, row->id, key[3] == ':' ? key + 4 : NULL, values))
+            return 0;
+    }
+    return json_array_append_new(all->s->nodes, json_string(row->id)) < 0 ? SH_E_MEMORY : 0;
+}
+
+static int select_by_tags(sh_call *call, sending *s)
+{
+    sh_err err = {0};
+    selection all = {call, s};
+    size_t index;
+    const json_t *id;
+    int status = sh_node_each(call->cloud->db, select_node, &all, &err);
+    if (status < 0)
+        return sh_call_fail_internal(call, &err);
+    if (json_array_size(s->nodes) == 0)
+        return sh_call_fail(call, 400, "InvalidTarget", "no registered node has these tags");
+    json_array_foreach(s->nodes, index, id)
+    {
+        if ((status = sh_ask_command_node(call, json_string_value(id))) < 0)
+            return status;
+    }
+    return 0;
+}
+
+static int check_targets(sh_call *call, sending *s)
+{
+    size_t index, tags = 0, targets = json_array_size(s->targets);
+    const json_t *target;
+    json_array_foreach(s->targets, index, target)
+    {
+        const char *key = json_string_value(json_object_get(target, "Key"));
+        const json_t *values = json_object_get(target, "Values");
+        bool ids = key && strcasecmp(key, "InstanceIds") == 0;
+        if (!ids && !(key && is_tag(key)))
+            return sh_call_fail(call, 400, "InvalidTarget",
+                                "the target key '%.100s' is not supported: use InstanceIds, tag:NAME or "
+                                "tag-key",
+                                key ? key : "");
+        if (!json_is_array(values) || json_array_size(values) == 0)
+            return sh_call_fail(call, 400, "InvalidTarget", "the target %.100s has no values", key);
+        tags += !ids;
+    }
+    if (tags > 0 && tags < targets)
+        return sh_call_fail(call, 400, "InvalidTarget", "targets are either InstanceIds or tags");
+    if (tags == 0 && targets > 1)
+        return sh_call_fail(call, 400, "InvalidTarget", "give InstanceIds once, with all values");
+    return tags ? select_by_tags(call, s)
+                : check_instances(call, s, json_object_get(json_array_get(s->targets, 0), "Values"));
 }
 
 static int read_targets(sh_call *call, sending *s)
@@ -100,10 +172,7 @@ static int read_targets(sh_call *call, sending *s)
     if ((instances > 0) == (targets > 0))
         return sh_call_fail(call, 400, "ValidationException",
                             "give the nodes either as InstanceIds or as Targets");
-    if (targets > 1)
-        return sh_call_fail(call, 400, "InvalidTarget", "only one target is supported");
-    return instances ? check_instances(call, s, s->instances)
-                     : check_target(call, s, json_array_get(s->targets, 0));
+    return instances ? check_instances(call, s, s->instances) : check_targets(call, s);
 }
 
 static int check_strings(sh_call *call, const char *name, const json_t *list)
@@ -288,43 +357,58 @@ static char *request_text(const sending *s)
     return text;
 }
 
-int sh_ssm_send_command(sh_call *call)
+/* A row for each node, in a transaction. */
+static int insert_rows(sh_call *call, const sending *s, sh_invocation *row, sh_err *err)
+{
+    size_t index;
+    const json_t *id;
+    int status = 0;
+    json_array_foreach(s->nodes, index, id)
+    {
+        row->instance = json_string_value(id);
+        if (status == 0)
+            status = sh_invocation_insert(call->cloud->db, row, err);
+    }
+    return status;
+}
+
+static int send_to_nodes(sh_call *call, const sending *s, const char *request)
 {
     char id[SH_UUID_TEXT];
-    sending s = {0};
     sh_err err = {0};
-    int status = read_call(call, &s);
-    if (status < 0)
-        return status;
-    char *request = request_text(&s);
-    if (!request)
-        return sh_out_done(call, SH_E_MEMORY);
     sh_uuid(id);
     sh_invocation row = {.id = id,
-                         .instance = s.instance,
                          .document = SH_SSM_DOCUMENT,
-                         .comment = s.comment ? s.comment : "",
+                         .comment = s->comment ? s->comment : "",
                          .request = request,
                          .requested_ms = call->now_ms,
-                         .deliver_by_ms = call->now_ms + s.deliver_s * 1000,
-                         .expires_ms = call->now_ms + (s.deliver_s + s.execution_s) * 1000,
+                         .deliver_by_ms = call->now_ms + s->deliver_s * 1000,
+                         .expires_ms = call->now_ms + (s->deliver_s + s->execution_s) * 1000,
                          .status = "Pending",
                          .details = "Pending",
                          .code = -1,
                          .out = "",
                          .err = ""};
-    status = sh_invocation_insert(call->cloud->db, &row, &err);
-    if (status < 0) {
-        status = sh_call_fail_internal(call, &err);
-        goto done;
-    }
-    sh_agent_wake(call->cloud, row.instance);
-    status = sh_out_new(call);
+    int status = sh_db_begin(call->cloud->db, &err);
+    if (status == 0)
+        status = sh_db_end(call->cloud->db, insert_rows(call, s, &row, &err), &err);
     if (status < 0)
-        goto done;
-    sh_put(&status, call->out, "Command", sh_ssm_command_json(&row));
-    status = sh_out_done(call, status);
-done:
+        return sh_call_fail_internal(call, &err);
+    sh_agent_wake(call->cloud, json_array_size(s->nodes) == 1 ? row.instance : NULL);
+    if ((status = sh_out_new(call)) < 0)
+        return status;
+    sh_put(&status, call->out, "Command", sh_ssm_command_json(call, &row));
+    return sh_out_done(call, status);
+}
+
+int sh_ssm_send_command(sh_call *call)
+{
+    sending s = {.nodes = json_array()};
+    int status = s.nodes ? read_call(call, &s) : sh_out_done(call, SH_E_MEMORY);
+    char *request = status == 0 ? request_text(&s) : NULL;
+    if (status == 0)
+        status = request ? send_to_nodes(call, &s, request) : sh_out_done(call, SH_E_MEMORY);
     free(request);
+    json_decref(s.nodes);
     return status;
 }

@@ -71,8 +71,7 @@ int sh_ssm_end(sh_cloud *cloud, const char *command, const char *instance, const
 
 /* ---- MaxConcurrency and MaxErrors ---- */
 
-/* "5", or "10%" of `total`, which is at least `least`. */
-static int64_t share(const json_t *request, const char *name, int64_t fallback, int64_t total, int64_t least)
+int64_t sh_ssm_share(const json_t *request, const char *name, int64_t fallback, int64_t total, int64_t least)
 {
     int64_t number;
     const char *text = json_string_value(json_object_get(request, name));
@@ -128,8 +127,8 @@ int sh_ssm_may_begin(sh_cloud *cloud, const char *command, sh_arena *arena, bool
     if (status < 0)
         return status;
     json_t *request = json_loads(row.request, 0, NULL);
-    int64_t most = share(request, "MaxConcurrency", 50, counts.total, 1);
-    int64_t errors = share(request, "MaxErrors", 0, counts.total, 0);
+    int64_t most = sh_ssm_share(request, "MaxConcurrency", 50, counts.total, 1);
+    int64_t errors = sh_ssm_share(request, "MaxErrors", 0, counts.total, 0);
     json_decref(request);
     *go = counts.failed <= errors && counts.running < most;
     return counts.failed > errors ? end_held_back(cloud, command, arena, err) : 0;

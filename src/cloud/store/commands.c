@@ -116,9 +116,11 @@ int sh_invocation_list(sh_db *db, const sh_invocation_query *query, sh_invocatio
                       " WHERE (?1 IS NULL OR id = ?1) AND (?2 IS NULL OR instance = ?2)"
                       " AND (?3 IS NULL OR status = ?3) AND (?4 IS NULL OR document = ?4)"
                       " AND requested_ms > ?5 AND (?6 = 0 OR requested_ms < ?6)"
-                      " AND (?7 = 0 OR sequence < ?7) ORDER BY sequence DESC LIMIT ?8",
-                      hand_on, &l, "ssssiiii", query->id, query->instance, query->status, query->document,
-                      query->after_ms, query->before_ms, query->below, query->limit);
+                      " AND (?7 = 0 OR sequence < ?7)"
+                      " AND (?9 = 0 OR sequence = (SELECT min(sequence) FROM invocations AS other"
+                      " WHERE other.id = invocations.id)) ORDER BY sequence DESC LIMIT ?8",
+                      hand_on, &l, "ssssiiiii", query->id, query->instance, query->status, query->document,
+                      query->after_ms, query->before_ms, query->below, query->limit, (int64_t)query->once);
 }
 
 int sh_invocation_each_open(sh_db *db, const char *instance, sh_invocation_fn fn, void *opaque, sh_err *err)
@@ -173,6 +175,31 @@ int sh_invocation_count(sh_db *db, const char *id, sh_invocation_counts *out, sh
                       " sum(status IN ('InProgress', 'Delayed', 'Cancelling')),"
                       " sum(status IN ('Failed', 'TimedOut')) FROM invocations WHERE id = ?1",
                       take_counts, out, "s", id);
+}
+
+static int take_summary(void *opaque, const sh_row *row)
+{
+    *(sh_invocation_summary *)opaque = (sh_invocation_summary){.total = sh_row_int(row, 0),
+                                                               .pending = sh_row_int(row, 1),
+                                                               .running = sh_row_int(row, 2),
+                                                               .cancelling = sh_row_int(row, 3),
+                                                               .errors = sh_row_int(row, 4),
+                                                               .undelivered = sh_row_int(row, 5),
+                                                               .cancelled = sh_row_int(row, 6),
+                                                               .success = sh_row_int(row, 7)};
+    return 1;
+}
+
+int sh_invocation_sum(sh_db *db, const char *id, sh_invocation_summary *out, sh_err *err)
+{
+    int status =
+        sh_db_each(db, err,
+                   "SELECT count(*), sum(status = 'Pending'), sum(status IN ('InProgress', 'Delayed')),"
+                   " sum(status = 'Cancelling'), sum(status = 'Failed' OR details = 'ExecutionTimedOut'),"
+                   " sum(details = 'DeliveryTimedOut'), sum(status = 'Cancelled'), sum(status = 'Success')"
+                   " FROM invocations WHERE id = ?1",
+                   take_summary, out, "s", id);
+    return status < 0 ? status : 0;
 }
 
 int sh_invocation_abandon(sh_db *db, const char *instance, int64_t now_ms, const char *why, sh_err *err)

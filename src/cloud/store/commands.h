@@ -42,6 +42,7 @@ typedef struct sh_invocation_query {
     int64_t after_ms, before_ms; /* of requested_ms, both exclusive; before_ms 0: none */
     int64_t below;               /* sequence of the last row of the page before; 0: first page */
     int64_t limit;
+    bool once; /* of each command only the first row */
 } sh_invocation_query;
 
 typedef int (*sh_invocation_fn)(void *opaque, const sh_invocation *row);
@@ -56,6 +57,14 @@ typedef struct sh_invocation_counts {
     int64_t total, pending, running, failed;
 } sh_invocation_counts;
 int sh_invocation_count(sh_db *db, const char *id, sh_invocation_counts *out, sh_err *err);
+/* The same, as an answer shows it. */
+typedef struct sh_invocation_summary {
+    int64_t total, pending, running, cancelling;
+    int64_t errors;      /* Failed, ExecutionTimedOut */
+    int64_t undelivered; /* DeliveryTimedOut */
+    int64_t cancelled, success;
+} sh_invocation_summary;
+int sh_invocation_sum(sh_db *db, const char *id, sh_invocation_summary *out, sh_err *err);
 /* Fails the open rows of all nodes but `instance`, with `why` as their standard error. */
 int sh_invocation_abandon(sh_db *db, const char *instance, int64_t now_ms, const char *why, sh_err *err);
 /* Ids of commands that ended before that time, and removal of one. */
