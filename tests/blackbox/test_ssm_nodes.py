@@ -149,6 +149,30 @@ class Nodes(ServerCase):
         self.fails("DuplicateInstanceId", self.send, InstanceIds=[agent.node, agent.node])
         self.fails("InvalidInstanceId", self.send, InstanceIds=["mi-00000000000000000"])
 
+    def test_events(self):
+        events, logs = self.server.client("events"), self.server.client("logs")
+        group = "/aws/events/commands"
+        logs.create_log_group(logGroupName=group)
+        logs.put_resource_policy(policyName="events", policyDocument=json.dumps({
+            "Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Resource": "*",
+                "Action": ["logs:CreateLogStream", "logs:PutLogEvents"]}]}))
+        events.put_rule(Name="commands", EventPattern=json.dumps({"source": ["aws.ssm"]}))
+        arn = "arn:aws:logs:%s:%s:log-group:%s" % (self.server.region, self.server.account, group)
+        self.assertEqual(events.put_targets(Rule="commands", Targets=[{"Id": "1", "Arn": arn}])["FailedEntryCount"], 0)
+        agent, = self.nodes(1)
+        sent = self.send(InstanceIds=[agent.node])
+        run, = agent.take()
+        agent.report(run["command_id"])
+
+        def seen():
+            found = [json.loads(e["message"]) for e in logs.filter_log_events(logGroupName=group)["events"]]
+            return sorted((e["detail-type"].split()[2], e["detail"]["status"]) for e in found
+                          if e["detail"]["command-id"] == sent["CommandId"])
+        self.until(lambda: len(seen()) >= 4)
+        self.assertEqual(seen(), [("Invocation", "InProgress"), ("Invocation", "Success"),
+                                  ("Status-change", "InProgress"), ("Status-change", "Success")])
+
     def test_deregister(self):
         agent, = self.nodes(1)
         sent = self.send(InstanceIds=[agent.node])

@@ -4,6 +4,7 @@
 #include "cloud/api/agent.h"
 #include "cloud/api/args.h"
 #include "cloud/api/ssm_parameter.h"
+#include "cloud/api/ssm_run.h"
 
 #include <string.h>
 
@@ -24,7 +25,7 @@ static int cancel_row(sh_call *call, const char *id, const char *instance, sh_er
     } else {
         return 0;
     }
-    return sh_invocation_save(call->cloud->db, &row, before, err);
+    return sh_ssm_save(call->cloud, &row, before, err);
 }
 
 static bool names_node(const json_t *list, const char *instance)

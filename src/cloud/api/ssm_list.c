@@ -20,8 +20,7 @@ static void put_copy(int *status, json_t *to, const json_t *request, const char 
         sh_put(status, to, name, json_deep_copy(value));
 }
 
-/* The status of a command: that of its invocation, or, of several, what they add up to. */
-static void add_up(const sh_invocation_summary *n, const json_t *request, const sh_invocation *row,
+void sh_ssm_add_up(const sh_invocation_summary *n, const json_t *request, const sh_invocation *row,
                    const char **status, const char **details)
 {
     const char *both = NULL;
@@ -81,7 +80,7 @@ json_t *sh_ssm_command_json(sh_call *call, const sh_invocation *row)
     int status = sh_invocation_sum(call->cloud->db, row->id, &counts, &err);
     json_t *json = json_object();
     json_t *request = json_loads(row->request, 0, NULL);
-    add_up(&counts, request, row, &state, &details);
+    sh_ssm_add_up(&counts, request, row, &state, &details);
     sh_put_text(&status, json, "CommandId", row->id);
     sh_put_text(&status, json, "DocumentName", row->document);
     sh_put_text(&status, json, "Comment", row->comment);

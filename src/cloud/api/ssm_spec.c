@@ -46,12 +46,3 @@ int sh_ssm_spec(sh_cloud *cloud, const sh_invocation *row, json_t **out, sh_err 
     *out = spec;
     return 0;
 }
-
-int sh_ssm_changed(sh_cloud *cloud, const char *command, const char *instance, sh_err *err)
-{
-    (void)cloud;
-    (void)command;
-    (void)instance;
-    (void)err;
-    return 0;
-}
