@@ -15,7 +15,7 @@ OWNED_HEADERS = {
     r"<sqlite3\.h>": ("src/cloud/store/",),
     r"<microhttpd\.h>": ("src/cloud/http/",),
     r"<archive(_entry)?\.h>": ("src/cloud/api/lambda_unpack.c",),
-    r"<jansson\.h>": ("src/cloud/", "src/cli/", "src/media/facts_json.h", "src/media/report.c",
+    r"<jansson\.h>": ("src/agent/", "src/cloud/", "src/cli/", "src/media/facts_json.h", "src/media/report.c",
                       "src/stream/check_plan.c", "src/stream/check_report.c", "tests/"),
     r'"(tests|bench)/': (),
 }
