@@ -125,9 +125,9 @@ start_by_rule() {
 }
 
 make_function() {
-    local variables='{"Variables": {"STATE_MACHINE": "'$machine'", "JOB": "{'${job//\"/\\\"}'}"}}' zip function=$name-trigger
-    zip=$(mktemp -d)
-    trap "rm -rf -- '$zip'" EXIT
+    local variables='{"Variables": {"STATE_MACHINE": "'$machine'", "JOB": "{'${job//\"/\\\"}'}"}}' function=$name-trigger
+    zip=$(mktemp -d) # not local: the trap needs it when the function has ended
+    trap 'rm -rf -- "$zip"' EXIT
     if command -v zip >/dev/null; then
         zip -jqX "$zip/code.zip" "$here/trigger/index.mjs"
     else

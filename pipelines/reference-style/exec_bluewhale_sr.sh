@@ -8,7 +8,7 @@ export AWS_DEFAULT_REGION=YOUR_REGION
 export ONNX_DIR=/usr/local/bluedot/models/
 export PATH=/usr/local/bluedot:$PATH
 
-cd /root
+cd /root || exit
 aws s3 cp s3://$1/$2 ./$2
 ffmpeg -y -i $2 -vf bdsr_aws=scale=2 -c:v h264_nvenc -cq 13 $4
 aws s3 cp ./$4 s3://$3/$4
