@@ -328,7 +328,7 @@ class Life(unittest.TestCase):
             os.chmod(folder, 0o755)
             with Server(data=folder) as server:
                 server.client("s3").create_bucket(Bucket="mine")
-                for path in pathlib.Path(folder).rglob("*"):
+                for path in pathlib.Path(folder).iterdir():  # whoever cannot enter a folder reaches nothing in it
                     if not path.is_symlink():
                         self.assertEqual(path.stat().st_mode & 0o077, 0, path)
 
