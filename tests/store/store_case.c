@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <dirent.h>
 #include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,4 +83,28 @@ const char *content(const char *key)
     assert_int_equal(got, object.size);
     text[got] = '\0';
     return text;
+}
+
+int count_in(const char *folder)
+{
+    char path[PATH_MAX + 300];
+    int count = 0;
+    snprintf(path, sizeof(path), "%s/%s", data, folder);
+    DIR *dir = opendir(path);
+    assert_non_null(dir);
+    for (struct dirent *e; (e = readdir(dir));)
+        count += e->d_name[0] != '.';
+    closedir(dir);
+    return count;
+}
+
+int object_files(void)
+{
+    int count = 0;
+    for (int i = 0; i < 256; i++) {
+        char folder[16];
+        snprintf(folder, sizeof(folder), "objects/%02x", (unsigned)i & 255);
+        count += count_in(folder);
+    }
+    return count;
 }

@@ -24,6 +24,10 @@ const char *stage(const char *text);
 /* What an object of the bucket has, up to 999 bytes; NULL when it cannot be opened. */
 const char *content(const char *key);
 
+/* Files in a folder of the data folder, and in all of objects/. */
+int count_in(const char *folder);
+int object_files(void);
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 #endif

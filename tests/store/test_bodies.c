@@ -43,30 +43,6 @@ static int64_t bodies(void)
     return count;
 }
 
-static int count_in(const char *folder)
-{
-    char path[PATH_MAX + 32];
-    int count = 0;
-    snprintf(path, sizeof(path), "%s/%s", data, folder);
-    DIR *dir = opendir(path);
-    assert_non_null(dir);
-    for (const struct dirent *e; (e = readdir(dir));)
-        count += e->d_name[0] != '.';
-    closedir(dir);
-    return count;
-}
-
-static int files(void)
-{
-    int count = 0;
-    for (int i = 0; i < 256; i++) {
-        char folder[16];
-        snprintf(folder, sizeof(folder), "objects/%02x", (unsigned)i & 255);
-        count += count_in(folder);
-    }
-    return count;
-}
-
 static int put(const char *key, const char *text)
 {
     sh_object_new item = {.bucket = "bucket", .key = key, .bytes = text, .length = strlen(text)};
@@ -102,7 +78,7 @@ static void where_bytes_lie(void **state)
     };
     assert_int_equal(sh_objects_publish(&store, items, 4, NULL, NULL), 0);
     assert_int_equal(bodies(), 3);
-    assert_int_equal(files(), 1);
+    assert_int_equal(object_files(), 1);
     assert_int_equal(count_in("tmp"), 0);
     assert_string_equal(content("bytes"), "hello");
     assert_string_equal(content("none"), "");
@@ -152,9 +128,9 @@ static void bodies_go_with_their_objects(void **state)
     sh_object_new large = {.bucket = "bucket", .key = "k", .path = stage(long_text(MAX + 1))};
     assert_int_equal(sh_objects_publish(&store, &large, 1, NULL, NULL), 0);
     assert_int_equal(bodies(), 0);
-    assert_int_equal(files(), 1);
+    assert_int_equal(object_files(), 1);
     assert_int_equal(sh_object_delete(&store, "bucket", "k", NULL, NULL), 0);
-    assert_int_equal(files(), 0);
+    assert_int_equal(object_files(), 0);
     assert_int_equal(put("k", "one"), 0);
     assert_true(strcmp(name_of("k"), second) > 0);
     assert_int_equal(sh_object_delete(&store, "bucket", "k", NULL, NULL), 0);
@@ -229,14 +205,14 @@ static void parts(void **state)
     assert_int_equal(sh_upload_put_part(&store, id, &two, NULL, "end", NULL), 0);
     assert_int_equal(sh_upload_put_part(&store, "none", &two, NULL, "end", NULL), SH_E_NOT_FOUND);
     assert_int_equal(bodies(), 1);
-    assert_int_equal(files(), 1);
+    assert_int_equal(object_files(), 1);
     assert_int_equal(sh_upload_parts(&store, id, 0, 100, arena, &found, &count, NULL), 0);
     assert_int_equal(sh_upload_join(&store, found, count, path, NULL), 0);
     sh_object_new item = {.bucket = "bucket", .key = "joined", .path = path, .etag = "whole-2"};
     assert_int_equal(sh_upload_complete(&store, id, &item, NULL, NULL), 0);
     assert_string_equal(content("joined") + MAX + 1, "end");
     assert_int_equal(bodies(), 0);
-    assert_int_equal(files(), 1);
+    assert_int_equal(object_files(), 1);
     assert_int_equal(sh_upload_create(&store, &upload, id, NULL), 0);
     assert_int_equal(sh_upload_put_part(&store, id, &two, NULL, "end", NULL), 0);
     assert_int_equal(sh_upload_parts(&store, id, 0, 100, arena, &found, &count, NULL), 0);
@@ -244,7 +220,7 @@ static void parts(void **state)
     assert_int_equal(sh_upload_complete(&store, id, &item, NULL, NULL), 0);
     assert_string_equal(content("joined"), "end");
     assert_int_equal(bodies(), 1);
-    assert_int_equal(files(), 0);
+    assert_int_equal(object_files(), 0);
     assert_int_equal(sh_upload_create(&store, &upload, id, NULL), 0);
     assert_int_equal(sh_upload_put_part(&store, id, &two, NULL, "end", NULL), 0);
     assert_int_equal(sh_upload_abort(&store, id, NULL), 0);
@@ -266,7 +242,7 @@ static void not_all_at_once(void **state)
     }
     assert_int_equal(sh_objects_publish(&store, items, COUNT, NULL, NULL), 0);
     assert_int_equal(bodies(), SH_INCOMING_MAX / LENGTH);
-    assert_int_equal(files(), COUNT - SH_INCOMING_MAX / LENGTH);
+    assert_int_equal(object_files(), COUNT - SH_INCOMING_MAX / LENGTH);
     assert_int_equal(count_in("tmp"), 0);
 }
 

@@ -22,30 +22,6 @@ static int put(const char *key, const char *text)
     return sh_objects_publish(&store, &item, 1, NULL, NULL);
 }
 
-static int count_in(const char *folder)
-{
-    char path[PATH_MAX + 300];
-    int count = 0;
-    snprintf(path, sizeof(path), "%s/%s", data, folder);
-    DIR *dir = opendir(path);
-    assert_non_null(dir);
-    for (struct dirent *e; (e = readdir(dir));)
-        count += e->d_name[0] != '.';
-    closedir(dir);
-    return count;
-}
-
-static int object_files(void)
-{
-    int count = 0;
-    for (int i = 0; i < 256; i++) {
-        char folder[16];
-        snprintf(folder, sizeof(folder), "objects/%02x", (unsigned)i & 255);
-        count += count_in(folder);
-    }
-    return count;
-}
-
 static void put_get_replace_delete(void **state)
 {
     sh_object object;

@@ -9,10 +9,10 @@
 #include "cloud/api/bell.h"
 #include "cloud/http/digest.h"
 #include "cloud/jobs/child.h"
+#include "cloud/jobs/node_key.h"
 
 #include <limits.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { KEY_BYTES = 32, KEY_TEXT = 45, PEM_MAX = 4096, WORKERS = 5, VARIABLES_MAX = 16 };
+enum { KEY_BYTES = 32, KEY_TEXT = 45, WORKERS = 5, VARIABLES_MAX = 16 };
 enum { FIRST_WAIT_MS = 1000, LONGEST_WAIT_MS = 30000, STEADY_MS = 60000, STOP_MS = 2000 };
 
 static int path_of(const sh_cloud *cloud, const char *name, char path[PATH_MAX], sh_err *err)
@@ -35,49 +35,6 @@ static int path_of(const sh_cloud *cloud, const char *name, char path[PATH_MAX],
 
 /* ---- the key ---- */
 
-static int write_key(const char *path, EVP_PKEY *key, sh_err *err)
-{
-    char *bytes;
-    BIO *bio = BIO_new(BIO_s_mem());
-    int status = bio && PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1
-                     ? 0
-                     : sh_fail(err, SH_E_MEMORY, "no memory for the node's key");
-    if (status == 0) {
-        long length = BIO_get_mem_data(bio, &bytes);
-        status = sh_file_replace(path, bytes, (size_t)length, 0600, err);
-    }
-    BIO_free(bio);
-    return status;
-}
-
-/* Reads the key, or makes one. */
-static int load_key(const char *path, EVP_PKEY **out, sh_err *err)
-{
-    sh_buf text;
-    sh_err why = {0};
-    sh_buf_init(&text, PEM_MAX);
-    int status = sh_file_read(path, &text, &why);
-    EVP_PKEY *key = NULL;
-    if (status == SH_E_NOT_FOUND) {
-        key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-        status = key ? write_key(path, key, err) : sh_fail(err, SH_E_INTERNAL, "no key for the node");
-    } else if (status < 0) {
-        sh_fail(err, status, "%s", why.message);
-    } else {
-        BIO *bio = BIO_new_mem_buf(sh_buf_cstr(&text), (int)text.length);
-        key = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
-        BIO_free(bio);
-        if (!key)
-            status = sh_fail(err, SH_E_FORMAT, "%s holds no private key: remove it to get a new one", path);
-    }
-    sh_buf_free(&text);
-    if (status < 0)
-        EVP_PKEY_free(key);
-    else
-        *out = key;
-    return status;
-}
-
 static int public_key(const sh_cloud *cloud, char text[KEY_TEXT], sh_err *err)
 {
     char path[PATH_MAX];
@@ -90,7 +47,7 @@ static int public_key(const sh_cloud *cloud, char text[KEY_TEXT], sh_err *err)
     if (status == 0)
         status = path_of(cloud, "key.pem", path, err);
     if (status == 0)
-        status = load_key(path, &key, err);
+        status = sh_node_key_load(&key, path, true, err);
     if (status == 0 && (EVP_PKEY_get_raw_public_key(key, bytes, &length) != 1 || length != KEY_BYTES))
         status = sh_fail(err, SH_E_FORMAT, "%s is not an Ed25519 key: remove it to get a new one", path);
     if (status == 0)

@@ -113,6 +113,18 @@ int sh_arg_array(sh_call *call, const char *name, size_t max, const json_t **out
     return 0;
 }
 
+bool sh_arg_lists(const json_t *values, const char *text)
+{
+    size_t index;
+    const json_t *value;
+    json_array_foreach(values, index, value)
+    {
+        if (json_is_string(value) && strcmp(json_string_value(value), text) == 0)
+            return true;
+    }
+    return false;
+}
+
 void sh_put(int *status, json_t *object, const char *name, json_t *value)
 {
     if (!value || json_object_set_new(object, name, value) < 0)

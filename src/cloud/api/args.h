@@ -14,6 +14,8 @@ int sh_arg_int(sh_call *call, const char *name, int64_t min, int64_t max, int64_
 /* An optional object or array: *out NULL when it is not there. */
 int sh_arg_object(sh_call *call, const char *name, const json_t **out);
 int sh_arg_array(sh_call *call, const char *name, size_t max, const json_t **out);
+/* Is this text in an array? NULL: no. */
+bool sh_arg_lists(const json_t *array, const char *text);
 
 /* Sets a member of an object; a NULL value is left out. They remember failure in *status (SH_E_MEMORY). */
 void sh_put(int *status, json_t *object, const char *name, json_t *value); /* takes the value */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cloud/api/lambda_task.h"
+#include "cloud/api/states_effect.h"
 #include "base/log.h"
 #include "cloud/api/keys.h"
 #include "cloud/api/lambda_inner.h"
@@ -52,18 +53,8 @@ bool sh_fn_task_is(const sh_flow_resource *resource)
 int sh_fn_task_queue(sh_cloud *cloud, const sh_flow_resource *resource, sh_wait *wait, const json_t *input,
                      sh_err *err)
 {
-    char *text = sh_flow_text(input);
-    wait->stage = SH_WAIT_RUNNING;
-    wait->service = SERVICE;
-    wait->subject = resource->arn;
-    wait->queued_ms = sh_now_ms(cloud->clock);
-    wait->parameters = text;
-    int status =
-        text ? sh_wait_add(cloud->db, wait, err) : sh_fail(err, SH_E_MEMORY, "no memory for a task's call");
-    wait->parameters = NULL;
-    free(text);
-    sh_cloud_wake(cloud, SH_WAKE_FUNCTIONS);
-    return status;
+    static const sh_effect_queue_name to = {SERVICE, SH_WAKE_FUNCTIONS};
+    return sh_effect_put(cloud, &to, resource, wait, input, err);
 }
 
 /* ---- outcome ---- */

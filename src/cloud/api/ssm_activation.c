@@ -131,18 +131,6 @@ typedef struct listing {
     int64_t skip, limit, seen;
 } listing;
 
-static bool has_value(const json_t *values, const char *text)
-{
-    size_t index;
-    const json_t *value;
-    json_array_foreach(values, index, value)
-    {
-        if (json_is_string(value) && strcmp(json_string_value(value), text) == 0)
-            return true;
-    }
-    return false;
-}
-
 static bool wanted(const listing *l, const sh_activation *row)
 {
     size_t index;
@@ -153,7 +141,7 @@ static bool wanted(const listing *l, const sh_activation *row)
         const char *text = strcmp(key, "ActivationIds") == 0         ? row->id
                            : strcmp(key, "DefaultInstanceName") == 0 ? row->name
                                                                      : row->role;
-        if (!has_value(json_object_get(filter, "FilterValues"), text))
+        if (!sh_arg_lists(json_object_get(filter, "FilterValues"), text))
             return false;
     }
     return true;

@@ -59,23 +59,11 @@ typedef struct tagged {
     bool found;
 } tagged;
 
-static bool listed(const json_t *values, const char *text)
-{
-    size_t index;
-    const json_t *value;
-    json_array_foreach(values, index, value)
-    {
-        if (json_is_string(value) && strcmp(json_string_value(value), text) == 0)
-            return true;
-    }
-    return false;
-}
-
 static int look_at_tag(void *opaque, const char *node, const char *key, const char *value)
 {
     tagged *t = opaque;
     (void)node;
-    t->found = t->found || listed(t->values, t->key ? value : key);
+    t->found = t->found || sh_arg_lists(t->values, t->key ? value : key);
     return 0;
 }
 
@@ -97,7 +85,7 @@ static bool wanted(const listing *l, const sh_node_row *row)
         bool tag = strncmp(key, "tag:", 4) == 0, any = strcmp(key, "tag-key") == 0;
         const char *value = tag || any ? NULL : value_of(l, row, key);
         if (tag || any ? !sh_ssm_node_tagged(l->call->cloud, row->id, tag ? key + 4 : NULL, values)
-                       : !value || !listed(values, value))
+                       : !value || !sh_arg_lists(values, value))
             return false;
     }
     return true;

@@ -36,12 +36,12 @@ const sh_effect_row *sh_effect_find(const sh_flow_resource *resource)
     return find_name(name);
 }
 
-int sh_effect_queue(sh_cloud *cloud, const sh_flow_resource *resource, sh_wait *wait, const json_t *input,
-                    sh_err *err)
+int sh_effect_put(sh_cloud *cloud, const sh_effect_queue_name *to, const sh_flow_resource *resource,
+                  sh_wait *wait, const json_t *input, sh_err *err)
 {
     char *text = sh_flow_text(input);
     wait->stage = SH_WAIT_RUNNING;
-    wait->service = SERVICE;
+    wait->service = to->service;
     wait->subject = resource->arn;
     wait->queued_ms = sh_now_ms(cloud->clock);
     wait->parameters = text;
@@ -49,8 +49,15 @@ int sh_effect_queue(sh_cloud *cloud, const sh_flow_resource *resource, sh_wait *
         text ? sh_wait_add(cloud->db, wait, err) : sh_fail(err, SH_E_MEMORY, "no memory for a task's call");
     wait->parameters = NULL;
     free(text);
-    sh_cloud_wake(cloud, SH_WAKE_EFFECTS);
+    sh_cloud_wake(cloud, to->wake);
     return status;
+}
+
+int sh_effect_queue(sh_cloud *cloud, const sh_flow_resource *resource, sh_wait *wait, const json_t *input,
+                    sh_err *err)
+{
+    static const sh_effect_queue_name to = {SERVICE, SH_WAKE_EFFECTS};
+    return sh_effect_put(cloud, &to, resource, wait, input, err);
 }
 
 /* ---- answers ---- */

@@ -34,6 +34,13 @@ extern const sh_effect_row sh_effects_s3[]; /* states_s3.c; ends with a row with
 
 /* NULL when it is no such call. */
 const sh_effect_row *sh_effect_find(const sh_flow_resource *resource);
+/* Puts a task into the queue of `service`, whose runners are woken. */
+typedef struct sh_effect_queue_name {
+    const char *service;
+    unsigned wake;
+} sh_effect_queue_name;
+int sh_effect_put(sh_cloud *cloud, const sh_effect_queue_name *to, const sh_flow_resource *resource,
+                  sh_wait *wait, const json_t *input, sh_err *err);
 /* Puts the task of a row into the queue. */
 int sh_effect_queue(sh_cloud *cloud, const sh_flow_resource *resource, sh_wait *wait, const json_t *input,
                     sh_err *err);
