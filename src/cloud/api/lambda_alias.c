@@ -93,6 +93,12 @@ static int save(sh_call *call, const char *name, const char *alias, const json_t
     return status < 0 ? sh_call_fail_internal(call, &err) : answer(call, name, body);
 }
 
+static int need(sh_call *call, sh_fn_name *name, const char **alias)
+{
+    int status = sh_fn_need(call, name);
+    return status == 0 ? sh_arg_need(call, "Name", 128, alias) : status;
+}
+
 static bool alias_good(const char *alias)
 {
     size_t length = strlen(alias);
@@ -106,9 +112,7 @@ int sh_fn_create_alias(sh_call *call)
     sh_fn_part part;
     const char *alias;
     sh_err err = {0};
-    int status = sh_fn_need(call, &name);
-    if (status == 0)
-        status = sh_arg_need(call, "Name", 128, &alias);
+    int status = need(call, &name, &alias);
     if (status < 0)
         return status;
     if (!alias_good(alias))
@@ -180,9 +184,7 @@ int sh_fn_delete_alias(sh_call *call)
     sh_fn_name name;
     const char *alias;
     sh_err err = {0};
-    int status = sh_fn_need(call, &name);
-    if (status == 0)
-        status = sh_arg_need(call, "Name", 128, &alias);
+    int status = need(call, &name, &alias);
     if (status < 0)
         return status;
     status = sh_fn_delete(call->cloud->db, SH_FN_ALIAS, name.name, alias, &err);
