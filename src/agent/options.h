@@ -7,7 +7,7 @@
 
 typedef struct sh_agent_options {
     const char *data, *server, *id, *code;
-    bool insecure, json;
+    bool insecure, json, json_log;
 } sh_agent_options;
 
 /* words: of the subcommand. 0; 1: help was printed; negative: a mistake, which was said. */

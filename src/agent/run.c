@@ -230,6 +230,21 @@ static int prepare(sh_err *err)
     return status == 0 ? sh_agent_commands_find(&agent, err) : status;
 }
 
+static void json_log(void *opaque, int level, const char *area, const char *message)
+{
+    static const char *const names[] = {"error", "warning", "info", "debug"};
+    char time[SH_TIME_TEXT];
+    (void)opaque;
+    sh_time_iso_ms(sh_now_ms(&sh_clock_system), time);
+    json_t *line = json_pack("{s:s, s:s, s:s, s:s}", "time", time, "level", names[level], "area", area,
+                             "message", message);
+    char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
+    if (text)
+        fprintf(stderr, "%s\n", text);
+    free(text);
+    json_decref(line);
+}
+
 int sh_agent_main_run(int argc, char **argv)
 {
     static char data[PATH_MAX], own[PATH_MAX];
@@ -241,6 +256,8 @@ int sh_agent_main_run(int argc, char **argv)
     int status = sh_agent_options_read(&options, argc, argv, "run");
     if (status)
         return status > 0 ? 0 : 2;
+    if (options.json_log)
+        sh_log_set(json_log, NULL);
     if (!realpath(options.data, data) || readlink("/proc/self/exe", own, sizeof(own) - 1) < 0) {
         fprintf(stderr, "spyhop-agent: cannot find the data folder %s: %s\n", options.data, strerror(errno));
         return 1;

@@ -193,6 +193,10 @@ static void choose_agent(serving *s)
         memcpy(slash, "/spyhop-agent", sizeof("/spyhop-agent"));
         s->settings.agent = !s->options->no_agent && access(s->agent, X_OK) == 0 ? s->agent : NULL;
     }
+    s->settings.json_log = s->options->json_log;
+    if (!s->settings.agent && !s->options->no_agent)
+        sh_log(SH_LOG_WARNING, "serve", "%s is not there: commands of the built-in node will not begin",
+               s->agent);
 }
 
 static int open_cloud(serving *s, sh_err *err)

@@ -180,7 +180,8 @@ static int spawn(const sh_cloud *cloud, sh_child *child, sh_err *err)
 {
     char folder[PATH_MAX];
     const int fds[] = {-1, STDERR_FILENO, STDERR_FILENO};
-    const char *argv[] = {"spyhop-agent", "run", "--data", folder, NULL};
+    const char *argv[] = {
+        "spyhop-agent", "run", "--data", folder, cloud->settings.json_log ? "--log-format=json" : NULL, NULL};
     variables *v = calloc(1, sizeof(*v));
     int status = v ? path_of(cloud, "", folder, err) : sh_fail(err, SH_E_MEMORY, "no memory for the agent");
     if (status == 0) {
