@@ -208,10 +208,9 @@ int sh_ask_targets(sh_call *call, const char *action, const char *resource)
 
 /* ---- ssm ---- */
 
-static const char *document_arn(sh_call *call)
+static const char *document_arn(sh_call *call, const char *name)
 {
     const sh_cloud_settings *s = &call->cloud->settings;
-    const char *name = text_of(call->in, "DocumentName");
     if (!name || strncmp(name, "arn:", 4) == 0)
         return name ? name : "*";
     /* those of AWS belong to no account */
@@ -246,7 +245,7 @@ int sh_ask_command(sh_call *call, const char *action, const char *resource)
 {
     size_t index;
     const json_t *target;
-    const char *document = document_arn(call);
+    const char *document = document_arn(call, text_of(call->in, "DocumentName"));
     if (!document)
         return no_memory(call);
     int status = sh_authorize_one(call, action, document, NULL, 0);
@@ -259,6 +258,12 @@ int sh_ask_command(sh_call *call, const char *action, const char *resource)
             status = ask_instances(call, action, json_object_get(target, "Values"));
     } /* those that a tag selects are asked for one by one by SendCommand, which looks them up */
     return status;
+}
+
+int sh_ask_document(sh_call *call, const char *action, const char *resource)
+{
+    const char *document = document_arn(call, text_of(call->in, "Name"));
+    return document ? sh_authorize_one(call, action, document, NULL, 0) : no_memory(call);
 }
 
 int sh_ask_command_node(sh_call *call, const char *id)

@@ -3,6 +3,7 @@
 #include "cloud/api/ssm.h"
 #include "cloud/api/agent.h"
 #include "cloud/api/args.h"
+#include "cloud/api/ssm_document.h"
 #include "cloud/api/ssm_parameter.h"
 #include "cloud/api/ssm_run.h"
 
@@ -112,6 +113,11 @@ static const sh_action actions[] = {
     {"ListCommands", sh_ssm_list_commands},
     {"ListCommandInvocations", sh_ssm_list_command_invocations},
     {"CancelCommand", cancel_command},
+    {"CreateDocument", sh_ssm_create_document},
+    {"GetDocument", sh_ssm_get_document},
+    {"DescribeDocument", sh_ssm_describe_document},
+    {"ListDocuments", sh_ssm_list_documents},
+    {"DeleteDocument", sh_ssm_delete_document},
     {"DescribeInstanceInformation", sh_ssm_describe_instances},
     {"CreateActivation", sh_ssm_create_activation},
     {"DescribeActivations", sh_ssm_describe_activations},

@@ -5,6 +5,7 @@
 #include "cloud/api/args.h"
 #include "cloud/api/ssm.h"
 #include "cloud/api/ssm_run.h"
+#include "cloud/store/steps.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,6 +150,68 @@ static void put_times(int *status, json_t *json, const sh_invocation *row)
     sh_put_text(status, json, "ExecutionElapsedTime", elapsed);
 }
 
+/* ---- the steps of a document of one's own ---- */
+
+typedef struct step_search {
+    sh_call *call;
+    const char *name;
+    sh_invocation *row;
+    bool found, failed;
+} step_search;
+
+static const char *kept(step_search *s, const char *text)
+{
+    const char *copy = sh_arena_printf(s->call->arena, "%s", text);
+    s->failed |= copy == NULL;
+    return copy;
+}
+
+/* The invocation's row becomes what the step says of itself. */
+static int take_step(void *opaque, const sh_step *step)
+{
+    step_search *s = opaque;
+    if (strcmp(step->name, s->name) != 0)
+        return 0;
+    s->row->status = kept(s, step->status);
+    s->row->details = kept(s, step->details);
+    s->row->out = kept(s, step->out);
+    s->row->err = kept(s, step->err);
+    s->row->code = (int)step->code;
+    s->row->start_ms = step->start_ms;
+    s->row->end_ms = step->end_ms;
+    s->found = true;
+    return s->failed ? SH_E_MEMORY : 1;
+}
+
+/* A step that has not ended has no row: it is as the invocation is. */
+static bool in_request(const sh_invocation *row, const char *name)
+{
+    size_t index;
+    const json_t *step;
+    bool found = false;
+    json_t *request = json_loads(row->request, 0, NULL);
+    json_array_foreach(json_object_get(request, "Steps"), index, step)
+    {
+        found |= strcmp(json_string_value(json_object_get(step, "name")), name) == 0;
+    }
+    json_decref(request);
+    return found;
+}
+
+static int narrow_to_step(sh_call *call, sh_invocation *row, const char *plugin)
+{
+    sh_err err = {0};
+    step_search search = {call, plugin, row, false, false};
+    if (!plugin || !*plugin || strcmp(plugin, SH_SSM_PLUGIN) == 0)
+        return 0;
+    int status = sh_step_each(call->cloud->db, row->id, row->instance, take_step, &search, &err);
+    if (status < 0)
+        return search.failed ? sh_out_done(call, SH_E_MEMORY) : sh_call_fail_internal(call, &err);
+    return search.found || in_request(row, plugin)
+               ? 0
+               : sh_call_fail(call, 400, "InvalidPluginName", "the command has no plugin '%s'", plugin);
+}
+
 static json_t *invocation_json(const sh_call *call, const sh_invocation *row)
 {
     int status = 0;
@@ -181,14 +244,14 @@ int sh_ssm_get_command_invocation(sh_call *call)
         (status = sh_arg_need(call, "InstanceId", 64, &instance)) < 0 ||
         (status = sh_arg_text(call, "PluginName", 500, &plugin)) < 0)
         return status;
-    if (plugin && *plugin && strcmp(plugin, SH_SSM_PLUGIN) != 0)
-        return sh_call_fail(call, 400, "InvalidPluginName", "the command has no plugin '%s'", plugin);
     status = sh_invocation_get(call->cloud->db, call->arena, id, instance, &row, &err);
     if (status == SH_E_NOT_FOUND)
         return sh_call_fail(call, 400, "InvocationDoesNotExist",
                             "there is no invocation of command %s on instance %s", id, instance);
     if (status < 0)
         return sh_call_fail_internal(call, &err);
+    if ((status = narrow_to_step(call, &row, plugin)) < 0)
+        return status;
     call->out = invocation_json(call, &row);
     return sh_out_done(call, call->out ? 0 : SH_E_MEMORY);
 }
@@ -225,12 +288,12 @@ static json_t *plugin_output(const sh_invocation *row)
     return json;
 }
 
-static json_t *plugin_json(const page *p, const sh_invocation *row)
+static json_t *plugin_json(const page *p, const char *name, const sh_invocation *row)
 {
     int status = 0;
     json_t *json = json_object();
     json_t *request = json_loads(row->request, 0, NULL);
-    sh_put_text(&status, json, "Name", SH_SSM_PLUGIN);
+    sh_put_text(&status, json, "Name", name);
     sh_put_text(&status, json, "Status", row->status);
     sh_put_text(&status, json, "StatusDetails", row->details);
     sh_put(&status, json, "ResponseCode", json_integer(row->code));
@@ -246,6 +309,36 @@ static json_t *plugin_json(const page *p, const sh_invocation *row)
     put_copy(&status, json, request, "OutputS3KeyPrefix");
     json_decref(request);
     return json;
+}
+
+typedef struct plugin_list {
+    const page *page;
+    const sh_invocation *row;
+    json_t *list;
+} plugin_list;
+
+static int add_plugin(void *opaque, const sh_step *step)
+{
+    const plugin_list *all = opaque;
+    sh_invocation row = *all->row;
+    row.status = step->status;
+    row.details = step->details;
+    row.out = step->out;
+    row.err = step->err;
+    row.code = (int)step->code;
+    row.start_ms = step->start_ms;
+    row.end_ms = step->end_ms;
+    return json_array_append_new(all->list, plugin_json(all->page, step->name, &row)) < 0 ? SH_E_MEMORY : 0;
+}
+
+/* Each step of a document of one's own that has ended; else the one plugin there is. */
+static int put_plugins(const page *p, const sh_invocation *row, const json_t *request, json_t *list)
+{
+    sh_err err = {0};
+    plugin_list all = {p, row, list};
+    if (json_object_get(request, "Steps") && !sh_ssm_is_open(row->status))
+        return sh_step_each(p->call->cloud->db, row->id, row->instance, add_plugin, &all, &err);
+    return json_array_append_new(list, plugin_json(p, SH_SSM_PLUGIN, row)) < 0 ? SH_E_MEMORY : 0;
 }
 
 static json_t *listed_json(const page *p, const sh_invocation *row)
@@ -265,7 +358,7 @@ static json_t *listed_json(const page *p, const sh_invocation *row)
     sh_put_text(&status, json, "StatusDetails", row->details);
     sh_put(&status, json, "StandardOutputUrl", output_url(p->call, row, "stdout"));
     sh_put(&status, json, "StandardErrorUrl", output_url(p->call, row, "stderr"));
-    if (plugins && p->details && json_array_append_new(plugins, plugin_json(p, row)) < 0)
+    if (plugins && p->details && put_plugins(p, row, request, plugins) < 0)
         status = SH_E_MEMORY;
     sh_put(&status, json, "CommandPlugins", plugins);
     json_decref(request);

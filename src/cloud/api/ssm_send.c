@@ -7,6 +7,8 @@
 #include "cloud/api/front.h"
 #include "cloud/api/keys.h"
 #include "cloud/api/ssm.h"
+#include "cloud/api/ssm_document.h"
+#include "cloud/store/documents.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -17,13 +19,31 @@
 #define EXECUTION_MAX 172800
 
 typedef struct sending {
-    json_t *nodes; /* ids */
+    json_t *nodes;           /* ids */
+    const char *document;    /* its name */
+    json_t *content, *steps; /* of a document of one's own; else NULL */
     const char *document_version, *comment, *max_concurrency, *max_errors;
     const char *bucket, *prefix, *role, *log_group;
     bool logs;
     const json_t *instances, *targets, *parameters;
     int64_t deliver_s, execution_s;
 } sending;
+
+static int find_document(sh_call *call, sending *s, const char *name)
+{
+    sh_document row;
+    sh_err err = {0};
+    int status = sh_document_get(call->cloud->db, call->arena, name, &row, &err);
+    if (status == SH_E_NOT_FOUND)
+        return sh_call_fail(call, 400, "InvalidDocument",
+                            "Document with name %s does not exist. Make it, or use %s", name,
+                            SH_SSM_DOCUMENT);
+    if (status < 0)
+        return sh_call_fail_internal(call, &err);
+    s->document = row.name;
+    s->content = json_loads(row.content, 0, NULL);
+    return s->content ? 0 : sh_out_done(call, SH_E_MEMORY);
+}
 
 static int read_document(sh_call *call, sending *s)
 {
@@ -35,15 +55,15 @@ static int read_document(sh_call *call, sending *s)
     if (status < 0)
         return status;
     const char *last = strrchr(name, ':');
-    if (strcmp(name, SH_SSM_DOCUMENT) != 0 && !(last && strcmp(last, own) == 0))
-        return sh_call_fail(call, 400, "InvalidDocument",
-                            "Document with name %s does not exist. The documents of this server are: %s",
-                            name, SH_SSM_DOCUMENT);
+    s->document = SH_SSM_DOCUMENT;
+    if (strcmp(name, SH_SSM_DOCUMENT) != 0 && !(last && strcmp(last, own) == 0) &&
+        (status = find_document(call, s, name)) < 0)
+        return status;
     if (!s->document_version)
         s->document_version = "$DEFAULT";
     if (strcmp(s->document_version, "$DEFAULT") != 0 && strcmp(s->document_version, "$LATEST") != 0 &&
         strcmp(s->document_version, "1") != 0)
-        return sh_call_fail(call, 400, "InvalidDocumentVersion", "%s has no version %s", SH_SSM_DOCUMENT,
+        return sh_call_fail(call, 400, "InvalidDocumentVersion", "%s has no version %s", s->document,
                             s->document_version);
     return 0;
 }
@@ -220,6 +240,19 @@ static int read_execution(sh_call *call, sending *s)
     return 0;
 }
 
+/* The parameters of a document of one's own. */
+static int read_own(sh_call *call, sending *s)
+{
+    sh_err err = {0};
+    json_t *none = json_object();
+    int status = none ? 0 : sh_out_done(call, SH_E_MEMORY);
+    if (status == 0 &&
+        sh_ssm_steps(s->content, s->parameters ? s->parameters : none, &s->steps, &s->execution_s, &err) < 0)
+        status = sh_call_fail(call, 400, "InvalidParameters", "%s", err.message);
+    json_decref(none);
+    return status;
+}
+
 static int read_parameters(sh_call *call, sending *s)
 {
     const char *name;
@@ -228,6 +261,8 @@ static int read_parameters(sh_call *call, sending *s)
     int status = sh_arg_object(call, "Parameters", &s->parameters);
     if (status < 0)
         return status;
+    if (s->content)
+        return read_own(call, s);
     json_object_foreach((json_t *)s->parameters, name, value)
     {
         if (strcmp(name, "commands") != 0 && strcmp(name, "workingDirectory") != 0 &&
@@ -291,6 +326,8 @@ static int refuse_unsupported(sh_call *call)
     if (topic && *topic)
         return sh_call_fail(call, 400, "InvalidNotificationConfig",
                             "notifications by SNS are not supported: use an EventBridge rule");
+    if (json_object_get(call->in, "DocumentHash"))
+        return sh_call_fail(call, 400, "ValidationException", "DocumentHash is not supported");
     if (json_array_size(json_object_get(alarms, "Alarms")) > 0)
         return sh_call_fail(call, 400, "ValidationException", "AlarmConfiguration is not supported");
     return 0;
@@ -339,7 +376,9 @@ static char *request_text(const sending *s)
     if (!r)
         return NULL;
     sh_put_text(&status, r, "DocumentVersion", s->document_version);
-    sh_put(&status, r, "Parameters", json_deep_copy(s->parameters));
+    sh_put(&status, r, "Parameters", s->parameters ? json_deep_copy(s->parameters) : json_object());
+    if (s->steps)
+        sh_put(&status, r, "Steps", json_incref(s->steps));
     sh_put(&status, r, "InstanceIds", list_or_empty(s->instances));
     sh_put(&status, r, "Targets", list_or_empty(s->targets));
     sh_put(&status, r, "TimeoutSeconds", json_integer(s->deliver_s));
@@ -378,7 +417,7 @@ static int send_to_nodes(sh_call *call, const sending *s, const char *request)
     sh_err err = {0};
     sh_uuid(id);
     sh_invocation row = {.id = id,
-                         .document = SH_SSM_DOCUMENT,
+                         .document = s->document,
                          .comment = s->comment ? s->comment : "",
                          .request = request,
                          .requested_ms = call->now_ms,
@@ -410,5 +449,7 @@ int sh_ssm_send_command(sh_call *call)
         status = request ? send_to_nodes(call, &s, request) : sh_out_done(call, SH_E_MEMORY);
     free(request);
     json_decref(s.nodes);
+    json_decref(s.steps);
+    json_decref(s.content);
     return status;
 }

@@ -24,25 +24,32 @@ static char *join_script(const json_t *request)
     return sh_buf_take(&text, NULL);
 }
 
-int sh_ssm_spec(sh_cloud *cloud, const sh_invocation *row, json_t **out, sh_err *err)
+/* Steps stand in the request of a document of one's own. */
+static json_t *steps_of(const json_t *request)
 {
-    json_t *request = json_loads(row->request, 0, NULL);
+    json_t *steps = json_object_get(request, "Steps");
     const json_t *parameters = json_object_get(request, "Parameters");
     const char *where = json_string_value(json_array_get(json_object_get(parameters, "workingDirectory"), 0));
+    if (steps)
+        return json_incref(steps);
     char *script = join_script(request);
-    (void)cloud;
-    json_t *spec = json_pack("{s:s, s:[{s:s, s:s, s:s*, s:s, s:I, s:s, s:s, s:s}]}", "document",
-                             row->document, "steps", "name", "0.awsrunShellScript", "plugin", SH_SSM_PLUGIN,
-                             "script", script, "folder", where ? where : "", "timeout_s",
-                             json_integer_value(json_object_get(request, "ExecutionTimeout")), "on_failure",
-                             "continue", "on_success", "continue", "skip", "");
-    bool whole = spec && script;
+    if (script)
+        steps = json_pack("[{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:s}]", "name", "0.awsrunShellScript",
+                          "plugin", SH_SSM_PLUGIN, "script", script, "folder", where ? where : "",
+                          "timeout_s", json_integer_value(json_object_get(request, "ExecutionTimeout")),
+                          "on_failure", "continue", "on_success", "continue", "skip", "");
     free(script);
+    return steps;
+}
+
+int sh_ssm_spec(sh_cloud *cloud, const sh_invocation *row, json_t **out, sh_err *err)
+{
+    json_t *request = json_loads(row->request, 0, NULL), *steps = steps_of(request);
+    (void)cloud;
     json_decref(request);
-    if (!whole) {
-        json_decref(spec);
+    json_t *spec = steps ? json_pack("{s:s, s:o}", "document", row->document, "steps", steps) : NULL;
+    if (!spec)
         return sh_fail(err, SH_E_MEMORY, "no memory for a command");
-    }
     *out = spec;
     return 0;
 }

@@ -29,6 +29,7 @@ const char *const sh_schema_all[] = {
     sh_schema_log_filters,
     sh_schema_steps_of_commands,
     sh_schema_eventparts,
+    sh_schema_documents,
     NULL,
 };
 

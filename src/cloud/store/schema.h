@@ -31,6 +31,7 @@ extern const char sh_schema_log_filters[];       /* log_filters.c: subscription 
 extern const char sh_schema_functions[];         /* functions.c: functions of Lambda, queued invocations */
 extern const char sh_schema_nodes[];             /* nodes.c: nodes, activations, what was handed to nodes */
 
+extern const char sh_schema_documents[];  /* documents.c: documents of Run Command */
 extern const char sh_schema_eventparts[]; /* eventparts.c: buses, connections, schedules of events */
 
 extern const char *const sh_schema_all[]; /* NULL-terminated */
