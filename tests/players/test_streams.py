@@ -24,15 +24,15 @@ def job_of_the_pipeline(name):
     """The settings that the state machine hands to MediaConvert for a film of this name."""
     with open(streams.ROOT / "pipelines/vod-sr.asl.json", encoding="utf-8") as file:
         states = json.load(file)["States"]
-    settings = next(s for s in states.values() if "createJob" in s.get("Resource", ""))["Parameters"]["Settings"]
+    settings = next(s for s in states.values() if "createJob" in s.get("Resource", ""))["Arguments"]["Settings"]
 
     def filled(node):
         if isinstance(node, list):
             return [filled(one) for one in node]
         if not isinstance(node, dict):
             return node
-        known = {"FileInput": f"s3://films/{name}", "Destination": f"s3://films/hls/{name}/", "NameModifier": f"_modifier_{name}"}
-        return {k.removesuffix(".$"): known[k[:-2]] if k.endswith(".$") else filled(v) for k, v in node.items()}
+        known = {"FileInput": f"s3://films/{name}", "Destination": f"s3://films/hls/{name}/"}
+        return {k: known[k] if str(v).startswith("{%") else filled(v) for k, v in node.items()}
     return filled(settings)
 
 
@@ -97,7 +97,7 @@ class Streams(Players):
             with self.subTest(clip=name):
                 settings = job_of_the_pipeline(os.path.basename(clip.path))
                 playlist = self.transcoded(clip, "mc-" + name, settings)
-                stream = Stream("mediaconvert " + name, clip, "", "", ["180x320" if clip.turned else "320x180"], 10.0, slack=0.005,
+                stream = Stream("mediaconvert " + name, clip, "", "", ["180x320" if clip.turned else "320x180"], 6.0, slack=0.005,
                                 transport=True)
                 work += [(stream, r) for r in stream.runs([(p, playlist) for p, _ in TS_PLAYERS], SCENARIOS)]
         clip = self.clips["sample"]
