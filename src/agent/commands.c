@@ -52,14 +52,18 @@ static sh_agent_command *find(sh_agent *agent, const char *id)
     return NULL;
 }
 
-static int add(sh_agent *agent, const char *id, int pidfd, sh_err *err)
+static int check_room(const sh_agent *agent, sh_err *err)
 {
-    if (agent->count == SH_AGENT_COMMANDS_MAX)
-        return sh_fail(err, SH_E_LIMIT, "this node holds %d commands already", SH_AGENT_COMMANDS_MAX);
+    if (agent->count < SH_AGENT_COMMANDS_MAX)
+        return 0;
+    return sh_fail(err, SH_E_LIMIT, "this node holds %d commands already", SH_AGENT_COMMANDS_MAX);
+}
+
+static void add(sh_agent *agent, const char *id, int pidfd)
+{
     sh_agent_command *command = &agent->commands[agent->count++];
     *command = (sh_agent_command){.pidfd = pidfd};
     snprintf(command->id, sizeof(command->id), "%s", id);
-    return 0;
 }
 
 static void drop(sh_agent *agent, sh_agent_command *command)
@@ -105,14 +109,17 @@ static int find_one(sh_agent *agent, const char *id, sh_err *err)
     char folder[PATH_MAX];
     sh_command_state state;
     int pidfd = -1;
-    int status = sh_agent_command_folder(agent, id, folder, err);
+    int status = check_room(agent, err);
+    if (status == 0)
+        status = sh_agent_command_folder(agent, id, folder, err);
     if (status == 0)
         status = sh_command_look(folder, &state, &pidfd, err);
     if (status == 0 && state == SH_COMMAND_NEVER)
         status = begin_again(agent, id, folder, &pidfd, err);
     if (status != 0)
         return status < 0 ? status : 0;
-    return add(agent, id, pidfd, err);
+    add(agent, id, pidfd);
+    return 0;
 }
 
 int sh_agent_commands_find(sh_agent *agent, sh_err *err)
@@ -199,11 +206,13 @@ int sh_agent_command_run(sh_agent *agent, const json_t *message, sh_err *err)
     pthread_mutex_lock(&agent->mutex);
     int status = 0;
     if (!find(agent, id)) {
-        status = sh_agent_command_folder(agent, id, folder, err);
+        status = check_room(agent, err); /* what has begun has to be in the table */
+        if (status == 0)
+            status = sh_agent_command_folder(agent, id, folder, err);
         if (status == 0)
             status = begin(agent, id, folder, command, &pidfd, err);
         if (status == 0)
-            status = add(agent, id, pidfd, err);
+            add(agent, id, pidfd);
     }
     pthread_mutex_unlock(&agent->mutex);
     json_decref(command);

@@ -98,8 +98,9 @@ static json_t *lost_result(const char *folder, const json_t *command)
         "steps", list);
 }
 
+/* refused: it will never be taken; the server says "forget" */
 static int send_report(sh_agent *agent, CURL *curl, const char *id, const char *folder, json_t *result,
-                       sh_err *err)
+                       bool *refused, sh_err *err)
 {
     size_t number;
     json_t *step;
@@ -112,9 +113,9 @@ static int send_report(sh_agent *agent, CURL *curl, const char *id, const char *
     }
     if (status == 0)
         status = sh_agent_call(agent, curl, "report", json_incref(result), TIMEOUT_S, &reply, err);
-    if (status == 0 && reply.status != 200) /* 400: it will never be taken; the server says "forget" */
-        status = sh_fail(err, reply.status == 400 ? SH_E_DENIED : SH_E_IO, "%ld %s", reply.status,
-                         sh_agent_reply_message(&reply));
+    *refused = status == 0 && reply.status == 400;
+    if (status == 0 && reply.status != 200)
+        status = sh_fail(err, SH_E_IO, "%ld %s", reply.status, sh_agent_reply_message(&reply));
     json_decref(reply.json);
     return status;
 }
@@ -123,6 +124,7 @@ int sh_agent_report(sh_agent *agent, CURL *curl, const char *id, bool lost)
 {
     char folder[PATH_MAX];
     sh_err err = {0};
+    bool refused = false;
     json_t *command = NULL, *result = NULL;
     int status = sh_agent_command_folder(agent, id, folder, &err);
     if (status == 0)
@@ -135,12 +137,12 @@ int sh_agent_report(sh_agent *agent, CURL *curl, const char *id, bool lost)
     if (status == 0 && json_is_true(json_object_get(command, "keep_output")))
         status = send_streams(agent, curl, id, folder, steps < STEPS_MAX ? steps : STEPS_MAX, &err);
     if (status == 0)
-        status = send_report(agent, curl, id, folder, result, &err);
+        status = send_report(agent, curl, id, folder, result, &refused, &err);
     if (status < 0)
         sh_log(SH_LOG_WARNING, "agent", "command %s: its report did not arrive: %s", id, err.message);
     else
         sh_log(SH_LOG_INFO, "agent", "command %s: %s", id, json_string_value(json_object_get(result, "end")));
     json_decref(command);
     json_decref(result);
-    return status == 0 || status == SH_E_DENIED ? 0 : 1;
+    return status == 0 || refused ? 0 : 1;
 }

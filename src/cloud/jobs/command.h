@@ -78,8 +78,8 @@ int sh_command_output(const char *folder, const char *stream, size_t max_charact
 int sh_supervisor_main(const char *folder);
 /* Kills every process whose environment has exactly the entry `marker` ("NAME=value"). Returns how many. */
 int sh_strays_kill(const char *marker);
-/* Kills every descendant of this process (which must be a subreaper) but `spare`. */
-void sh_descendants_kill(pid_t spare);
+/* Kills every descendant of this process (which must be a subreaper) but those two. */
+void sh_descendants_kill(pid_t spare, pid_t other);
 
 /* When a process started, in clock ticks after the machine's start: with its pid, its identity. 0: there is
  * none. */

@@ -116,7 +116,7 @@ static bool is_descendant(pid_t pid, char *state)
 }
 
 /* Returns how many living descendants it met. */
-static int kill_descendants_once(pid_t spare)
+static int kill_descendants_once(pid_t spare, pid_t other)
 {
     int met = 0;
     DIR *proc = opendir("/proc");
@@ -125,7 +125,7 @@ static int kill_descendants_once(pid_t spare)
     for (struct dirent *entry; (entry = readdir(proc));) {
         pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
         char state = 'Z';
-        if (pid <= 1 || pid == spare || pid == getpid())
+        if (pid <= 1 || pid == spare || pid == other || pid == getpid())
             continue;
         int pidfd = pidfd_open(pid, 0);
         if (pidfd < 0)
@@ -141,8 +141,8 @@ static int kill_descendants_once(pid_t spare)
     return met;
 }
 
-void sh_descendants_kill(pid_t spare)
+void sh_descendants_kill(pid_t spare, pid_t other)
 {
-    for (int round = 0; round < ROUNDS && kill_descendants_once(spare) > 0; round++)
+    for (int round = 0; round < ROUNDS && kill_descendants_once(spare, other) > 0; round++)
         usleep(1000); /* lets the killed die and their orphans arrive */
 }

@@ -195,7 +195,7 @@ static bool expire(supervisor *s)
         stop(s, SH_COMMAND_TIMED_OUT);
     if (s->stopping && now >= s->kill_us) {
         sh_child_signal_group(&s->child, SIGKILL);
-        sh_descendants_kill(s->child.pid);
+        sh_descendants_kill(s->child.pid, s->relay.pid); /* later steps have the server, too */
         s->kill_us = INT64_MAX;
     }
     if (s->exited && !s->stopping && now >= s->linger_us) {
@@ -408,7 +408,7 @@ static void run_step(supervisor *s)
     else
         say_unable(&s->result, &err);
     if (s->stopping)
-        sh_descendants_kill(s->child.pid);
+        sh_descendants_kill(s->child.pid, s->relay.pid);
     s->result.end_ms = sh_now_ms(&sh_clock_system);
     close_step(s);
 }
