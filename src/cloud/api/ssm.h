@@ -45,8 +45,5 @@ json_t *sh_ssm_command_json(sh_call *call, const sh_invocation *row);
 /* The status of a command: that of its invocation, or, of several, what they add up to. */
 void sh_ssm_add_up(const sh_invocation_summary *n, const json_t *request, const sh_invocation *row,
                    const char **status, const char **details);
-/* Where the whole output of a command goes in its bucket; NULL when it goes nowhere (or memory is short).
- * stream: "stdout", "stderr". free() */
-char *sh_ssm_output_key(const sh_invocation *row, const json_t *request, const char *stream);
 
 #endif

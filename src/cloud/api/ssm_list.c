@@ -2,6 +2,7 @@
 /* What is said of commands: their JSON, and the actions that look. */
 #include "base/buf.h"
 #include "base/size.h"
+#include "cloud/api/agent_deliver.h"
 #include "cloud/api/args.h"
 #include "cloud/api/ssm.h"
 #include "cloud/api/ssm_run.h"
@@ -98,24 +99,25 @@ json_t *sh_ssm_command_json(sh_call *call, const sh_invocation *row)
     return finished(json, request, status);
 }
 
-char *sh_ssm_output_key(const sh_invocation *row, const json_t *request, const char *stream)
+/* The step whose streams are meant: the named one, or the only one. NULL: none of several. */
+static const char *step_meant(const json_t *request, const char *plugin)
 {
-    const char *bucket = json_string_value(json_object_get(request, "OutputS3BucketName"));
-    const char *prefix = json_string_value(json_object_get(request, "OutputS3KeyPrefix"));
-    char *key = NULL;
-    if (!bucket || !*bucket)
-        return NULL;
-    if (asprintf(&key, "%s%s%s/%s/awsrunShellScript/0.awsrunShellScript/%s", prefix ? prefix : "",
-                 prefix && *prefix ? "/" : "", row->id, row->instance, stream) < 0)
-        return NULL;
-    return key;
+    const json_t *steps = json_object_get(request, "Steps");
+    if (plugin && *plugin && strcmp(plugin, SH_SSM_PLUGIN) != 0)
+        return plugin;
+    if (!steps)
+        return "0.awsrunShellScript";
+    return json_array_size(steps) == 1 ? json_string_value(json_object_get(json_array_get(steps, 0), "name"))
+                                       : NULL;
 }
 
 /* The address of the whole output, "" when it goes nowhere or is not there yet. */
-static json_t *output_url(const sh_call *call, const sh_invocation *row, const char *stream)
+static json_t *output_url(const sh_call *call, const sh_invocation *row, const char *plugin,
+                          const char *stream)
 {
     json_t *request = json_loads(row->request, 0, NULL);
-    char *key = sh_ssm_is_open(row->status) ? NULL : sh_ssm_output_key(row, request, stream);
+    const char *step = sh_ssm_is_open(row->status) ? NULL : step_meant(request, plugin);
+    char *key = step ? sh_ssm_step_key(row, request, step, stream) : NULL;
     json_t *url = key ? json_sprintf("%s/%s/%s", call->cloud->endpoint ? call->cloud->endpoint : "",
                                      json_string_value(json_object_get(request, "OutputS3BucketName")), key)
                       : json_string("");
@@ -212,7 +214,7 @@ static int narrow_to_step(sh_call *call, sh_invocation *row, const char *plugin)
                : sh_call_fail(call, 400, "InvalidPluginName", "the command has no plugin '%s'", plugin);
 }
 
-static json_t *invocation_json(const sh_call *call, const sh_invocation *row)
+static json_t *invocation_json(const sh_call *call, const sh_invocation *row, const char *plugin)
 {
     int status = 0;
     json_t *json = json_object();
@@ -228,9 +230,9 @@ static json_t *invocation_json(const sh_call *call, const sh_invocation *row)
     sh_put_text(&status, json, "Status", row->status);
     sh_put_text(&status, json, "StatusDetails", row->details);
     sh_put_text(&status, json, "StandardOutputContent", row->out);
-    sh_put(&status, json, "StandardOutputUrl", output_url(call, row, "stdout"));
+    sh_put(&status, json, "StandardOutputUrl", output_url(call, row, plugin, "stdout"));
     sh_put_text(&status, json, "StandardErrorContent", row->err);
-    sh_put(&status, json, "StandardErrorUrl", output_url(call, row, "stderr"));
+    sh_put(&status, json, "StandardErrorUrl", output_url(call, row, plugin, "stderr"));
     return finished(json, request, status);
 }
 
@@ -252,7 +254,7 @@ int sh_ssm_get_command_invocation(sh_call *call)
         return sh_call_fail_internal(call, &err);
     if ((status = narrow_to_step(call, &row, plugin)) < 0)
         return status;
-    call->out = invocation_json(call, &row);
+    call->out = invocation_json(call, &row, plugin);
     return sh_out_done(call, call->out ? 0 : SH_E_MEMORY);
 }
 
@@ -302,8 +304,8 @@ static json_t *plugin_json(const page *p, const char *name, const sh_invocation 
     if (row->end_ms)
         sh_put_date(&status, json, "ResponseFinishDateTime", row->end_ms);
     sh_put(&status, json, "Output", plugin_output(row));
-    sh_put(&status, json, "StandardOutputUrl", output_url(p->call, row, "stdout"));
-    sh_put(&status, json, "StandardErrorUrl", output_url(p->call, row, "stderr"));
+    sh_put(&status, json, "StandardOutputUrl", output_url(p->call, row, name, "stdout"));
+    sh_put(&status, json, "StandardErrorUrl", output_url(p->call, row, name, "stderr"));
     sh_put_text(&status, json, "OutputS3Region", p->call->cloud->settings.region);
     put_copy(&status, json, request, "OutputS3BucketName");
     put_copy(&status, json, request, "OutputS3KeyPrefix");
@@ -356,8 +358,8 @@ static json_t *listed_json(const page *p, const sh_invocation *row)
     sh_put_date(&status, json, "RequestedDateTime", row->requested_ms);
     sh_put_text(&status, json, "Status", row->status);
     sh_put_text(&status, json, "StatusDetails", row->details);
-    sh_put(&status, json, "StandardOutputUrl", output_url(p->call, row, "stdout"));
-    sh_put(&status, json, "StandardErrorUrl", output_url(p->call, row, "stderr"));
+    sh_put(&status, json, "StandardOutputUrl", output_url(p->call, row, NULL, "stdout"));
+    sh_put(&status, json, "StandardErrorUrl", output_url(p->call, row, NULL, "stderr"));
     if (plugins && p->details && put_plugins(p, row, request, plugins) < 0)
         status = SH_E_MEMORY;
     sh_put(&status, json, "CommandPlugins", plugins);
