@@ -112,6 +112,12 @@ static bool read_no_agent(sh_serve_options *o, const char *text)
     return o->no_agent = true;
 }
 
+static bool read_ssm_race(sh_serve_options *o, const char *text)
+{
+    (void)text;
+    return o->cloud.ssm_race = true;
+}
+
 static const row rows[] = {
     {"data", "DIR", "folder of everything the server keeps; made if it is not there",
      offsetof(sh_serve_options, cloud.data), NULL},
@@ -148,14 +154,17 @@ static const row rows[] = {
      0, read_node_network},
     {"no-agent", NULL, "do not run the agent of the built-in node (an agent of its own\nunit uses DIR/node)",
      0, read_no_agent},
+    {"ssm-race", NULL,
+     "a command is not found in its first second, as can happen on AWS:\nshows what lacks a Retry", 0,
+     read_ssm_race},
     {"stop-wait", "SECONDS", "how long SIGTERM lets running requests go on (10)", 0, read_stop_wait},
 };
 
 static void usage(FILE *out)
 {
     fprintf(out, "usage: spyhop serve --data DIR [OPTION]...\n"
-                 "Serves S3, IAM, STS, EventBridge, Step Functions, SSM and MediaConvert over the AWS "
-                 "protocols.\n\n");
+                 "Serves S3, IAM, STS, EventBridge, Step Functions, SSM, Lambda, CloudWatch Logs and "
+                 "MediaConvert over the AWS protocols.\n\n");
     for (size_t i = 0; i < SH_COUNT(rows); i++) {
         int indent = fprintf(out, "  --%s %s", rows[i].name, rows[i].value ? rows[i].value : "");
         for (const char *at = rows[i].help; at;) {

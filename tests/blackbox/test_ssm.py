@@ -11,7 +11,7 @@ import urllib.request
 
 import boto3
 
-from server import KEYS_OF_THE_NODE, ACCESS_KEY, SECRET_KEY, ServerCase
+from server import KEYS_OF_THE_NODE, ACCESS_KEY, SECRET_KEY, Server, ServerCase
 
 OPEN = ("Pending", "InProgress", "Cancelling")
 LIMIT_SECONDS = 60
@@ -293,6 +293,30 @@ class RunCommand(ServerCase):
         answer = json.loads(self.server.aws("ssm", "get-command-invocation", "--command-id", command, "--instance-id",
                                             self.server.instance_id).stdout)
         self.assertEqual(answer["StandardOutputContent"], "from the CLI\n")
+
+
+class Race(unittest.TestCase):
+    """--ssm-race: a command is not found at once."""
+    def test_found_after_a_second(self):
+        with Server(arguments=["--ssm-race"]) as server:
+            ssm = server.client("ssm")
+            sent = time.monotonic()
+            command = ssm.send_command(InstanceIds=[server.instance_id], DocumentName="AWS-RunShellScript",
+                                       Parameters={"commands": ["true"]})["Command"]["CommandId"]
+            self.assertEqual(1, len(ssm.list_commands(CommandId=command)["Commands"]))
+            listed = ssm.list_command_invocations(CommandId=command)["CommandInvocations"]
+            self.assertTrue(not listed or time.monotonic() - sent >= 1, listed)
+            while True:
+                try:
+                    found = ssm.get_command_invocation(CommandId=command, InstanceId=server.instance_id)
+                except ssm.exceptions.InvocationDoesNotExist:
+                    self.assertLess(time.monotonic() - sent, LIMIT_SECONDS)
+                    time.sleep(0.05)
+                    continue
+                if found["Status"] not in ("Pending", "InProgress"):
+                    break
+            self.assertGreaterEqual(time.monotonic() - sent, 0.9)
+            self.assertEqual("Success", found["Status"])
 
 
 if __name__ == "__main__":

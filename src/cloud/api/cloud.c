@@ -197,6 +197,7 @@ static int copy_settings(sh_cloud_settings *to, const sh_cloud_settings *from, s
     to->keep_commands_days = from->keep_commands_days;
     to->open_buckets = from->open_buckets;
     to->json_log = from->json_log;
+    to->ssm_race = from->ssm_race;
     to->functions_at_once = from->functions_at_once;
     if (!is_account(to->account))
         return sh_fail(err, SH_E_ARGUMENT, "account '%s' is not 12 digits", to->account);

@@ -48,6 +48,7 @@ typedef struct sh_cloud_settings {
     int keep_executions_days; /* after their end; 0: 90 */
     int keep_commands_days;   /* after their end; 0: 30 */
     bool json_log;            /* what the agent of the built-in node logs is JSON, too */
+    bool ssm_race;            /* a command is not found in its first second, as can happen on AWS */
     bool open_buckets;   /* new buckets take ACLs and block nothing, as AWS made them before April 2023 */
     const char *domains; /* "example.com,example.org": names below which hosts are buckets, or NULL */
 } sh_cloud_settings;

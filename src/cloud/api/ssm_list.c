@@ -214,6 +214,14 @@ static int narrow_to_step(sh_call *call, sh_invocation *row, const char *plugin)
                : sh_call_fail(call, 400, "InvalidPluginName", "the command has no plugin '%s'", plugin);
 }
 
+enum { RACE_MS = 1000 };
+
+/* Does the server show, as AWS sometimes does, a command only a while after it was sent? */
+static bool too_early(const sh_call *call, const sh_invocation *row)
+{
+    return call->cloud->settings.ssm_race && call->now_ms - row->requested_ms < RACE_MS;
+}
+
 static json_t *invocation_json(const sh_call *call, const sh_invocation *row, const char *plugin)
 {
     int status = 0;
@@ -247,7 +255,7 @@ int sh_ssm_get_command_invocation(sh_call *call)
         (status = sh_arg_text(call, "PluginName", 500, &plugin)) < 0)
         return status;
     status = sh_invocation_get(call->cloud->db, call->arena, id, instance, &row, &err);
-    if (status == SH_E_NOT_FOUND)
+    if (status == SH_E_NOT_FOUND || (status == 0 && too_early(call, &row)))
         return sh_call_fail(call, 400, "InvocationDoesNotExist",
                             "there is no invocation of command %s on instance %s", id, instance);
     if (status < 0)
@@ -375,6 +383,8 @@ static json_t *listed_json(const page *p, const sh_invocation *row)
 static int add_row(void *opaque, const sh_invocation *row)
 {
     page *p = opaque;
+    if (!p->commands && too_early(p->call, row))
+        return 0;
     json_t *json = p->commands ? sh_ssm_command_json(p->call, row) : listed_json(p, row);
     const char *is = json_string_value(json_object_get(json, "Status"));
     bool kept = !p->status || (is && strcmp(is, p->status) == 0);
