@@ -110,6 +110,23 @@ static void take_place(const json_t *answer)
         snprintf(agent.identity.region, sizeof(agent.identity.region), "%s", region);
 }
 
+/* Between half of it and the whole: nodes that lost one server do not come back at one moment. */
+static int jitter(int ms)
+{
+    unsigned random = 0;
+    if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+        random = 0;
+    return ms / 2 + (int)(random % (unsigned)(ms / 2 + 1));
+}
+
+/* How long to leave the server alone after a failure; each one doubles it. */
+static int back_off(int *wait_ms)
+{
+    int now_ms = jitter(*wait_ms);
+    *wait_ms = *wait_ms * 2 < LONGEST_WAIT_MS ? *wait_ms * 2 : LONGEST_WAIT_MS;
+    return now_ms;
+}
+
 /* Milliseconds until the next poll; -1: this agent ends. */
 static int heed_answer(const sh_agent_reply *reply, int *wait_ms)
 {
@@ -128,16 +145,7 @@ static int heed_answer(const sh_agent_reply *reply, int *wait_ms)
         return -1;
     if (strcmp(code, "AnotherAgent") == 0)
         return OTHER_WAIT_MS;
-    return reply->status == 403 || reply->status == 400 ? REFUSED_WAIT_MS : LONGEST_WAIT_MS;
-}
-
-/* Between half of it and the whole: nodes that lost one server do not come back at one moment. */
-static int jitter(int ms)
-{
-    unsigned random = 0;
-    if (getrandom(&random, sizeof(random), 0) != sizeof(random))
-        random = 0;
-    return ms / 2 + (int)(random % (unsigned)(ms / 2 + 1));
+    return reply->status == 403 || reply->status == 400 ? REFUSED_WAIT_MS : back_off(wait_ms);
 }
 
 static int poll_once(CURL *curl, int *wait_ms)
@@ -149,9 +157,8 @@ static int poll_once(CURL *curl, int *wait_ms)
         json_decref(reply.json);
         return next_ms;
     }
-    int now_ms = jitter(*wait_ms);
+    int now_ms = back_off(wait_ms);
     sh_log(SH_LOG_WARNING, "agent", "no answer: %s; again in %.1f s", err.message, now_ms / 1000.0);
-    *wait_ms = *wait_ms * 2 < LONGEST_WAIT_MS ? *wait_ms * 2 : LONGEST_WAIT_MS;
     return now_ms;
 }
 

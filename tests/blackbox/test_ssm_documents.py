@@ -90,6 +90,15 @@ class Documents(ServerCase):
         self.assertEqual(listed["Status"], "Failed")
         self.assertEqual(self.look(command, "never")["StandardOutputContent"], "")
 
+    def test_after_a_step_that_was_ended(self):
+        """What ends a step leaves the next one its way to the server."""
+        self.make("Late", document(step("slow", "sleep 1000", timeoutSeconds="1"),
+                                   step("next", "curl -s -o /dev/null -w '%{http_code}' $AWS_ENDPOINT_URL/_spyhop/healthz")))
+        command, listed = self.run_document("Late")
+        self.assertEqual(listed["Status"], "TimedOut", listed)
+        self.assertEqual(self.look(command, "slow")["Status"], "TimedOut")
+        self.assertEqual(self.look(command, "next")["StandardOutputContent"], "200")
+
     def test_refused(self):
         wrong = [{**document(step("a", "true")), "schemaVersion": "0.3"}, document(), document(step("a/b", "true")),
                  document(step("a", "true"), step("a", "true")), document(step("a", "echo {{ gone }}")),

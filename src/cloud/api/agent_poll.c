@@ -258,7 +258,7 @@ static int compare_row(polling *p, const sh_invocation *row, sh_err *err)
         return 0;
     }
     int status = sh_handout_get(p->cloud->db, p->arena, row->id, row->instance, &delivery, err);
-    if (status == SH_E_NOT_FOUND) /* of the time before there were agents: ssm_runner.c looks after it */
+    if (status == SH_E_NOT_FOUND) /* of the time before there were agents: ssm_legacy.c looks after it */
         return 0;
     if (status < 0)
         return status;

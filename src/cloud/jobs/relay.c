@@ -22,10 +22,11 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { BLOCK = 65536, CONNECTIONS_MAX = 256, STACK = 512 << 10, TRY_MS = 250 };
+enum { BLOCK = 65536, CONNECTIONS_MAX = 256, STACK = 512 << 10, TRY_MS = 250, CONNECT_S = 10 };
 #define PATIENCE_US ((int64_t)30 * 1000000)
 
 static const char *relay_identity; /* of this process, which has one relay */
@@ -72,6 +73,13 @@ static int read_identity(sh_server_address *address, char *pin, size_t pin_size,
     return status;
 }
 
+/* A host that does not answer holds a connection up for so long, and no longer. */
+static void limit_connect(int fd, int seconds)
+{
+    const struct timeval limit = {.tv_sec = seconds};
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+}
+
 static int dial(const sh_server_address *address, int *out, sh_err *err)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
@@ -82,6 +90,8 @@ static int dial(const sh_server_address *address, int *out, sh_err *err)
         return sh_fail(err, SH_E_NOT_FOUND, "%s: %s", address->host, gai_strerror(code));
     for (struct addrinfo *at = list; at && fd < 0; at = at->ai_next) {
         fd = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC, at->ai_protocol);
+        if (fd >= 0)
+            limit_connect(fd, CONNECT_S);
         if (fd >= 0 && connect(fd, at->ai_addr, at->ai_addrlen) < 0) {
             error = errno;
             close(fd);
@@ -91,6 +101,7 @@ static int dial(const sh_server_address *address, int *out, sh_err *err)
     freeaddrinfo(list);
     if (fd < 0)
         return sh_fail_errno(err, error, "cannot reach %s:%s", address->host, address->port);
+    limit_connect(fd, 0);
     *out = fd;
     return 0;
 }
