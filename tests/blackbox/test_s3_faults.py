@@ -380,15 +380,29 @@ class FullDisk(unittest.TestCase):
         self.s3.delete_object(Bucket="bucket", Key="k0")
         self.s3.put_object(Bucket="bucket", Key="again", Body=body[:1000])
 
-    def test_disk_filled_by_others(self):
-        self.s3.put_object(Bucket="bucket", Key="small", Body=b"1")
+    def fill(self):
         filler = os.path.join(self.mount, "filler")
-        with open(filler, "wb", buffering=0) as f:
+        with open(filler, "ab", buffering=0) as f:
             try:
                 while f.write(bytes(1 << 12)):
                     pass
             except OSError:
                 pass
+        return filler
+
+    def test_starts_on_a_full_disk(self):
+        """Again and again, whatever the space that is kept back was last used for."""
+        self.s3.put_object(Bucket="bucket", Key="small", Body=b"1")
+        for _ in range(3):
+            self.fill()
+            self.server.kill()
+            self.server.start()
+        self.s3 = self.server.client("s3")
+        self.assertEqual([i["Key"] for i in self.s3.list_objects_v2(Bucket="bucket")["Contents"]], ["small"])
+
+    def test_disk_filled_by_others(self):
+        self.s3.put_object(Bucket="bucket", Key="small", Body=b"1")
+        filler = self.fill()
         self.refused(self.s3.put_object, Bucket="bucket", Key="k", Body=b"1")
         failed = self.server.aws("s3", "cp", "-", "s3://bucket/cli", input="data", check=False)
         self.assertNotEqual(failed.returncode, 0)

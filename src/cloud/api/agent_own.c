@@ -126,6 +126,8 @@ static int put_row(sh_cloud *cloud, sh_arena *arena, const char *key, sh_err *er
         row = fresh;
         status = 0;
     }
+    if (status == 0 && row.key && strcmp(row.key, key) == 0)
+        return 0; /* as it was: nothing has to be written, which a full disk would refuse */
     row.key = key;
     return status == 0 ? sh_node_put(cloud->db, &row, err) : status;
 }
@@ -141,6 +143,10 @@ int sh_agent_own_prepare(sh_cloud *cloud, sh_err *err)
         status = put_row(cloud, arena, key, err);
     if (status == 0)
         status = write_identity(cloud, err);
+    if (status == SH_E_FULL) { /* all else is to work: it is what makes room */
+        sh_log(SH_LOG_ERROR, "agent", "the built-in node does not learn the server's address: %s", err->message);
+        status = 0;
+    }
     sh_arena_free(arena);
     return status;
 }

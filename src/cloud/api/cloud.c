@@ -6,6 +6,7 @@
  * runner they name takes them, so that a wake between a runner's look at the database and its wait is not
  * lost. */
 #include "cloud/api/cloud.h"
+#include "cloud/store/object_files.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/size.h"
@@ -230,6 +231,14 @@ static int open_database(server *s, sh_err *err)
     return sh_db_open(&s->cloud.db, path, err);
 }
 
+static int take_folder(server *s, sh_err *err)
+{
+    int status = lock_folder(s, err);
+    if (status == 0)
+        sh_reserve_before_start(s->cloud.settings.data);
+    return status;
+}
+
 int sh_cloud_open(sh_cloud **out, const sh_cloud_settings *settings, const sh_clock *clock, sh_err *err)
 {
     int status;
@@ -241,7 +250,7 @@ int sh_cloud_open(sh_cloud **out, const sh_cloud_settings *settings, const sh_cl
     s->cloud.wakeups = &s->wakeups;
     wakeups_init(&s->wakeups);
     if ((status = copy_settings(&s->cloud.settings, settings, err)) < 0 ||
-        (status = sh_dir_make(s->cloud.settings.data, 0700, err)) < 0 || (status = lock_folder(s, err)) < 0 ||
+        (status = sh_dir_make(s->cloud.settings.data, 0700, err)) < 0 || (status = take_folder(s, err)) < 0 ||
         (status = open_database(s, err)) < 0 || (status = sh_keys_load(&s->cloud, err)) < 0 ||
         (status = sh_token_key_load(&s->cloud, err)) < 0 || (status = sh_steady_open(&s->cloud, err)) < 0 ||
         (status = sh_rules_open(&s->cloud, err)) < 0 ||

@@ -13,6 +13,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum { RESERVE_BYTES = 1 << 20 };
@@ -197,6 +198,20 @@ void sh_object_file_drop(const sh_objects *objects, const char *file)
     sh_object_file_unlink(objects, file);
 }
 
+static uint64_t free_bytes(const char *folder)
+{
+    struct statvfs disk;
+    return statvfs(folder, &disk) == 0 ? (uint64_t)disk.f_bavail * disk.f_frsize : 0;
+}
+
+void sh_reserve_before_start(const char *data)
+{
+    char path[PATH_MAX];
+    if (free_bytes(data) < RESERVE_BYTES &&
+        (size_t)snprintf(path, sizeof(path), "%s/reserve", data) < sizeof(path))
+        unlink(path);
+}
+
 bool sh_reserve_release(const sh_objects *objects)
 {
     char path[PATH_MAX];
@@ -207,6 +222,8 @@ void sh_reserve_keep(const sh_objects *objects)
 {
     char path[PATH_MAX];
     if (path_in(path, sizeof(path), objects, ".", "reserve", NULL) < 0)
+        return;
+    if (free_bytes(objects->data) < 2 * RESERVE_BYTES)
         return;
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
