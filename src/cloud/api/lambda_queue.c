@@ -314,12 +314,12 @@ static bool seen(const char *const *names, size_t count, const char *name)
 }
 
 /* A function that has no place holds up its own items only. */
-static int start_due(sh_cloud *cloud, due *d, bool *blocked, sh_err *err)
+static int start_due(sh_cloud *cloud, due *d, int64_t now_ms, bool *blocked, sh_err *err)
 {
     enum { BLOCKED_NAMES = 256 };
     const char *names[BLOCKED_NAMES];
     size_t count = 0;
-    int status = sh_fn_queue_due(cloud->db, sh_now_ms(cloud->clock), DUE_MAX, take_due, d, err);
+    int status = sh_fn_queue_due(cloud->db, now_ms, DUE_MAX, take_due, d, err);
     for (size_t i = 0; status == 0 && i < d->count && !sh_cloud_stopping(cloud); i++) {
         bool full = false;
         sh_err why = {0};
@@ -406,7 +406,7 @@ static int pump_notices(sh_cloud *cloud, sh_err *err)
 
 /* ---- the runner ---- */
 
-static int pump_queue(sh_cloud *cloud, bool *blocked, sh_err *err)
+static int pump_queue(sh_cloud *cloud, int64_t now_ms, bool *blocked, sh_err *err)
 {
     due *d = calloc(1, sizeof(*d));
     sh_arena *arena = sh_arena_new(MEMORY);
@@ -414,19 +414,20 @@ static int pump_queue(sh_cloud *cloud, bool *blocked, sh_err *err)
     if (status == 0) {
         d->cloud = cloud;
         d->arena = arena;
-        status = start_due(cloud, d, blocked, err);
+        status = start_due(cloud, d, now_ms, blocked, err);
     }
     sh_arena_free(arena);
     free(d);
     return status;
 }
 
-/* When to look again, monotonic. */
-static int64_t next_look(sh_cloud *cloud, bool blocked)
+/* When to look again, monotonic. What became due since the last look counts as well. */
+static int64_t next_look(sh_cloud *cloud, int64_t looked_ms, bool blocked)
 {
     sh_err err = {0};
     int64_t due_ms = -1, now_ms = sh_now_ms(cloud->clock), wait_ms = blocked ? BLOCKED_MS : LOOK_MS;
-    if (sh_fn_queue_next(cloud->db, now_ms, &due_ms, &err) == 0 && due_ms >= 0 && due_ms - now_ms < wait_ms)
+    if (sh_fn_queue_next(cloud->db, looked_ms, &due_ms, &err) == 0 && due_ms >= 0 &&
+        due_ms - now_ms < wait_ms)
         wait_ms = due_ms - now_ms;
     return sh_monotonic_us() / 1000 + (wait_ms > 0 ? wait_ms : 1);
 }
@@ -440,14 +441,15 @@ int sh_lambda_queue_run(sh_cloud *cloud)
         sh_err err = {0};
         bool blocked = false;
         int status = pump_notices(cloud, &err);
+        int64_t now_ms = sh_now_ms(cloud->clock);
         if (status == 0)
-            status = pump_queue(cloud, &blocked, &err);
+            status = pump_queue(cloud, now_ms, &blocked, &err);
         if (status == 0)
             status = sh_fn_tasks_pump(cloud, &err);
         if (status < 0)
             sh_log(SH_LOG_ERROR, "lambda", "queued invocations stand still, to be tried again: %s",
                    err.message);
-        until_ms = status < 0 ? sh_monotonic_us() / 1000 + 1000 : next_look(cloud, blocked);
+        until_ms = status < 0 ? sh_monotonic_us() / 1000 + 1000 : next_look(cloud, now_ms, blocked);
     } while (sh_cloud_wait(cloud, SH_WAKE_FUNCTIONS, until_ms));
     return 0;
 }
