@@ -52,7 +52,8 @@ typedef struct outside {
     flight flights[SLOTS];
     pace paces[64]; /* by the name's digest: two that share one share its pace */
     size_t busy;
-    bool paced; /* a destination has had its calls of this second */
+    int64_t looked_ms; /* wall clock: the last look */
+    bool paced;        /* a destination has had its calls of this second */
 } outside;
 
 static const char *text_of(const json_t *object, const char *name)
@@ -514,6 +515,7 @@ static int look(outside *o, sh_err *err)
     due *d = calloc(1, sizeof(*d));
     int status = SH_E_MEMORY;
     o->paced = false;
+    o->looked_ms = now_ms;
     if (d && (d->arena = sh_arena_new((size_t)ROWS * 4 * SH_EVENT_BYTES)))
         status = sh_dispatch_due(o->cloud->db, true, now_ms, ROWS, take_due, d, err);
     for (size_t i = 0; status == 0 && i < d->count && !sh_cloud_stopping(o->cloud); i++) {
@@ -531,12 +533,14 @@ static int wait_ms(outside *o)
 {
     sh_err err = {0};
     int64_t next_ms = -1, now_ms = sh_now_ms(o->cloud->clock);
-    if (sh_dispatch_next(o->cloud->db, true, now_ms, &next_ms, &err) < 0)
+    if (sh_dispatch_next(o->cloud->db, true, o->looked_ms, &next_ms, &err) < 0) /* also since the last look */
         return RETRY_MS;
     if (o->paced)
         return RETRY_MS / 4;
     if (next_ms < 0)
         return LOOK_MS;
+    if (next_ms <= now_ms)
+        return 1;
     return next_ms - now_ms > LOOK_MS ? LOOK_MS : (int)(next_ms - now_ms) + 1;
 }
 
