@@ -144,7 +144,8 @@ int sh_agent_own_prepare(sh_cloud *cloud, sh_err *err)
     if (status == 0)
         status = write_identity(cloud, err);
     if (status == SH_E_FULL) { /* all else is to work: it is what makes room */
-        sh_log(SH_LOG_ERROR, "agent", "the built-in node does not learn the server's address: %s", err->message);
+        sh_log(SH_LOG_ERROR, "agent", "the built-in node does not learn the server's address: %s",
+               err->message);
         status = 0;
     }
     sh_arena_free(arena);

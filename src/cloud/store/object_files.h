@@ -47,8 +47,8 @@ int sh_object_files_pin(const sh_objects *objects, int *fd, sh_err *err);
 void sh_object_files_unpin(const sh_objects *objects, int fd);
 bool sh_object_files_pinned(const sh_objects *objects);
 /* A file that holds space back, so that a delete can be recorded on a full disk. Release: true when there was
- * one to give up. Keep: makes it (again) if as much again stays free; a failure is fine. Before a start: gives
- * it up where nothing else is free, for what a start has to write. */
+ * one to give up. Keep: makes it (again) if as much again stays free; a failure is fine. Before a start:
+ * gives it up where nothing else is free, for what a start has to write. */
 bool sh_reserve_release(const sh_objects *objects);
 void sh_reserve_keep(const sh_objects *objects);
 void sh_reserve_before_start(const char *data);
