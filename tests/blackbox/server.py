@@ -37,6 +37,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 ACCESS_KEY = "AKIASPYHOPTESTKEY000"
 SECRET_KEY = "spyhop/test+secret/key0000000000000000000"
 READY_SECONDS = 30
+SDK = pathlib.Path(os.environ.get("SPYHOP_SDK", str(ROOT / "build/sdk/node_modules")))  # of functions: also beside other builds
 KEYS_OF_THE_NODE = ("/usr/bin/python3 -c 'import os, urllib.request as r; e = os.environ; print(r.urlopen(r.Request("
                     "e[\"AWS_CONTAINER_CREDENTIALS_FULL_URI\"], headers={\"Authorization\": "
                     "e[\"AWS_CONTAINER_AUTHORIZATION_TOKEN\"]})).read().decode())'")  # what a client in a command does
@@ -66,7 +67,7 @@ class Server:
         self.instance_id = instance_id
         self.arguments = list(arguments)
         self.environment = {**os.environ, "SPYHOP_ACCESS_KEY_ID": ACCESS_KEY, "SPYHOP_SECRET_ACCESS_KEY": SECRET_KEY,
-                            **(environment or {})}
+                            "SPYHOP_SDK": str(SDK), **(environment or {})}
         self.environment = {k: v for k, v in self.environment.items() if v is not None}
         self.process = None
         self.endpoint = None

@@ -11,9 +11,8 @@ import time
 import unittest
 
 from lambda_case import LambdaCase, archive
-from server import ROOT
+from server import ROOT, SDK, Server
 
-SDK = pathlib.Path(os.environ.get("SPYHOP_SDK", str(ROOT / "build/sdk/node_modules")))
 TRIGGER = ROOT / "pipelines/reference-style/index.mjs"
 MACHINE = "sr_exec_with_ssm_run_cmd"
 PASS = json.dumps({"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}}})
@@ -36,7 +35,6 @@ def sandboxes(data):
 
 @unittest.skipUnless(shutil.which("node"), "node is not installed: script/sdk installs it")
 class Functions(LambdaCase):
-    environment = {**LambdaCase.environment, "SPYHOP_SDK": str(SDK)}
 
     def node(self, code, **more):
         return self.make(zipped=archive({"index.mjs": code}), Runtime="nodejs20.x", Handler="index.handler", **more)
@@ -130,9 +128,7 @@ class Trigger(LambdaCase):
 
     @classmethod
     def setUpClass(cls):
-        from server import Server
-        cls.server = Server(region="ap-northeast-2", account="034954464192", instance_id="i-0fc7eb64184f98251",
-                            environment={"SPYHOP_SDK": str(SDK)})
+        cls.server = Server(region="ap-northeast-2", account="034954464192", instance_id="i-0fc7eb64184f98251")
         cls.role = cls.server.role("work", {"Effect": "Allow", "Action": ["logs:*", "states:*"], "Resource": "*"},
                                    trusts=("lambda", "states"))
 

@@ -12,9 +12,8 @@ import tempfile
 import time
 import unittest
 
-from server import Server
+from server import ROOT, SDK, Server
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 SOURCE, RESULT = "films", "streams"
 FRAMES = 50
 
@@ -252,7 +251,7 @@ class Uploads(Case):
         self.check_results(self.wait_execution(), keeps=False)
 
 
-@unittest.skipUnless(shutil.which("node"), "functions want Node.js")
+@unittest.skipUnless(shutil.which("node") and (SDK / "@aws-sdk/client-sfn").is_dir(), "script/sdk fetches what this needs")
 class ByFunction(Case):
     """Started by a notification of the bucket to the function of pipelines/trigger."""
     install_words = ["--trigger", "lambda"]

@@ -24,8 +24,8 @@ import time
 import unittest
 import zipfile
 
-from server import Server, program
-from test_pipeline import FRAMES, ROOT, frames_of, make_clip
+from server import ROOT, SDK, Server, program
+from test_pipeline import FRAMES, frames_of, make_clip
 
 ACCOUNT, REGION, INSTANCE = "034954464192", "ap-northeast-2", "i-0fc7eb64184f98251"
 SOURCE, RESULT = "bluewhale-ami-sample", "bluewhale-ami-sample-sr"
@@ -140,6 +140,8 @@ def why_not():
         return "a /root of its own wants root"
     if any(str(path).startswith(("/root/", "/usr/local/")) for path in (pathlib.Path(program()).resolve(), ROOT)):
         return "the program lies where the test puts another folder"
+    if not (SDK / "@aws-sdk/client-sfn").is_dir():
+        return "the trigger needs the AWS SDK: script/sdk fetches it"
     with tempfile.TemporaryDirectory() as stage:
         os.makedirs(stage + "/u")
         os.makedirs(stage + "/w")

@@ -138,6 +138,8 @@ class Clients(WireCase):
                 connection = self.connect()
                 connection.sendall(request)
                 lazy.append(connection)
+            for connection in lazy:  # each has opened it
+                self.assertEqual(connection.recv(12), b"HTTP/1.1 200")
             self.assertEqual(raw(self.server, "HEAD", "/bucket/big").headers["Content-Length"], str(8 << 20))
             self.s3.delete_object(Bucket="bucket", Key="big")
             total = 0

@@ -13,9 +13,8 @@ import unittest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "blackbox"))
 
-from server import ACCESS_KEY, ROOT, SECRET_KEY, Server  # noqa: E402
+from server import ACCESS_KEY, SDK, SECRET_KEY, Server  # noqa: E402
 
-MODULES = pathlib.Path(os.environ.get("SPYHOP_SDK", ROOT / "build" / "sdk"))
 FEWEST = 90  # cases; a group that is lost is not a test that passed
 NAMES = "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:hosted.localhost"
 
@@ -23,8 +22,8 @@ NAMES = "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:hosted.localhost"
 def absent():
     """What is missing, in words, or None."""
     for name in ("client-s3", "client-sts", "lib-storage", "s3-presigned-post", "s3-request-presigner"):
-        if not (MODULES / "node_modules/@aws-sdk" / name / "package.json").is_file():
-            return "@aws-sdk/%s is not in %s: script/sdk fetches it" % (name, MODULES)
+        if not (SDK / "@aws-sdk" / name / "package.json").is_file():
+            return "@aws-sdk/%s is not in %s: script/sdk fetches it" % (name, SDK)
     return None if shutil.which("node") else "node is not installed: script/sdk installs it"
 
 
@@ -62,7 +61,7 @@ class Sdk(unittest.TestCase):
                    **self.identities(server)}
         words = [os.environ["SPYHOP_SDK_CASES"]] if os.environ.get("SPYHOP_SDK_CASES") else []
         done = subprocess.run(["node", str(HERE / "drive.mjs"), *words], stdout=subprocess.PIPE, text=True, timeout=600,
-                              env={**server.env, "SPYHOP_SDK": str(MODULES), "SPYHOP_SDK_SETTING": json.dumps(setting),
+                              env={**server.env, "SPYHOP_SDK": str(SDK), "SPYHOP_SDK_SETTING": json.dumps(setting),
                                    "PATH": os.environ["PATH"], **environment})
         print(done.stdout, flush=True)
         told = re.search(r"^(\d+) cases, (\d+) failed$", done.stdout, re.M)
