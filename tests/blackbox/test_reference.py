@@ -232,20 +232,43 @@ class Reference(unittest.TestCase):
         self.assertEqual(self.used, set(NAMES["bluewhale-vod-sr.md"]))
 
     def step_1(self):
-        """The role of the instance; the instance is there and managed."""
+        """The role of the instance; the instance is there and managed, and another one is."""
         self.role("EC2-SSM-ROLE", trusting("ec2.amazonaws.com"),
                   managed="arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore")
         self.aws("iam", "put-role-policy", "--role-name", "EC2-SSM-ROLE", "--policy-name", "EC2-SSM-POLICY",
                  "--policy-document", self.take("ssm-policy.json"))
-        end = time.monotonic() + 30
-        while "Online" not in self.aws("ssm", "describe-instance-information", "--query",
-                                       f"InstanceInformationList[?InstanceId=='{INSTANCE}'].PingStatus", "--output", "text"):
-            self.assertLess(time.monotonic(), end)
+        self.wait_online(INSTANCE)
+        self.add_node()
         for bucket in (SOURCE, RESULT):
             self.aws("s3", "mb", f"s3://{bucket}")
         self.aws("iam", "create-user", "--user-name", "sr")
         self.aws("iam", "put-user-policy", "--user-name", "sr", "--policy-name", "films", "--policy-document", json.dumps(CONNECTS))
         self.keys = json.loads(self.aws("iam", "create-access-key", "--user-name", "sr"))["AccessKey"]
+
+    def wait_online(self, instance):
+        end = time.monotonic() + 30
+        while "Online" not in self.aws("ssm", "describe-instance-information", "--query",
+                                       f"InstanceInformationList[?InstanceId=='{instance}'].PingStatus", "--output", "text"):
+            self.assertLess(time.monotonic(), end)
+
+    def add_node(self):
+        """A second machine, by an activation: it has the role that the activation names."""
+        self.role("SSM-NODE-ROLE", trusting("ssm.amazonaws.com"), managed="arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore")
+        made = json.loads(self.aws("ssm", "create-activation", "--iam-role", "SSM-NODE-ROLE", "--default-instance-name", "second",
+                                   "--registration-limit", "1"))
+        data = os.path.join(self.folder.name, "node")
+        agent = [program(), "agent"]
+        done = subprocess.run([*agent, "register", "--server", self.machine.endpoint, "--id", made["ActivationId"], "--code",
+                               made["ActivationCode"], "--data", data], capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        node = done.stdout.strip()
+        self.assertRegex(node, r"\Ami-[0-9a-f]{17}\Z")
+        with open(os.path.join(self.folder.name, "node.log"), "wb") as log:
+            process = subprocess.Popen([*agent, "run", "--data", data], stdout=log, stderr=log)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.terminate)
+        self.wait_online(node)
+        self.assertIn("assumed-role/SSM-NODE-ROLE/", self.run_command("aws sts get-caller-identity", instance=node))
 
     def step_2(self):
         """The CLI installed by Run Command, then both models."""
@@ -322,7 +345,7 @@ class Reference(unittest.TestCase):
 
     def wait_executions(self, count):
         sfn = self.machine.client("stepfunctions")
-        end = time.monotonic() + 120
+        end = time.monotonic() + 300
         while True:
             found = sfn.list_executions(stateMachineArn=self.arn)["executions"]
             if len(found) == count and all(one["status"] != "RUNNING" for one in found):
