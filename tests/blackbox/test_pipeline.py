@@ -12,7 +12,7 @@ import tempfile
 import time
 import unittest
 
-from server import ROOT, SDK, Server
+from server import ROOT, SDK, Server, program
 
 SOURCE, RESULT = "films", "streams"
 FRAMES = 50
@@ -249,6 +249,56 @@ class Uploads(Case):
         self.assertEqual(self.install(), self.machine)
         self.upload(self.clip, "film.mp4")
         self.check_results(self.wait_execution(), keeps=False)
+
+
+class SeveralNodes(Case):
+    """Two machines with a tag and one without; who is to be told is told of each end."""
+    group = "/films/ends"
+
+    def install(self):
+        self.logs, self.ssm = self.server.client("logs"), self.server.client("ssm")
+        self.logs.create_log_group(logGroupName=self.group)
+        policy = {"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"Service": ["events.amazonaws.com", "delivery.logs.amazonaws.com"]}, "Resource": "*",
+            "Action": ["logs:CreateLogStream", "logs:PutLogEvents"]}]}
+        self.logs.put_resource_policy(policyName="events", policyDocument=json.dumps(policy))
+        self.server.role("worker", {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}, trusts=("ssm",))
+        self.nodes = [self.add_node() for _ in range(2)]
+        group = f"arn:aws:logs:{self.server.region}:{self.server.account}:log-group:{self.group}"
+        done = subprocess.run(
+            [ROOT / "pipelines/install.sh", "--endpoint-url", self.server.endpoint, "--source", SOURCE, "--result", RESULT,
+             "--account", self.server.account, "--nodes", "tag:work=upscale", "--notify", group],
+            capture_output=True, text=True, env=self.server.env)
+        self.assertEqual(done.returncode, 0, done.stderr + self.server.log_text())
+        return done.stdout.strip()
+
+    def add_node(self):
+        made = self.ssm.create_activation(IamRole="worker", Tags=[{"Key": "work", "Value": "upscale"}])
+        data = tempfile.mkdtemp(prefix="node-", dir=self.folder.name)
+        registered = subprocess.run(
+            [program(), "agent", "register", "--server", self.server.endpoint, "--id", made["ActivationId"], "--code",
+             made["ActivationCode"], "--data", data], capture_output=True, text=True, timeout=60)
+        self.assertEqual(registered.returncode, 0, registered.stderr)
+        process = subprocess.Popen([program(), "agent", "run", "--data", data], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.terminate)
+        return registered.stdout.strip()
+
+    def test_each_has_one(self):
+        for key in ("one.mp4", "two.mp4"):
+            self.upload(self.clip, key)
+        for ended in self.wait_executions(2, seconds=240):
+            self.check_results(ended, keeps=False)
+        ran = self.ssm.list_command_invocations()["CommandInvocations"]
+        self.assertEqual(sorted(one["InstanceId"] for one in ran), sorted(self.nodes))
+        end, told = time.monotonic() + 30, []
+        while len(told) < 2:
+            self.assertLess(time.monotonic(), end, told)
+            told = self.logs.filter_log_events(logGroupName=self.group)["events"]
+        events = [json.loads(one["message"]) for one in told]
+        self.assertEqual([one["detail"]["status"] for one in events], ["SUCCEEDED"] * 2)
+        self.assertEqual({one["detail"]["stateMachineArn"] for one in events}, {self.machine})
 
 
 @unittest.skipUnless(shutil.which("node") and (SDK / "@aws-sdk/client-sfn").is_dir(), "script/sdk fetches what this needs")
