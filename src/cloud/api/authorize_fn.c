@@ -285,6 +285,26 @@ int sh_ask_tagged(sh_call *call, const char *action, const char *resource)
     return sh_ask_parameter(call, action, resource);
 }
 
+/* ---- ec2 ---- */
+
+/* Each of them is asked for, with the tags that it would get. */
+int sh_ask_resources(sh_call *call, const char *action, const char *resource)
+{
+    const sh_cloud_settings *s = &call->cloud->settings;
+    const json_t *id, *list = json_object_get(call->in, "Resources");
+    size_t index;
+    int status = json_array_size(list) > 0 ? 0 : sh_ask_tags(call, action, resource);
+    json_array_foreach(list, index, id)
+    {
+        const char *name = json_string_value(id);
+        const char *arn = sh_arena_printf(call->arena, "arn:aws:ec2:%s:%s:instance/%s", s->region, s->account,
+                                          name ? name : "");
+        if (status == 0)
+            status = arn ? sh_ask_tags(call, action, arn) : no_memory(call);
+    }
+    return status;
+}
+
 /* ---- mediaconvert ---- */
 
 /* The queue, and the template if there is one. */

@@ -117,6 +117,14 @@ const sh_ask sh_asks[] = {
     {"ssm", "RemoveTagsFromResource", "*", sh_ask_tagged, NULL, NULL},
     {"ssm", "ListTagsForResource", "*", sh_ask_tagged, NULL, NULL},
 
+    {"ec2", "DescribeInstances", "*", NULL, NULL, NULL},
+    {"ec2", "DescribeInstanceStatus", "*", NULL, NULL, NULL},
+    {"ec2", "DescribeTags", "*", NULL, NULL, NULL},
+    {"ec2", "DescribeRegions", "*", NULL, NULL, NULL},
+    {"ec2", "DescribeAvailabilityZones", "*", NULL, NULL, NULL},
+    {"ec2", "CreateTags", "*", sh_ask_resources, NULL, NULL},
+    {"ec2", "DeleteTags", "*", sh_ask_resources, NULL, NULL},
+
     {"mediaconvert", "CreateJob", "queues/{queue|Default}", sh_ask_job, "role", "mediaconvert.amazonaws.com"},
     {"mediaconvert", "GetJob", "jobs/{id}", NULL, NULL, NULL},
     {"mediaconvert", "ListJobs", "queues/{queue|*}", NULL, NULL, NULL},

@@ -29,9 +29,10 @@ int sh_ask_with(sh_call *call, const char *action, const char *resource, sh_cont
 int sh_ask_machine(sh_call *call, const char *action, const char *resource);
 int sh_ask_token(sh_call *call, const char *action, const char *resource);
 int sh_ask_command(sh_call *call, const char *action, const char *resource);
-int sh_ask_document(sh_call *call, const char *action, const char *resource); /* Name */
-int sh_ask_managed(sh_call *call, const char *action, const char *resource);  /* InstanceId */
-int sh_ask_tagged(sh_call *call, const char *action, const char *resource);   /* ResourceType, ResourceId */
+int sh_ask_document(sh_call *call, const char *action, const char *resource);  /* Name */
+int sh_ask_managed(sh_call *call, const char *action, const char *resource);   /* InstanceId */
+int sh_ask_tagged(sh_call *call, const char *action, const char *resource);    /* ResourceType, ResourceId */
+int sh_ask_resources(sh_call *call, const char *action, const char *resource); /* of EC2: Resources, Tags */
 int sh_ask_events(sh_call *call, const char *action, const char *resource);
 int sh_ask_rule(sh_call *call, const char *action, const char *resource);
 int sh_ask_targets(sh_call *call, const char *action, const char *resource);

@@ -107,8 +107,9 @@ sh_auth_fault sh_front_find_caller(front_call *call, const char **secret, const 
 static bool region_fits(const front_call *call, const char *service)
 {
     const char *region = call->claim.region;
+    const sh_query_service *query = sh_query_find(service);
     return strcmp(region, call->front->cloud->settings.region) == 0 ||
-           (sh_query_find(service) && strcmp(region, "us-east-1") == 0);
+           (query && !query->dialect && strcmp(region, "us-east-1") == 0);
 }
 
 static sh_auth_fault check_scope(front_call *call, bool s3, const char *service, const char **message)

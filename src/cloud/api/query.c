@@ -32,7 +32,21 @@ static sh_query_kind kind_of(const sh_query_service *service, const char *name)
     return 0;
 }
 
+/* The row of a name of the wire (by_wire) or of ours. */
+static const sh_query_name *renamed(const sh_query_name *rows, const char *name, bool by_wire, json_type type)
+{
+    for (; rows->name; rows++)
+        if (strcmp(by_wire ? rows->wire : rows->name, name) == 0 && (by_wire || rows->type == type))
+            return rows;
+    return NULL;
+}
+
 /* ---- reading ---- */
+
+static bool is_number(const char *text)
+{
+    return *text && strspn(text, "0123456789") == strlen(text);
+}
 
 /* The next step of a path: a copy of what stands before the '.', "" at the end. */
 static bool take_step(const char **at, char step[NAME_MAX_BYTES])
@@ -108,20 +122,19 @@ static int put_param(reader *r, const char *path, const char *text, sh_err *err)
             return sh_fail(err, SH_E_LIMIT, "the parameter %.200s is too deep", path);
         if (!*step || !take_step(&at, next))
             return wrong(path, err);
-        bool list = strcmp(next, "member") == 0;
+        bool bare = r->service->dialect != NULL;
+        bool list = bare ? is_number(next) : strcmp(next, "member") == 0;
         node = inner(node, step, list);
-        if (!node)
-            return wrong(path, err);
-        if (list && (!take_step(&at, next) || !*next || strspn(next, "0123456789") != strlen(next)))
+        if (!node || (list && !bare && (!take_step(&at, next) || !is_number(next))))
             return wrong(path, err);
         memcpy(step, next, sizeof(step));
     }
     return put_value(r, node, path, step, text, err);
 }
 
-static json_t *in_order(json_t *value);
+static json_t *in_order(const sh_query_service *service, json_t *value);
 
-static json_t *list_of(json_t *object)
+static json_t *list_of(const sh_query_service *service, json_t *object)
 {
     char name[32];
     json_t *list = json_array();
@@ -129,7 +142,7 @@ static json_t *list_of(json_t *object)
     for (size_t i = 1; list && i <= count; i++) {
         snprintf(name, sizeof(name), "%zu", i);
         json_t *item = json_object_get(object, name);
-        json_t *ready = item ? in_order(item) : NULL;
+        json_t *ready = item ? in_order(service, item) : NULL;
         if (!ready || json_array_append_new(list, ready) < 0) {
             json_decref(list);
             return NULL;
@@ -139,19 +152,22 @@ static json_t *list_of(json_t *object)
 }
 
 /* A new value in which the lists are lists; NULL: an item is missing, or there is no memory. */
-static json_t *in_order(json_t *value)
+static json_t *in_order(const sh_query_service *service, json_t *value)
 {
     const char *name;
     json_t *member;
     if (!json_is_object(value))
         return json_incref(value);
     if (json_object_get(value, LIST_MARK))
-        return list_of(value);
+        return list_of(service, value);
     json_t *object = json_object();
     json_object_foreach(value, name, member)
     {
-        json_t *ready = in_order(member);
-        if (!object || !ready || json_object_set_new(object, name, ready) < 0) {
+        json_t *ready = in_order(service, member);
+        const sh_query_name *row = service->dialect && json_is_array(ready)
+                                       ? renamed(service->dialect->lists, name, true, JSON_ARRAY)
+                                       : NULL;
+        if (!object || !ready || json_object_set_new(object, row ? row->name : name, ready) < 0) {
             json_decref(object);
             return NULL;
         }
@@ -197,7 +213,7 @@ int sh_query_read(const sh_query_service *service, const char *form, size_t leng
             status = read_pair(&r, at, part, err);
         at += part + 1;
     }
-    json_t *ready = status == 0 ? in_order(r.root) : NULL;
+    json_t *ready = status == 0 ? in_order(service, r.root) : NULL;
     if (status == 0 && !ready)
         status = sh_fail(err, SH_E_FORMAT, "the items of a list are not numbered 1, 2, 3 and so on");
     json_decref(r.root);
@@ -211,6 +227,20 @@ int sh_query_read(const sh_query_service *service, const char *form, size_t leng
 /* ---- writing ---- */
 
 static void put_json(sh_buf *out, const sh_query_service *service, const char *name, const json_t *value);
+
+static const char *element_of(const sh_query_service *service, const char *name, const json_t *value,
+                              char small[NAME_MAX_BYTES])
+{
+    if (!service->dialect)
+        return name;
+    const sh_query_name *row = renamed(service->dialect->output, name, false, json_typeof(value));
+    if (row)
+        return row->wire;
+    snprintf(small, NAME_MAX_BYTES, "%s", name);
+    if (*small >= 'A' && *small <= 'Z')
+        *small = (char)(*small - 'A' + 'a');
+    return small;
+}
 
 static void put_members(sh_buf *out, const sh_query_service *service, const json_t *object)
 {
@@ -236,9 +266,11 @@ static void put_json(sh_buf *out, const sh_query_service *service, const char *n
 {
     size_t i;
     json_t *item;
+    char small[NAME_MAX_BYTES];
     if (json_is_null(value))
         return;
-    sh_xml_open(out, name);
+    const char *element = element_of(service, name, value, small);
+    sh_xml_open(out, element);
     if (json_is_object(value) && kind_of(service, name) == SH_QUERY_MAP)
         put_map(out, service, value);
     else if (json_is_object(value))
@@ -252,14 +284,22 @@ static void put_json(sh_buf *out, const sh_query_service *service, const char *n
     else if (json_is_boolean(value))
         sh_buf_puts(out, json_is_true(value) ? "true" : "false");
     else
-        json_array_foreach(value, i, item) put_json(out, service, "member", item);
-    sh_xml_close(out, name);
+        json_array_foreach(value, i, item) put_json(out, service, service->dialect ? "item" : "member", item);
+    sh_xml_close(out, element);
 }
 
 void sh_query_write(sh_buf *out, const sh_query_service *service, const char *action, const json_t *output,
                     const char *request_id)
 {
     sh_buf_printf(out, "<%sResponse xmlns=\"%s\">", action, service->xmlns);
+    if (service->dialect) {
+        sh_xml_put(out, "requestId", request_id);
+        if (json_object_size(output) == 0)
+            sh_xml_put(out, "return", "true");
+        put_members(out, service, output);
+        sh_buf_printf(out, "</%sResponse>", action);
+        return;
+    }
     if (json_object_size(output) > 0 || kind_of(service, action) == SH_QUERY_RESULT) {
         sh_buf_printf(out, "<%sResult>", action);
         put_members(out, service, output);
@@ -271,6 +311,35 @@ void sh_query_write(sh_buf *out, const sh_query_service *service, const char *ac
     sh_buf_printf(out, "</%sResponse>", action);
 }
 
+static void put_error(sh_buf *out, const sh_query_service *service, int status, const char *code,
+                      const char *message, const char *request_id)
+{
+    sh_buf_printf(out, "<ErrorResponse xmlns=\"%s\">",
+                  service ? service->xmlns : "https://sts.amazonaws.com/doc/2011-06-15/");
+    sh_xml_open(out, "Error");
+    sh_xml_put(out, "Type", status < 500 ? "Sender" : "Receiver");
+    sh_xml_put(out, "Code", code);
+    sh_xml_put(out, "Message", message);
+    sh_xml_close(out, "Error");
+    sh_xml_put(out, "RequestId", request_id);
+    sh_xml_close(out, "ErrorResponse");
+}
+
+static void put_dialect_error(sh_buf *out, const sh_query_service *service, const char *code,
+                              const char *message, const char *request_id)
+{
+    const sh_query_name *row = renamed(service->dialect->errors, code, false, JSON_STRING);
+    sh_xml_open(out, "Response");
+    sh_xml_open(out, "Errors");
+    sh_xml_open(out, "Error");
+    sh_xml_put(out, "Code", row ? row->wire : code);
+    sh_xml_put(out, "Message", message);
+    sh_xml_close(out, "Error");
+    sh_xml_close(out, "Errors");
+    sh_xml_put(out, "RequestID", request_id);
+    sh_xml_close(out, "Response");
+}
+
 void sh_query_fail_with(sh_http_request *http, const sh_query_service *service, int status, const char *code,
                         const char *message)
 {
@@ -279,15 +348,11 @@ void sh_query_fail_with(sh_http_request *http, const sh_query_service *service, 
     if (said)
         sh_text_mend(said); /* it may quote what the client sent */
     sh_buf_init(&out, ANSWER_MAX);
-    sh_buf_printf(&out, "<ErrorResponse xmlns=\"%s\">",
-                  service ? service->xmlns : "https://sts.amazonaws.com/doc/2011-06-15/");
-    sh_xml_open(&out, "Error");
-    sh_xml_put(&out, "Type", status < 500 ? "Sender" : "Receiver");
-    sh_xml_put(&out, "Code", code);
-    sh_xml_put(&out, "Message", said ? said : "");
-    sh_xml_close(&out, "Error");
-    sh_xml_put(&out, "RequestId", sh_http_request_id(http));
-    sh_xml_close(&out, "ErrorResponse");
+    const char *id = sh_http_request_id(http);
+    if (service && service->dialect)
+        put_dialect_error(&out, service, code, said ? said : "", id);
+    else
+        put_error(&out, service, status, code, said ? said : "", id);
     sh_http_add_field(http, "Content-Type", "text/xml");
     sh_http_add_field(http, "x-amzn-RequestId", sh_http_request_id(http));
     sh_http_answer(http, status, sh_buf_cstr(&out), out.failed ? 0 : out.length);

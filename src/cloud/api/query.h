@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #ifndef SH_API_QUERY_H
 #define SH_API_QUERY_H
-/* The Query protocol of AWS, which IAM and STS speak: a form
+/* The Query protocol of AWS, which IAM, STS and (with a dialect of its own) EC2 speak: a form
  * (Action=CreateRole&Version=…&Tags.member.1.Key=k, as body of a POST or as query of a GET) in, XML out.
  *
  * Actions never see either: like every other action they are a function from a JSON object to a JSON object
@@ -30,16 +30,31 @@ typedef struct sh_query_member {
     sh_query_kind kind;
 } sh_query_member;
 
+/* EC2 writes lists as Filter.1.Value.2 where others have Filters.member.1.Values.member.2, answers with
+ * members that begin with a small letter and lists of <item>s, has no Result element and errors of a form and
+ * with codes of its own. */
+typedef struct sh_query_name {
+    const char *name, *wire;
+    json_type type; /* in output: of a value of that type only */
+} sh_query_name;
+
+typedef struct sh_query_dialect {
+    const sh_query_name *lists;  /* in input: the list `wire` is called `name`. End with NULL, both of them */
+    const sh_query_name *output; /* that is more than a small first letter */
+    const sh_query_name *errors; /* codes of the server (name) and what this service says (wire) */
+} sh_query_dialect;
+
 typedef struct sh_query_service {
-    const sh_service *service;      /* name as in the signature's scope ("iam"), and the actions */
-    const char *version;            /* "2010-05-08" */
-    const char *xmlns;              /* "https://iam.amazonaws.com/doc/2010-05-08/" */
-    const sh_query_member *members; /* ends with a row whose name is NULL */
+    const sh_service *service;       /* name as in the signature's scope ("iam"), and the actions */
+    const char *version;             /* "2010-05-08" */
+    const char *xmlns;               /* "https://iam.amazonaws.com/doc/2010-05-08/" */
+    const sh_query_member *members;  /* ends with a row whose name is NULL */
+    const sh_query_dialect *dialect; /* EC2's; NULL: that of the others, whose regions are all one */
 } sh_query_service;
 
 /* NULL-terminated, in query_services.c: a service that speaks this protocol is a row there. */
 extern const sh_query_service *const sh_query_services[];
-extern const sh_query_service sh_query_iam, sh_query_sts;   /* iam.c, sts.c */
+extern const sh_query_service sh_query_iam, sh_query_sts, sh_query_ec2; /* iam.c, sts.c, ec2.c */
 const sh_query_service *sh_query_find(const char *service); /* by the name in the scope, or NULL */
 
 /* Reads the form into *out (an object, owned) and *action (in the arena), NULL when it names none.

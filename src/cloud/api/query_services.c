@@ -7,6 +7,7 @@
 const sh_query_service *const sh_query_services[] = {
     &sh_query_iam,
     &sh_query_sts,
+    &sh_query_ec2,
     NULL,
 };
 

@@ -2,6 +2,7 @@
 /* The table of services, and how an action answers. */
 #include "base/log.h"
 #include "cloud/api/cloud.h"
+#include "cloud/api/ec2.h"
 #include "cloud/api/iam.h"
 #include "cloud/api/lambda.h"
 
@@ -10,9 +11,8 @@
 #include <string.h>
 
 const sh_service *const sh_services[] = {
-    &sh_service_states,       &sh_service_events, &sh_service_ssm,
-    &sh_service_mediaconvert, &sh_service_logs,   &sh_service_iam,
-    &sh_service_sts,          &sh_service_lambda, NULL,
+    &sh_service_states, &sh_service_events, &sh_service_ssm,    &sh_service_mediaconvert, &sh_service_logs,
+    &sh_service_iam,    &sh_service_sts,    &sh_service_lambda, &sh_service_ec2,          NULL,
 };
 
 const sh_service *sh_service_find(const char *name)
