@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Reads filter patterns: one function for each rule of the grammar, all of them moving `at`. */
 #include "cloud/api/logs_pattern.h"
+#include "cloud/api/regular.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-enum { DEPTH_MAX = 50, REPEAT_MAX = 1000, ARENA_MAX = 1 << 20 };
+enum { DEPTH_MAX = 50, ARENA_MAX = 1 << 20 };
 
 typedef struct reader {
     sh_log_pattern *pattern;
@@ -56,22 +57,6 @@ static bool take_word(reader *r, const char *word)
 
 /* ---- values ---- */
 
-/* How often parts of an expression are to be repeated in all: what is nested multiplies. */
-static bool repeats_too_often(const char *text)
-{
-    long product = 1;
-    for (const char *at = text; (at = strchr(at, '{')); at++) {
-        long low = strtol(at + 1, NULL, 10);
-        const char *comma = strpbrk(at, ",}");
-        long high = comma && *comma == ',' ? strtol(comma + 1, NULL, 10) : low;
-        long most = high > low ? high : low;
-        product *= most > 1 ? most : 1;
-        if (product > REPEAT_MAX)
-            return true;
-    }
-    return false;
-}
-
 /* \d is what POSIX lacks of the classes that filter patterns have. */
 static char *to_posix(reader *r, const char *text, size_t length)
 {
@@ -103,7 +88,7 @@ static int read_regex(reader *r, sh_log_value *value)
     sh_log_regex *regex = text ? calloc(1, sizeof(*regex)) : NULL;
     if (!regex)
         return no_memory(r);
-    if (!*text || repeats_too_often(text) || regcomp(&regex->regex, text, REG_EXTENDED | REG_NOSUB) != 0) {
+    if (!*text || !sh_regex_compile(&regex->regex, text)) {
         free(regex);
         return bad(r, "a regular expression is empty, malformed or too large");
     }

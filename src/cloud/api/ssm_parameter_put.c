@@ -2,9 +2,9 @@
 /* Writing and deleting parameters. */
 #include "cloud/api/caller.h"
 #include "cloud/api/iam_inner.h"
+#include "cloud/api/regular.h"
 #include "cloud/api/ssm_parameter.h"
 
-#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,7 +57,7 @@ static int check_pattern(sh_call *call, const put_request *r)
     regex_t regex;
     if (!r->p.pattern)
         return 0;
-    if (regcomp(&regex, r->p.pattern, REG_EXTENDED | REG_NOSUB) != 0)
+    if (!sh_regex_compile(&regex, r->p.pattern))
         return sh_call_fail(call, 400, "InvalidAllowedPatternException",
                             "The pattern %.300s is not a regular expression", r->p.pattern);
     bool fits = regexec(&regex, r->value, 0, NULL, 0) == 0;

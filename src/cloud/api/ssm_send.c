@@ -8,7 +8,6 @@
 #include "cloud/api/keys.h"
 #include "cloud/api/ssm.h"
 #include "cloud/api/ssm_document.h"
-#include "cloud/store/documents.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -29,43 +28,47 @@ typedef struct sending {
     int64_t deliver_s, execution_s;
 } sending;
 
-static int find_document(sh_call *call, sending *s, const char *name)
+/* Is it the document that the caller has seen? */
+static int check_hash(sh_call *call, const sh_document *row)
 {
-    sh_document row;
-    sh_err err = {0};
-    int status = sh_document_get(call->cloud->db, call->arena, name, &row, &err);
-    if (status == SH_E_NOT_FOUND)
-        return sh_call_fail(call, 400, "InvalidDocument",
-                            "Document with name %s does not exist. Make it, or use %s", name,
-                            SH_SSM_DOCUMENT);
-    if (status < 0)
-        return sh_call_fail_internal(call, &err);
-    s->document = row.name;
-    s->content = json_loads(row.content, 0, NULL);
-    return s->content ? 0 : sh_out_done(call, SH_E_MEMORY);
+    const char *hash, *type;
+    int status = sh_arg_text(call, "DocumentHash", 256, &hash);
+    if (status == 0)
+        status = sh_arg_text(call, "DocumentHashType", 16, &type);
+    if (status < 0 || !hash)
+        return status;
+    if (type && strcmp(type, "Sha256") != 0)
+        return sh_call_fail(call, 400, "ValidationException", "DocumentHashType is '%s'; it must be Sha256",
+                            type);
+    return strcasecmp(hash, row->hash) == 0
+               ? 0
+               : sh_call_fail(call, 400, "InvalidDocument", "The content of %s has not the SHA-256 %s but %s",
+                              row->name, hash, row->hash);
 }
 
 static int read_document(sh_call *call, sending *s)
 {
     static const char own[] = ":document/" SH_SSM_DOCUMENT;
     const char *name;
+    sh_document row;
     int status = sh_arg_need(call, "DocumentName", 256, &name);
     if (status == 0)
         status = sh_arg_text(call, "DocumentVersion", 64, &s->document_version);
     if (status < 0)
         return status;
     const char *last = strrchr(name, ':');
-    s->document = SH_SSM_DOCUMENT;
-    if (strcmp(name, SH_SSM_DOCUMENT) != 0 && !(last && strcmp(last, own) == 0) &&
-        (status = find_document(call, s, name)) < 0)
+    if (last && strcmp(last, own) == 0)
+        name = SH_SSM_DOCUMENT;
+    if ((status = sh_ssm_find_document(call, name, s->document_version, NULL, &row)) < 0 ||
+        (status = check_hash(call, &row)) < 0)
         return status;
+    s->document = row.name;
     if (!s->document_version)
         s->document_version = "$DEFAULT";
-    if (strcmp(s->document_version, "$DEFAULT") != 0 && strcmp(s->document_version, "$LATEST") != 0 &&
-        strcmp(s->document_version, "1") != 0)
-        return sh_call_fail(call, 400, "InvalidDocumentVersion", "%s has no version %s", s->document,
-                            s->document_version);
-    return 0;
+    if (sh_ssm_built_in(row.name))
+        return 0;
+    s->content = json_loads(row.content, 0, NULL);
+    return s->content ? 0 : sh_out_done(call, SH_E_MEMORY);
 }
 
 static bool is_node(sh_call *call, const char *id)
@@ -326,8 +329,6 @@ static int refuse_unsupported(sh_call *call)
     if (topic && *topic)
         return sh_call_fail(call, 400, "InvalidNotificationConfig",
                             "notifications by SNS are not supported: use an EventBridge rule");
-    if (json_object_get(call->in, "DocumentHash"))
-        return sh_call_fail(call, 400, "ValidationException", "DocumentHash is not supported");
     if (json_array_size(json_object_get(alarms, "Alarms")) > 0)
         return sh_call_fail(call, 400, "ValidationException", "AlarmConfiguration is not supported");
     return 0;

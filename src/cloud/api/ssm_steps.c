@@ -3,12 +3,19 @@
  * checks a document when it is made. */
 #include "base/buf.h"
 #include "base/size.h"
+#include "cloud/api/regular.h"
 #include "cloud/api/ssm.h"
 #include "cloud/api/ssm_document.h"
 
 #include <string.h>
 
-enum { SCRIPT_MAX = 1 << 20, STEPS_MAX = 20, NAME_MAX_LENGTH = 128, EXECUTION_MAX = 172800 };
+enum {
+    SCRIPT_MAX = 1 << 20,
+    STEPS_MAX = 20,
+    NAME_MAX_LENGTH = 128,
+    EXECUTION_MAX = 172800,
+    PATTERN_MAX = 1024
+};
 
 typedef struct making {
     const json_t *declared, *given; /* given NULL: only looking */
@@ -236,10 +243,34 @@ static bool is_value(const json_t *value, bool list)
     return true;
 }
 
+/* An extended regular expression, and whole numbers. */
+static int check_bounds(const json_t *one, const char *name, sh_err *err)
+{
+    static const char *const bounds[] = {"minChars", "maxChars", "minItems", "maxItems"};
+    const json_t *pattern = json_object_get(one, "allowedPattern");
+    regex_t regex;
+    for (size_t i = 0; i < SH_COUNT(bounds); i++) {
+        const json_t *bound = json_object_get(one, bounds[i]);
+        if (bound && (!json_is_integer(bound) || json_integer_value(bound) < 0))
+            return sh_fail(err, SH_E_FORMAT, "the parameter %.100s: %s is no whole number", name, bounds[i]);
+    }
+    if (!pattern)
+        return 0;
+    if (json_string_length(pattern) > PATTERN_MAX || !json_is_string(pattern) ||
+        !sh_regex_compile(&regex, json_string_value(pattern)))
+        return sh_fail(err, SH_E_FORMAT,
+                       "the parameter %.100s: allowedPattern is no extended regular expression of at most %d "
+                       "bytes",
+                       name, PATTERN_MAX);
+    regfree(&regex);
+    return 0;
+}
+
 static int check_declared(const json_t *declared, sh_err *err)
 {
-    static const char *const known[] = {"type",          "description", "default",
-                                        "allowedValues", "displayType", NULL};
+    static const char *const known[] = {"type",           "description", "default",  "allowedValues",
+                                        "allowedPattern", "minChars",    "maxChars", "minItems",
+                                        "maxItems",       "displayType", NULL};
     const char *name;
     json_t *one;
     json_object_foreach((json_t *)declared, name, one)
@@ -255,7 +286,7 @@ static int check_declared(const json_t *declared, sh_err *err)
             return sh_fail(err, SH_E_FORMAT,
                            "the parameter %.100s: default or allowedValues is not of its type", name);
         int status = unknown_member(one, known, name, err);
-        if (status < 0)
+        if (status < 0 || (status = check_bounds(one, name, err)) < 0)
             return status;
     }
     return 0;
@@ -273,6 +304,47 @@ static bool is_allowed(const json_t *allowed, const json_t *value)
     return allowed == NULL;
 }
 
+/* Of UTF-8, which jansson has checked. */
+static size_t letters(const char *text)
+{
+    size_t count = 0;
+    for (; *text; text++)
+        count += ((unsigned char)*text & 0xC0) != 0x80;
+    return count;
+}
+
+static bool within(const json_t *declared, const char *least, const char *most, size_t count)
+{
+    const json_t *low = json_object_get(declared, least), *high = json_object_get(declared, most);
+    return (!low || (json_int_t)count >= json_integer_value(low)) &&
+           (!high || (json_int_t)count <= json_integer_value(high));
+}
+
+/* The pattern has to fit the whole value only where it says so (^ and $), as AWS has it. */
+static bool fits(const json_t *declared, const json_t *value)
+{
+    const char *pattern = json_string_value(json_object_get(declared, "allowedPattern"));
+    regex_t regex;
+    if (!pattern)
+        return true;
+    if (strlen(json_string_value(value)) != json_string_length(value) || !sh_regex_compile(&regex, pattern))
+        return false;
+    bool found = regexec(&regex, json_string_value(value), 0, NULL, 0) == 0;
+    regfree(&regex);
+    return found;
+}
+
+static int check_value(const making *m, const json_t *declared, const char *name, const json_t *item)
+{
+    if (!is_allowed(json_object_get(declared, "allowedValues"), item) || !fits(declared, item))
+        return sh_fail(m->err, SH_E_FORMAT, "'%.100s' is not a value allowed for the parameter %.100s",
+                       json_string_value(item), name);
+    if (!within(declared, "minChars", "maxChars", letters(json_string_value(item))))
+        return sh_fail(m->err, SH_E_FORMAT, "the value of the parameter '%.100s' is too short or too long",
+                       name);
+    return 0;
+}
+
 static int check_given(const making *m)
 {
     const char *name;
@@ -287,12 +359,14 @@ static int check_given(const making *m)
             return sh_fail(m->err, SH_E_FORMAT, "the document has no parameter '%.100s'", name);
         if (!is_value(one, true) || (strcmp(type, "String") == 0 && json_array_size(one) != 1))
             return sh_fail(m->err, SH_E_FORMAT, "the parameter '%.100s' is not a %s", name, type);
+        if (!within(declared, "minItems", "maxItems", json_array_size(one)))
+            return sh_fail(m->err, SH_E_FORMAT, "the parameter '%.100s' has too few or too many values",
+                           name);
         json_array_foreach(one, index, item)
         {
-            if (!is_allowed(json_object_get(declared, "allowedValues"), item))
-                return sh_fail(m->err, SH_E_FORMAT,
-                               "'%.100s' is not a value allowed for the parameter %.100s",
-                               json_string_value(item), name);
+            int status = check_value(m, declared, name, item);
+            if (status < 0)
+                return status;
         }
     }
     json_object_foreach((json_t *)m->declared, name, one)
