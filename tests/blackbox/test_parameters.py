@@ -54,7 +54,8 @@ class Parameters(ServerCase):
         self.fails("ValidationException", self.ssm.put_parameter, Name=self.root, Value="v")
         self.fails("ParameterPatternMismatchException", self.put, name=self.root, value="abc",
                    AllowedPattern="^[0-9]+$")
-        self.fails("InvalidAllowedPatternException", self.put, name=self.root, value="abc", AllowedPattern="(")
+        for pattern in ("(", "((a{1,255}){1,255}){1,255}", r"(a*)\1"):  # malformed, and what costs without bound
+            self.fails("InvalidAllowedPatternException", self.put, name=self.root, value="abc", AllowedPattern=pattern)
         self.fails("ValidationException", self.put, name=self.root, value="x" * 4097)
         self.assertEqual(self.put(self.root, "x" * 4097, Tier="Intelligent-Tiering")["Tier"], "Advanced")
         self.fails("ValidationException", self.put, name=self.root, Tier="Standard", Overwrite=True)
