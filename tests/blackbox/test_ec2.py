@@ -105,6 +105,11 @@ class Ec2(ServerCase):
         self.refused("InvalidInstanceID.NotFound", self.ec2.create_tags, Resources=[NOBODY], Tags=[{"Key": "a", "Value": ""}])
         self.refused("InvalidID", self.ec2.create_tags, Resources=["vol-0123"], Tags=[{"Key": "a", "Value": ""}])
         self.refused("InvalidParameterValue", self.ec2.create_tags, Resources=[self.id], Tags=[{"Key": "aws:x", "Value": ""}])
+        for key, value in (("k" * 129, ""), ("k", "v" * 257), ("\u4e16" * 129, "")):
+            self.refused("InvalidParameterValue", self.ec2.create_tags, Resources=[self.id], Tags=[{"Key": key, "Value": value}])
+        longest = {"Key": "\u4e16" * 128, "Value": "\u4e16" * 256}  # in characters
+        self.ec2.create_tags(Resources=[self.id], Tags=[longest])
+        self.ec2.delete_tags(Resources=[self.id], Tags=[longest])
         self.refused("TagLimitExceeded", self.ec2.create_tags, Resources=[self.id],
                      Tags=[{"Key": f"k{i}", "Value": ""} for i in range(51)])
         self.assertEqual(self.ec2.describe_tags()["Tags"], [])  # all of them or none

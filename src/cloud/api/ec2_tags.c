@@ -5,7 +5,15 @@
 
 #include <string.h>
 
-enum { TAGS_MAX = 50, KEY_MAX = 128, VALUE_MAX = 256, RESOURCES_MAX = 1000 };
+enum { TAGS_MAX = 50, KEY_MAX = 128, VALUE_MAX = 256, RESOURCES_MAX = 1000 }; /* lengths in characters */
+
+static size_t characters(const char *text)
+{
+    size_t count = 0;
+    for (; *text; text++)
+        count += ((unsigned char)*text & 0xc0) != 0x80;
+    return count;
+}
 
 static int add_tag(void *opaque, const char *node, const char *key, const char *value)
 {
@@ -113,10 +121,10 @@ static int check_tag(sh_call *call, const json_t *tag, const char **key, const c
     const json_t *given = json_object_get(tag, "Value");
     *key = json_string_value(json_object_get(tag, "Key"));
     *value = json_string_value(given);
-    if (!*key || !**key || strlen(*key) > 4 * KEY_MAX || (given && !json_is_null(given) && !*value))
+    if (!*key || !**key || characters(*key) > KEY_MAX || (given && !json_is_null(given) && !*value))
         return sh_call_fail(call, 400, "InvalidParameterValue",
                             "Tag keys are texts of 1 to %d characters, values are texts", KEY_MAX);
-    if (*value && strlen(*value) > 4 * VALUE_MAX)
+    if (*value && characters(*value) > VALUE_MAX)
         return sh_call_fail(call, 400, "InvalidParameterValue", "Tag value exceeds the maximum length of %d",
                             VALUE_MAX);
     if (strncmp(*key, "aws:", 4) == 0)
