@@ -50,16 +50,6 @@ static int check_new(sh_call *call, const sh_document *made, sh_err *err)
     return 0;
 }
 
-static int add(sh_call *call, const sh_document *made, sh_document *out, sh_err *err)
-{
-    int status = check_new(call, made, err);
-    if (status == 0)
-        status = sh_document_add_version(call->cloud->db, made, err);
-    return status < 0
-               ? status
-               : sh_document_get(call->cloud->db, call->arena, made->name, SH_DOCUMENT_LATEST, out, err);
-}
-
 /* Which version the caller saw last: another one means that somebody else was faster. */
 static int need_latest(sh_call *call, const char *name)
 {
@@ -77,6 +67,18 @@ static int need_latest(sh_call *call, const char *name)
     return 0;
 }
 
+static int add(sh_call *call, const sh_document *made, sh_document *out, sh_err *err)
+{
+    int status = need_latest(call, made->name);
+    if (status == 0)
+        status = check_new(call, made, err);
+    if (status == 0)
+        status = sh_document_add_version(call->cloud->db, made, err);
+    return status < 0
+               ? status
+               : sh_document_get(call->cloud->db, call->arena, made->name, SH_DOCUMENT_LATEST, out, err);
+}
+
 int sh_ssm_update_document(sh_call *call)
 {
     sh_document made = {.created_ms = call->now_ms}, row;
@@ -86,7 +88,7 @@ int sh_ssm_update_document(sh_call *call)
         return status;
     if (sh_ssm_built_in(made.name))
         return sh_call_fail(call, 400, "InvalidDocumentOperation", "%s cannot be changed", made.name);
-    if ((status = sh_ssm_read_content(call, &made)) < 0 || (status = need_latest(call, made.name)) < 0)
+    if ((status = sh_ssm_read_content(call, &made)) < 0)
         return status;
     status = sh_db_begin(call->cloud->db, &err);
     if (status == 0)
