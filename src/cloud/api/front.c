@@ -101,7 +101,7 @@ static bool is_s3(const front_call *call)
     const char *type = sh_http_field_get(call->head, "content-type");
     if (service && strcmp(service, "s3") != 0)
         return !target && strcmp(service, "mediaconvert") != 0 && strcmp(service, "lambda") != 0 &&
-               !sh_query_find(service);
+               !(sh_query_find(service) && strcmp(call->head->path, "/") == 0);
     if (service)
         return true;
     bool form = type && strncmp(type, "application/x-www-form-urlencoded", 33) == 0 &&
